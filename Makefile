@@ -1,0 +1,50 @@
+# Everything sets itself up: Python 3.10+ with pip, make and git are enough.
+SHELL := /bin/bash
+export COMPAT_HOME ?= $(CURDIR)/.compat
+export COMPAT_CACHE ?= $(COMPAT_HOME)/cache
+export UV_CACHE_DIR ?= $(COMPAT_CACHE)/uv
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+BOOTSTRAP := .compat/bootstrap
+UV := $(shell command -v uv 2>/dev/null || echo $(BOOTSTRAP)/bin/uv)
+
+.PHONY: demo test lint bench ui proxy lock clean
+
+demo: $(READY)  ## Run all 90 cells and print the matrix
+	@$(BIN)/compat run
+
+test: lint  ## Everything: style, types, layers, unit and end-to-end tests
+	$(BIN)/pytest
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(READY)  ## Cost of the pipeline against the same CLI calls with nothing around them
+	@$(BIN)/compat bench
+
+ui: $(READY)  ## Dagster's web interface and daemon
+	@$(BIN)/compat ui
+
+proxy: $(READY)  ## Keep a proxy up for test authors
+	@$(BIN)/compat proxy
+
+$(READY): requirements/dev.txt pyproject.toml
+	@command -v uv >/dev/null 2>&1 || test -x $(BOOTSTRAP)/bin/uv || \
+	  $(PYTHON) -m pip install --quiet --require-hashes --target $(BOOTSTRAP) -r requirements/bootstrap.txt
+	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) .venv
+	@$(UV) pip sync --quiet --require-hashes --python $(BIN)/python requirements/dev.txt
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+lock:  ## Resolve the dependencies anew
+	$(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header --upgrade \
+	  --extra dev pyproject.toml requirements/build.in -o requirements/dev.txt
+	$(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header --upgrade \
+	  requirements/bootstrap.in -o requirements/bootstrap.txt
+
+clean:
+	rm -rf .venv .compat

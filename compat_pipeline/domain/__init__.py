@@ -1,0 +1,1 @@
+"""The rules: cells, observations, verdicts, matrices, versions. Pure: no Dagster, no network, no clock, no files."""

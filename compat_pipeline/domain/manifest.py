@@ -1,0 +1,94 @@
+"""The manifest: which features, providers and models make the matrix, in which order, and how each is routed."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from compat_pipeline.domain.cell import Cell
+
+_FeatureId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+_ModelId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9.-]*$")]
+
+
+class ManifestError(ValueError):
+    """A manifest that cannot be used; the message names each wrong entry."""
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Feature(_Entry):
+    """A row."""
+
+    id: _FeatureId
+    name: str = Field(min_length=1)
+
+
+class Model(_Entry):
+    """The depth of every cell: a feature holds on a provider only if it holds with every model."""
+
+    id: _ModelId
+    name: str = Field(min_length=1)
+
+
+class Provider(_Entry):
+    """A column. `routes` maps each model id to the `model` that LiteLLM is configured with."""
+
+    id: _FeatureId
+    name: str = Field(min_length=1)
+    routes: dict[_ModelId, str]
+
+
+class Manifest(_Entry):
+    """The whole matrix as it is planned."""
+
+    features: tuple[Feature, ...] = Field(min_length=1)
+    providers: tuple[Provider, ...] = Field(min_length=1)
+    models: tuple[Model, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Manifest:
+        for what, ids in (
+            ("feature", [feature.id for feature in self.features]),
+            ("provider", [provider.id for provider in self.providers]),
+            ("model", [model.id for model in self.models]),
+        ):
+            for twice in sorted({entry for entry in ids if ids.count(entry) > 1}):
+                raise ValueError(f"{what} '{twice}' is listed twice")
+        models = {model.id for model in self.models}
+        for provider in self.providers:
+            if missing := sorted(models - provider.routes.keys()):
+                raise ValueError(f"provider '{provider.id}' has no route for {', '.join(missing)}")
+            if unknown := sorted(provider.routes.keys() - models):
+                raise ValueError(f"provider '{provider.id}' routes models that are not listed: {', '.join(unknown)}")
+        return self
+
+    @property
+    def cells(self) -> list[Cell]:
+        """Every planned cell: features, then providers, then models, in manifest order."""
+        return [
+            Cell(feature.id, provider.id, model.id)
+            for feature in self.features
+            for provider in self.providers
+            for model in self.models
+        ]
+
+    @property
+    def targets(self) -> list[str]:
+        """Every `provider/model`, in manifest order."""
+        return [f"{provider.id}/{model.id}" for provider in self.providers for model in self.models]
+
+
+def parse_manifest(text: str, source: str = "manifest.yaml") -> Manifest:
+    """Read and validate manifest YAML; raises ManifestError that names `source` and each wrong entry."""
+    try:
+        return Manifest.model_validate(yaml.safe_load(text))
+    except yaml.YAMLError as error:
+        raise ManifestError(f"{source} is not YAML: {error}") from error
+    except ValidationError as error:
+        lines = [f"  {'.'.join(map(str, item['loc'])) or 'manifest'}: {item['msg']}" for item in error.errors()]
+        raise ManifestError(f"{source} is not a valid manifest:\n" + "\n".join(lines)) from error

@@ -1,0 +1,88 @@
+"""The observation: what one run of one cell saw. Its outcome is data, whatever it is."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from compat_pipeline.domain.cell import Cell
+
+Cause = Literal["gateway", "client", "provider", "account", "environment", "harness", "model_behaviour"]
+"""Who is to blame: LiteLLM (`gateway`), Claude Code (`client`), or something that says nothing about either."""
+
+ProductCause = Literal["gateway", "client"]
+
+
+class _Outcome(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Pass(_Outcome):
+    """Proven on the wire."""
+
+    status: Literal["pass"] = "pass"
+
+
+class Fail(_Outcome):
+    """A product fault, with what was seen."""
+
+    status: Literal["fail"] = "fail"
+    error: str = Field(min_length=1)
+    cause: ProductCause = "gateway"
+
+
+class NotApplicable(_Outcome):
+    """The feature does not exist on this provider (or model); declared in the test file."""
+
+    status: Literal["not_applicable"] = "not_applicable"
+    reason: str = Field(min_length=1)
+
+
+class Inconclusive(_Outcome):
+    """Could not be judged: never a published `fail`."""
+
+    status: Literal["inconclusive"] = "inconclusive"
+    cause: Literal["provider", "account", "environment", "harness", "model_behaviour"]
+    error: str = Field(min_length=1)
+
+
+Outcome = Annotated[Pass | Fail | NotApplicable | Inconclusive, Field(discriminator="status")]
+"""The tagged union a compatibility test reports (PRD, test code organization), and `inconclusive`."""
+
+OUTCOME: TypeAdapter[Outcome] = TypeAdapter(Outcome)
+
+
+class Observation(BaseModel):
+    """What one run of one cell saw. `calls` holds one entry per CLI call, enough to repeat it by hand."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    feature: str
+    provider: str
+    model: str
+    outcome: Outcome
+    attempts: int = Field(default=1, ge=0)
+    duration_s: float = Field(default=0.0, ge=0)
+    input_tokens: int = 0
+    output_tokens: int = 0
+    observed_at: datetime
+    calls: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def cell(self) -> Cell:
+        return Cell(self.feature, self.provider, self.model)
+
+    @property
+    def explanation(self) -> str:
+        """The error or reason, empty for a pass."""
+        outcome = self.outcome
+        if isinstance(outcome, NotApplicable):
+            return outcome.reason
+        return outcome.error if isinstance(outcome, Fail | Inconclusive) else ""
+
+    @property
+    def cause(self) -> Cause | None:
+        """Whom the outcome points at; None for a pass or a not applicable."""
+        return self.outcome.cause if isinstance(self.outcome, Fail | Inconclusive) else None

@@ -1,0 +1,1 @@
+"""What every room stands on: where files live, how a process is started and ended, errors meant for people."""

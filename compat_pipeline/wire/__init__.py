@@ -1,0 +1,1 @@
+"""What passed on the wire: recorded exchanges and the grammar of Anthropic's event stream."""

@@ -1,0 +1,70 @@
+"""The exchange: one request that reached an upstream and the response it got, and how the suite reads them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+
+NONCE_PATTERN = r"nonce-[0-9a-f]{12}"
+"""Marks the prompts of one CLI conversation; exchanges are found by it."""
+
+
+class Exchange(BaseModel):
+    """One request and its response, seen from the upstream, in the terms of the Anthropic Messages API.
+
+    `request` and `reply` are the provider's bytes translated to Messages form (Bedrock's `cachePoint` reads
+    `cache_control`), so that one oracle serves every provider. `reply` is the message the upstream sent, None
+    when it refused. Times are seconds since the epoch.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    provider: str
+    operation: str
+    model: str
+    streamed: bool
+    headers: dict[str, str]
+    request: dict[str, Any]
+    status: int
+    error: str | None = None
+    rule: str | None = None
+    reply: dict[str, Any] | None = None
+    started_at: float
+    finished_at: float
+
+
+EXCHANGES: TypeAdapter[list[Exchange]] = TypeAdapter(list[Exchange])
+
+
+class UpstreamControl:
+    """The emulated upstreams' side door: read exchanges, script one conversation, corrupt answers in tests."""
+
+    def __init__(self, base_url: str, token: str) -> None:
+        self._client = httpx.Client(
+            base_url=base_url, headers={"x-compat-control": token}, timeout=10.0, trust_env=False
+        )
+
+    def exchanges(self, nonce: str) -> list[Exchange]:
+        """Every exchange whose request carried `nonce`, oldest first."""
+        return EXCHANGES.validate_json(self._call("GET", "/_compat/exchanges", params={"nonce": nonce}).content)
+
+    def arm(self, nonce: str, behaviour: str) -> None:
+        """Let the upstream treat requests that carry `nonce` in a scripted way, as that provider is known to do."""
+        self._call("POST", "/_compat/arm", json={"nonce": nonce, "behaviour": behaviour})
+
+    def corrupt(self, name: str | None) -> None:
+        """Break every answer in the way called `name` (None: heal); refused unless started for negative controls."""
+        self._call("POST", "/_compat/corrupt", json={"name": name})
+
+    def health(self) -> dict[str, str]:
+        """Provider id -> `ok`."""
+        answer: dict[str, str] = self._call("GET", "/_compat/health").json()
+        return answer
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _call(self, method: str, path: str, **kwargs: Any) -> httpx.Response:
+        return self._client.request(method, path, **kwargs).raise_for_status()

@@ -1,0 +1,66 @@
+"""The verdict: what may be said of one cell, derived from its observations under one version pair and upstream mode."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from compat_pipeline.domain.observation import Cause, Observation
+
+UpstreamMode = Literal["emulated", "live"]
+"""Where the observations come from; the two never mix in one matrix."""
+
+Status = Literal["pass", "fail", "not_applicable", "unjudged"]
+
+
+class Verdict(BaseModel):
+    """What may be said of one cell; every field but `flaky` and `times_observed` is that of the deciding observation.
+
+    `explanation` is the error of a fail or unjudged cell and the reason of a not applicable one, empty otherwise.
+    An `unjudged` cell carries the latest inconclusive observation, or nothing when there never was one.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    status: Status
+    cause: Cause | None = None
+    explanation: str = ""
+    attempts: int = 0
+    flaky: bool = False
+    times_observed: int = 0
+    observed_at: datetime | None = None
+    duration_s: float = 0.0
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+NEVER_OBSERVED = Verdict(status="unjudged")
+
+
+def judge(observations: Iterable[Observation]) -> Verdict:
+    """The verdict of one cell from its observations under the same versions and upstream mode, in any order.
+
+    The latest conclusive observation (pass, fail, not applicable) decides; an inconclusive one never changes that.
+    With none, the cell is `unjudged` and says what the latest attempt met. A cell that both passed and failed is
+    `flaky`. Of two observations of the same instant the later in the sequence counts.
+    """
+    by_time = sorted(observations, key=lambda observation: observation.observed_at)
+    if not by_time:
+        return NEVER_OBSERVED
+    conclusive = [seen for seen in by_time if seen.outcome.status != "inconclusive"]
+    deciding = (conclusive or by_time)[-1]
+    return Verdict(
+        status="unjudged" if deciding.outcome.status == "inconclusive" else deciding.outcome.status,
+        cause=deciding.cause,
+        explanation=deciding.explanation,
+        attempts=deciding.attempts,
+        flaky={"pass", "fail"} <= {seen.outcome.status for seen in conclusive},
+        times_observed=len(by_time),
+        observed_at=deciding.observed_at,
+        duration_s=deciding.duration_s,
+        input_tokens=deciding.input_tokens,
+        output_tokens=deciding.output_tokens,
+    )

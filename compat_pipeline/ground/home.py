@@ -54,6 +54,11 @@ class CompatHome:
         return self.root / "runtimes"
 
     @property
+    def suite_settings(self) -> Path:
+        """Written by `compat proxy` for authors who run compatibility tests under plain pytest."""
+        return self.root / "suite.json"
+
+    @property
     def logs(self) -> Path:
         return self.root / "logs"
 

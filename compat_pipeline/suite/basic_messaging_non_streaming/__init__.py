@@ -1,0 +1,1 @@
+"""Basic messaging without a stream: Claude Code's fallback when the upstream refuses to stream."""

@@ -1,0 +1,1 @@
+"""Basic messaging as Claude Code always does it: streamed."""

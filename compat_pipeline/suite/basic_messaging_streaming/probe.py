@@ -1,0 +1,37 @@
+"""A long answer arrives whole, in order, in several deltas, from one streaming request.
+
+Source: Anthropic's streaming documentation (event order); LiteLLM bugs #29441 and #33224 (a delta that does not fit
+its block, a silent second request).
+"""
+
+from __future__ import annotations
+
+from compat_pipeline.domain.observation import Outcome
+from compat_pipeline.suite.cell_run import CellRun, prove
+from compat_pipeline.wire.grammar import check_message_events
+
+_NUMBERS = 40
+_LEAST_DELTAS = 3
+
+
+def probe(run: CellRun) -> Outcome:
+    """Ask for a code and forty numbers; read the stream as the CLI passed it on."""
+    nonce = run.nonce()
+    prompt = f"Write the code {nonce} and then the numbers from 1 to {_NUMBERS}, all separated by single spaces."
+    talk = run.converse(nonce, prompt, include_partial_messages=True)
+
+    expected = " ".join([nonce, *map(str, range(1, _NUMBERS + 1))])
+    prove(talk.result.text == expected, f"the answer should read '{expected}', but reads '{talk.result.text}'")
+    broken_rules = check_message_events(talk.result.stream_events)
+    prove(not broken_rules, f"the event stream breaks its grammar: {'; '.join(broken_rules)}")
+    deltas = [
+        event["delta"]["text"]
+        for event in talk.result.stream_events
+        if event["type"] == "content_block_delta" and event["delta"]["type"] == "text_delta"
+    ]
+    prove("".join(deltas) == expected, f"the text deltas add up to '{''.join(deltas)}'")
+    prove(
+        len([delta for delta in deltas if delta]) >= _LEAST_DELTAS,
+        f"a long answer came in {len(deltas)} piece(s): it was buffered, not streamed",
+    )
+    return run.passed()

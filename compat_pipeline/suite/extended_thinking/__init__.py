@@ -1,0 +1,1 @@
+"""Extended thinking: the model reasons, and its reasoning survives the next turn."""

@@ -1,0 +1,190 @@
+"""The pytest side of the suite: one test per model, outcomes as observations, results as they come.
+
+A test lives in `<feature>/test_<provider>.py`; feature and provider are read from that path, and the test runs once
+per model of the manifest. It reports through `compat_result.set({...})`. Each finished cell is written as one JSON
+line to the file named by `COMPAT_RESULTS_STREAM`, and all of them end in the `compat-results.json` artifact.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Generator, Mapping
+from datetime import datetime, timezone
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from compat_pipeline.domain.cell import Cell
+from compat_pipeline.domain.manifest import Manifest
+from compat_pipeline.domain.observation import OUTCOME, Inconclusive, NotApplicable, Observation, Outcome, Pass
+from compat_pipeline.ground.home import CompatHome, write_atomically
+from compat_pipeline.ground.manifest_file import load_manifest
+from compat_pipeline.suite.cell_run import CellRun, Judged
+from compat_pipeline.suite.settings import SuiteSettings
+from compat_pipeline.wire.exchange import UpstreamControl
+
+STREAM_VARIABLE = "COMPAT_RESULTS_STREAM"
+CELLS_VARIABLE = "COMPAT_CELLS"
+"""Names a file with one cell key per line; without it every cell of the collected files runs."""
+
+_RUN = pytest.StashKey[CellRun]()
+_REPORTED = pytest.StashKey["CompatResult"]()
+
+
+class CompatResult:
+    """The fixture with which a test reports: `set({"status": "pass"})` and the other members of the tagged union."""
+
+    def __init__(self) -> None:
+        self.outcomes: list[Outcome] = []
+
+    def set(self, result: Mapping[str, Any] | Outcome) -> None:
+        """Report the outcome: pass, fail with `error`, not_applicable with `reason`. Once per test."""
+        try:
+            self.outcomes.append(OUTCOME.validate_python(result))
+        except ValidationError as error:
+            raise Judged(Inconclusive(cause="harness", error=f"not a result: {result!r} ({error})")) from error
+
+
+class _Suite:
+    """What all tests of one pytest process share; made on first use, so that collecting needs no proxy."""
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        return load_manifest()
+
+    @cached_property
+    def settings(self) -> SuiteSettings:
+        return SuiteSettings.from_env()
+
+    @cached_property
+    def upstream(self) -> UpstreamControl:
+        return UpstreamControl(self.settings.control_url, self.settings.control_token)
+
+    def route(self, cell: Cell) -> str:
+        return next(one for one in self.manifest.providers if one.id == cell.provider).routes[cell.model]
+
+
+_SUITE = pytest.StashKey[_Suite]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_SUITE] = _Suite()
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(_Reporter())
+
+
+class _Reporter:
+    """In the controlling process: hands each observation on the moment it is there, leaves the artifact at the end."""
+
+    def __init__(self) -> None:
+        self._finished: list[dict[str, Any]] = []
+        stream = os.environ.get(STREAM_VARIABLE)
+        self._lines = Path(stream).open("a", buffering=1) if stream else None
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        for name, value in report.user_properties:
+            if name == "observation" and isinstance(value, dict) and report.when != "teardown":
+                self._finished.append(value)
+                if self._lines:
+                    self._lines.write(json.dumps(value) + "\n")
+
+    def pytest_sessionfinish(self) -> None:
+        if self._finished:
+            document = {"schema_version": "results/1", "results": self._finished}
+            write_atomically(CompatHome.from_env().results, json.dumps(document, indent=2) + "\n")
+
+
+def _place(path: Path) -> tuple[str, str]:
+    """(feature, provider) of a test file."""
+    return path.parent.name, path.stem.removeprefix("test_")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run every test that takes `cell` once per model."""
+    if "cell" in metafunc.fixturenames:
+        feature, provider = _place(metafunc.definition.path)
+        models = [model.id for model in metafunc.config.stash[_SUITE].manifest.models]
+        metafunc.parametrize("cell", [Cell(feature, provider, model) for model in models], ids=models)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep only the chosen cells."""
+    chosen_file = os.environ.get(CELLS_VARIABLE)
+    if not chosen_file:
+        return
+    chosen = set(Path(chosen_file).read_text().splitlines())
+    kept = [item for item in items if (cell := _cell(item)) is not None and cell.key in chosen]
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+    items[:] = kept
+
+
+def _cell(item: pytest.Item) -> Cell | None:
+    spec = getattr(item, "callspec", None)
+    cell = spec.params.get("cell") if spec else None
+    return cell if isinstance(cell, Cell) else None
+
+
+@pytest.fixture
+def compat(request: pytest.FixtureRequest, cell: Cell) -> CellRun:
+    """What a probe works with, bound to this test's cell."""
+    suite = request.config.stash[_SUITE]
+    run = CellRun(cell, suite.route(cell), suite.settings, suite.upstream)
+    request.node.stash[_RUN] = run
+    return run
+
+
+@pytest.fixture
+def compat_result(request: pytest.FixtureRequest, cell: Cell) -> CompatResult:  # noqa: ARG001 - makes it per cell
+    """Where a test reports its outcome."""
+    reported = CompatResult()
+    request.node.stash[_REPORTED] = reported
+    return reported
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turn a finished (or broken) test into an observation that travels with its report."""
+    report = yield
+    cell = _cell(item)
+    if cell is not None and (call.when == "call" or (call.when == "setup" and call.excinfo is not None)):
+        observation = _observe(cell, item, call)
+        report.user_properties.append(("observation", observation.model_dump(mode="json")))
+        judged_well = isinstance(observation.outcome, Pass | NotApplicable)
+        report.outcome = "passed" if judged_well else "failed"
+        report.longrepr = None if judged_well else f"{observation.outcome.status}: {observation.explanation}"
+    return report
+
+
+def _observe(cell: Cell, item: pytest.Item, call: pytest.CallInfo[None]) -> Observation:
+    results = item.stash[_RUN].results if _RUN in item.stash else []
+    return Observation(
+        feature=cell.feature,
+        provider=cell.provider,
+        model=cell.model,
+        outcome=_outcome(item, call),
+        attempts=max((len(result.attempts) for result in results), default=1),
+        duration_s=round(call.duration, 3),
+        input_tokens=sum(result.usage.input_tokens for result in results),
+        output_tokens=sum(result.usage.output_tokens for result in results),
+        observed_at=datetime.fromtimestamp(call.stop, timezone.utc),
+        calls=tuple(result.replay() for result in results),
+    )
+
+
+def _outcome(item: pytest.Item, call: pytest.CallInfo[None]) -> Outcome:
+    """A probe's judgement as it is; anything unforeseen in a test is the harness's fault and judges no product."""
+    reported = item.stash[_REPORTED].outcomes if _REPORTED in item.stash else []
+    if call.excinfo is not None:
+        if isinstance(call.excinfo.value, Judged):
+            return call.excinfo.value.outcome
+        return Inconclusive(cause="harness", error=f"the test broke: {call.excinfo.exconly(tryshort=True)}")
+    if len(reported) != 1:
+        times = "never" if not reported else f"{len(reported)} times"
+        return Inconclusive(cause="harness", error=f"the test reported {times}: it must call compat_result.set once")
+    return reported[0]

@@ -1,0 +1,1 @@
+"""Prompt caching with the default life of five minutes."""

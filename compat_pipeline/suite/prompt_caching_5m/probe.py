@@ -1,0 +1,55 @@
+"""The same prompt twice: the first call writes the cache, the second reads it, and the counts are the upstream's.
+
+Source: Anthropic's prompt caching documentation; LiteLLM bugs #26625, #41424, #32730 and #19123 (cache marker lost,
+counts lost, nothing read at full price).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from compat_pipeline.domain.observation import Outcome
+from compat_pipeline.suite.cell_run import CellRun, Talk, blocks, prove
+
+
+def probe(run: CellRun) -> Outcome:
+    """Two calls from one folder, so that both prompts are the same to the byte."""
+    nonce = run.nonce()
+    prompt = f"Reply with exactly this code and nothing else: {nonce}"
+    with run.sandbox() as sandbox:
+        first = run.converse(nonce, prompt, sandbox=sandbox)
+        second = run.converse(nonce, prompt, sandbox=sandbox)
+
+    for which, talk in (("first", first), ("second", second)):
+        markers = cache_markers(talk.exchanges[0].request)
+        prove(bool(markers), f"no cache_control of the {which} call reached the upstream")
+        prove(all(one.get("ttl", "5m") == "5m" for one in markers), f"a 5 minute cache was asked for, not {markers}")
+        prove(talk.result.text == nonce, f"the {which} answer should read '{nonce}', but reads '{talk.result.text}'")
+    written, read = first.result.usage, second.result.usage
+    prove(written.cache_creation_input_tokens > 0, "the first call wrote nothing to the cache")
+    prove(
+        read.cache_read_input_tokens >= written.cache_read_input_tokens + written.cache_creation_input_tokens,
+        f"the second call read {read.cache_read_input_tokens} tokens from the cache, the first had written "
+        f"{written.cache_creation_input_tokens} and read {written.cache_read_input_tokens}",
+    )
+    prove_bucket(first)
+    return run.passed()
+
+
+def prove_bucket(talk: Talk) -> None:
+    """Whatever the CLI was told of the cache's life equals what the upstream said."""
+    sent: dict[str, Any] = (talk.exchanges[0].reply or {})["usage"].get("cache_creation") or {}
+    told = talk.result.usage.ephemeral_5m_input_tokens
+    due = int(sent.get("ephemeral_5m_input_tokens") or 0)
+    prove(told == due, f"the upstream wrote {due} tokens for 5 minutes, the CLI was told {told}")
+
+
+def cache_markers(request: dict[str, Any]) -> list[dict[str, Any]]:
+    """Every `cache_control` of a Messages request."""
+    system = request.get("system") or []
+    places = [
+        *(request.get("tools") or []),
+        *(system if isinstance(system, list) else []),
+        *(block for message in request.get("messages", []) for block in blocks(message)),
+    ]
+    return [place["cache_control"] for place in places if place.get("cache_control")]

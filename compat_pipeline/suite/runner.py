@@ -1,0 +1,98 @@
+"""Runs chosen cells through pytest in a few worker processes and yields each observation as it comes."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+
+from compat_pipeline.domain.cell import Cell
+from compat_pipeline.domain.observation import Inconclusive, Observation
+from compat_pipeline.ground.home import CompatHome, make_folder
+from compat_pipeline.ground.process import end_group, spawn
+from compat_pipeline.suite.settings import SETTINGS_VARIABLE, SuiteSettings
+
+SUITE = Path(__file__).parent
+_LOG_TAIL_CHARS = 600
+
+
+def has_test(cell: Cell) -> bool:
+    """Whether the suite holds a test file for the cell's feature on its provider."""
+    return _test_file(cell).is_file()
+
+
+def _test_file(cell: Cell) -> Path:
+    return SUITE / cell.feature / f"test_{cell.provider}.py"
+
+
+def run_suite(
+    cells: Sequence[Cell], settings: SuiteSettings, home: CompatHome, *, workers: int
+) -> Iterator[Observation]:
+    """One observation per cell, in the order they finish.
+
+    A cell whose test never reported (pytest died, a file does not import) comes last, as inconclusive with cause
+    `harness`. Closing the iterator early ends pytest and every CLI it started.
+    """
+    log = make_folder(home.logs) / "suite.log"
+    make_folder(settings.scratch)
+    with tempfile.TemporaryDirectory(dir=settings.scratch, prefix="suite-") as folder:
+        pending = dict.fromkeys(cells)
+        for observation in _stream(cells, settings, home, Path(folder), log, workers):
+            pending.pop(observation.cell, None)
+            yield observation
+    for cell in pending:
+        yield _never_reported(cell, log)
+
+
+def _stream(
+    cells: Sequence[Cell], settings: SuiteSettings, home: CompatHome, folder: Path, log: Path, workers: int
+) -> Iterator[Observation]:
+    settings_file, cells_file = folder / "suite.json", folder / "cells"
+    settings.save(settings_file)
+    cells_file.write_text("\n".join(cell.key for cell in cells))
+    reader, writer = os.pipe()
+    environment = {
+        **{name: os.environ[name] for name in ("PATH", "COMPAT_MANIFEST") if name in os.environ},
+        "HOME": str(folder),
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "PYTHONPATH": str(SUITE.parents[1]),
+        "COMPAT_HOME": str(home.root),
+        "COMPAT_RESULTS_STREAM": f"/dev/fd/{writer}",
+        "COMPAT_CELLS": str(cells_file),
+        SETTINGS_VARIABLE: str(settings_file),
+    }
+    files = dict.fromkeys(_test_file(cell) for cell in cells)
+    with log.open("wb") as output:
+        pytest = spawn(
+            [*_pytest(min(workers, len(cells))), *files],
+            env=environment, cwd=folder, stdout=output, stderr=output, pass_fds=[writer],
+        )  # fmt: skip
+        os.close(writer)
+        try:
+            with os.fdopen(reader) as lines:
+                yield from map(Observation.model_validate_json, lines)
+            pytest.wait()
+        finally:
+            end_group(pytest)
+
+
+def _pytest(workers: int) -> list[str]:
+    """A single cell needs no second process; starting one would double its time."""
+    parallel = ["-p", "xdist.plugin", "-n", str(workers), "--dist", "worksteal"] if workers > 1 else []
+    options = ["-q", "--tb=short", "-p", "no:cacheprovider", "--rootdir", str(SUITE), "--override-ini=addopts="]
+    return [sys.executable, "-m", "pytest", *options, "-p", "compat_pipeline.suite.plugin", *parallel]
+
+
+def _never_reported(cell: Cell, log: Path) -> Observation:
+    tail = log.read_text(errors="replace")[-_LOG_TAIL_CHARS:].strip()
+    return Observation(
+        feature=cell.feature,
+        provider=cell.provider,
+        model=cell.model,
+        outcome=Inconclusive(cause="harness", error=f"the test never reported; pytest's last words:\n{tail}"),
+        attempts=0,
+        observed_at=datetime.now(timezone.utc),
+    )

@@ -1,0 +1,65 @@
+"""Where the suite finds its parts: the proxy, the upstreams' side door, the CLI."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from compat_pipeline.ground.errors import CompatError
+from compat_pipeline.ground.home import CompatHome, write_atomically
+
+SETTINGS_VARIABLE = "COMPAT_SUITE"
+"""Names the settings file; `COMPAT_PROXY_URL` and its companions take precedence over it."""
+
+_VARIABLES = {
+    "proxy_url": "COMPAT_PROXY_URL",
+    "proxy_key": "COMPAT_PROXY_KEY",
+    "control_url": "COMPAT_UPSTREAM_URL",
+    "control_token": "COMPAT_UPSTREAM_TOKEN",
+    "claude": "COMPAT_CLAUDE",
+}
+
+
+class SuiteSettings(BaseModel):
+    """What every compatibility test needs. Holds the proxy's key: kept in a file of mode 0600, never in argv."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    proxy_url: str
+    proxy_key: str = Field(repr=False)
+    control_url: str
+    control_token: str = Field(repr=False)
+    claude: Path
+    scratch: Path
+    retries: int = Field(default=2, ge=0)
+
+    def save(self, path: Path) -> None:
+        write_atomically(path, self.model_dump_json(), mode=0o600)
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> SuiteSettings:
+        """From the `COMPAT_*` addresses, else from the settings file; CompatError says how to get a proxy up."""
+        home = CompatHome.from_env(environ)
+        if "COMPAT_PROXY_URL" in environ:
+            return cls._from_addresses(environ, home)
+        path = Path(environ.get(SETTINGS_VARIABLE) or home.suite_settings)
+        try:
+            return cls.model_validate_json(path.read_text())
+        except FileNotFoundError as error:
+            raise CompatError(
+                f"no proxy to test against: {path} does not exist",
+                "start one with `make proxy` in another terminal, or set COMPAT_PROXY_URL",
+            ) from error
+        except (OSError, ValidationError) as error:
+            raise CompatError(f"cannot use the suite's settings {path}: {error}", "restart `make proxy`") from error
+
+    @classmethod
+    def _from_addresses(cls, environ: Mapping[str, str], home: CompatHome) -> SuiteSettings:
+        if missing := [variable for variable in _VARIABLES.values() if not environ.get(variable)]:
+            raise CompatError(f"COMPAT_PROXY_URL is set, but not {', '.join(missing)}", "set all of them or none")
+        return cls.model_validate(
+            {"scratch": home.scratch} | {field: environ[variable] for field, variable in _VARIABLES.items()}
+        )

@@ -1,0 +1,41 @@
+"""A tool call arrives whole, its result goes back, and the answer depends on it, in exactly two turns.
+
+Source: Anthropic's tool use documentation; LiteLLM bugs #15307, #25561 and #29491 (tool input lost on the way).
+"""
+
+from __future__ import annotations
+
+import secrets
+
+from compat_pipeline.domain.observation import Outcome
+from compat_pipeline.suite.cell_run import CellRun, blocks, prove
+
+
+def probe(run: CellRun) -> Outcome:
+    """Let the model echo a random word and report it."""
+    nonce, word = run.nonce(), secrets.token_hex(4)
+    command = f"echo {word}"
+    prompt = (
+        f"Use the Bash tool to run exactly this command: `{command}`. "
+        f"Then reply with the code {nonce} followed by the command's output."
+    )
+    talk = run.converse(nonce, prompt, turns=2, tools=("Bash",), allowed_tools=("Bash(echo:*)",))
+
+    calls = talk.result.tool_calls
+    prove([call.name for call in calls] == ["Bash"], f"one Bash call was due, the CLI saw {[c.name for c in calls]}")
+    seen = calls[0].input.get("command")
+    prove(seen == command, f"the tool input lost its command: '{seen}' instead of '{command}'")
+    returned = [
+        block
+        for block in blocks(talk.exchanges[1].request["messages"][-1])
+        if block.get("type") == "tool_result" and word in str(block.get("content"))
+    ]
+    prove(len(returned) == 1, "the tool's output did not reach the upstream")
+    issued = {block["id"] for block in (talk.exchanges[0].reply or {})["content"] if block["type"] == "tool_use"}
+    prove(
+        returned[0]["tool_use_id"] in issued,
+        f"the result answers tool call {returned[0]['tool_use_id']}, the upstream issued {', '.join(issued)}",
+    )
+    expected = f"{nonce} {word}"
+    prove(talk.result.text == expected, f"the answer should read '{expected}', but reads '{talk.result.text}'")
+    return run.passed()

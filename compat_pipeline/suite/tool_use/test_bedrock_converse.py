@@ -1,0 +1,9 @@
+"""Tool use on Bedrock (Converse)."""
+
+from compat_pipeline.suite.cell_run import CellRun
+from compat_pipeline.suite.tool_use.probe import probe
+from compat_pipeline.suite.plugin import CompatResult
+
+
+def test_tool_use(compat: CellRun, compat_result: CompatResult) -> None:
+    compat_result.set(probe(compat))

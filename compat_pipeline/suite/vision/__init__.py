@@ -1,0 +1,1 @@
+"""Vision: a picture in the prompt."""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from compat_pipeline.domain.observation import Cause, Observation
 
@@ -31,7 +30,7 @@ class Verdict(BaseModel):
     attempts: int = 0
     flaky: bool = False
     times_observed: int = 0
-    observed_at: datetime | None = None
+    observed_at: AwareDatetime | None = None
     duration_s: float = 0.0
     input_tokens: int = 0
     output_tokens: int = 0

@@ -1,0 +1,95 @@
+"""What changed between two matrices: changes, regressions, signs of broken infrastructure, and whether to publish."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from compat_pipeline.domain.matrix import CompatibilityMatrix, MatrixCell, MatrixStatus, parse_matrix
+
+
+@dataclass(frozen=True)
+class Change:
+    """One cell whose status changed. `before` is None for a cell that was added, `after` for one that was removed."""
+
+    feature: str
+    provider: str
+    before: MatrixStatus | None
+    after: MatrixStatus | None
+
+    def __str__(self) -> str:
+        if self.before is None:
+            return f"{self.feature} on {self.provider}: added, {self.after}"
+        return f"{self.feature} on {self.provider}: {self.before} -> {self.after or 'removed'}"
+
+
+def changes(before: CompatibilityMatrix | None, after: CompatibilityMatrix) -> list[Change]:
+    """Every cell whose status differs, in the order of `after`, then what it no longer has. A first matrix has none."""
+    if before is None:
+        return []
+    old, new = before.cells, after.cells
+    return [
+        Change(feature, provider, _status(old, (feature, provider)), _status(new, (feature, provider)))
+        for feature, provider in dict.fromkeys([*new, *old])
+        if _status(old, (feature, provider)) != _status(new, (feature, provider))
+    ]
+
+
+def regressions(before: CompatibilityMatrix | None, after: CompatibilityMatrix) -> list[Change]:
+    """The cells that passed and now fail."""
+    return [change for change in changes(before, after) if (change.before, change.after) == ("pass", "fail")]
+
+
+def anomalies(before: CompatibilityMatrix | None, after: CompatibilityMatrix) -> list[str]:
+    """Whole columns and rows that broke at once: one sentence for each, naming it.
+
+    A column (or row) counts when at least two of its cells passed before and none of those passes now. One cell is a
+    finding; all of them at once are more likely an account, a deployment or a network. Only cells in both count.
+    """
+    if before is None:
+        return []
+    old, new = before.cells, after.cells
+    passed = [where for where, cell in old.items() if cell.status == "pass" and where in new]
+    lines = [("column", 1, provider) for provider in after.providers] + [("row", 0, row.id) for row in after.features]
+    found: list[str] = []
+    for what, axis, name in lines:
+        were_green = [where for where in passed if where[axis] == name]
+        if len(were_green) >= 2 and all(new[where].status != "pass" for where in were_green):
+            found.append(f"{what} {name}: all {len(were_green)} cells that passed broke at once")
+    return found
+
+
+def due(published: str | None, fresh: str) -> str:
+    """Why the document `fresh` should replace `published`, in one line; empty when nothing but `generated_at` differs.
+
+    A published document that cannot be read is replaced. Raises ValueError when `fresh` is not a valid document.
+    """
+    after = parse_matrix(fresh)
+    if published is None:
+        return "first publication"
+    try:
+        before = parse_matrix(published)
+    except ValueError:
+        return "the published document is not a valid matrix"
+    if before.model_copy(update={"generated_at": after.generated_at}) == after:
+        return ""
+    return "; ".join(_reasons(before, after))
+
+
+def _reasons(before: CompatibilityMatrix, after: CompatibilityMatrix) -> Sequence[str]:
+    reasons = [
+        f"{name} {old} -> {new}"
+        for name, old, new in (
+            ("LiteLLM", before.litellm_version, after.litellm_version),
+            ("Claude Code", before.claude_code_version, after.claude_code_version),
+        )
+        if old != new
+    ]
+    if changed := changes(before, after):
+        listed = ", ".join(map(str, changed[:3])) + (", ..." if len(changed) > 3 else "")
+        reasons.append(f"{len(changed)} cell{'s' if len(changed) > 1 else ''} changed ({listed})")
+    return reasons or ["names, order or explanations changed"]
+
+
+def _status(cells: Mapping[tuple[str, str], MatrixCell], where: tuple[str, str]) -> MatrixStatus | None:
+    return cells[where].status if where in cells else None

@@ -1,0 +1,64 @@
+"""The matrix as Markdown: a table of icons and words, the reasons below it, and what changed. Pure text."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Sequence
+
+from compat_pipeline.domain.diff import Change
+from compat_pipeline.domain.matrix import CompatibilityMatrix, Failing, Inapplicable, MatrixStatus
+
+WORDS: dict[MatrixStatus, str] = {
+    "pass": "✅ pass",
+    "fail": "❌ fail",
+    "not_applicable": "➖ not applicable",
+    "not_tested": "❔ not tested",
+}
+
+_MARKDOWN_SIGNS = re.compile(r"([\\`*_{}\[\]()#+!|~])")
+
+
+def to_markdown(matrix: CompatibilityMatrix, changed: Sequence[Change] = ()) -> str:
+    """A heading line with both versions, the table, then reasons and changes as lists where there are any."""
+    parts = [
+        f"LiteLLM {_plain(matrix.litellm_version)}, Claude Code {_plain(matrix.claude_code_version)}, "
+        f"{matrix.generated_at:%Y-%m-%d %H:%M} UTC",
+        _table(matrix),
+    ]
+    if reasons := _reasons(matrix):
+        parts.append("**Reasons**\n\n" + "\n".join(reasons))
+    if changed:
+        parts.append("**Changes**\n\n" + "\n".join(f"- {_change(matrix, change)}" for change in changed))
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(matrix: CompatibilityMatrix) -> str:
+    rows = [
+        ["Feature", *map(_plain, matrix.providers)],
+        ["---"] * (len(matrix.providers) + 1),
+        *([_plain(row.name), *(WORDS[cell.status] for cell in row.providers.values())] for row in matrix.features),
+    ]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _reasons(matrix: CompatibilityMatrix) -> list[str]:
+    return [
+        f"- {WORDS[cell.status]}: {_plain(row.name)}, {_plain(provider)}: "
+        + _plain(cell.error if isinstance(cell, Failing) else cell.reason)
+        for row in matrix.features
+        for provider, cell in row.providers.items()
+        if isinstance(cell, Failing | Inapplicable)
+    ]
+
+
+def _change(matrix: CompatibilityMatrix, change: Change) -> str:
+    name = next((row.name for row in matrix.features if row.id == change.feature), change.feature)
+    before = WORDS[change.before] if change.before else "added"
+    after = WORDS[change.after] if change.after else "removed"
+    return f"{_plain(name)}, {_plain(change.provider)}: {before} → {after}"
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown shows as it is: one line, no markup, no HTML."""
+    return html.escape(_MARKDOWN_SIGNS.sub(r"\\\1", " ".join(text.split())), quote=False)

@@ -1,0 +1,63 @@
+"""The details document keeps what the locked one has no room for, and its bytes are golden too."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from compat_pipeline.domain.cell import Cell
+from compat_pipeline.domain.details import CompatibilityDetails, build_details, dump_details
+from compat_pipeline.domain.verdict import Verdict, judge
+from compat_pipeline_tests.domain.samples import (
+    FAIL,
+    MANIFEST,
+    NOON,
+    NOT_APPLICABLE,
+    OVERLOADED,
+    PASS,
+    everything,
+    observe,
+    verdict_of,
+)
+
+GOLDEN = Path(__file__).parent / "golden" / "compatibility-details.json"
+HAIKU, OPUS = "claude-haiku-4-5", "claude-opus-4-7"
+
+
+def details_of(verdicts: dict[Cell, Verdict], generated_at: datetime = NOON) -> CompatibilityDetails:
+    return build_details(
+        MANIFEST,
+        verdicts,
+        upstream="emulated",
+        litellm_version="v1.83.0-stable",
+        claude_code_version="2.1.120",
+        suite_revision="4f2a91c",
+        generated_at=generated_at,
+    )
+
+
+def test_the_bytes_are_those_of_the_golden_file() -> None:
+    verdicts = {
+        Cell("tool_use", "anthropic", HAIKU): judge([observe(FAIL, 0), observe(PASS, 1, attempts=2)]),
+        Cell("tool_use", "anthropic", OPUS): verdict_of(FAIL),
+        Cell("tool_use", "azure", HAIKU): verdict_of(NOT_APPLICABLE),
+        Cell("tool_use", "azure", OPUS): verdict_of(OVERLOADED),
+        Cell("vision", "anthropic", HAIKU): judge([observe(PASS, 0), observe(OVERLOADED, 1)]),
+    }
+    assert dump_details(details_of(verdicts)).encode() == GOLDEN.read_bytes()
+
+
+def test_the_golden_document_is_read_back_unchanged() -> None:
+    document = GOLDEN.read_text(encoding="utf-8")
+    assert dump_details(CompatibilityDetails.model_validate_json(document)) == document
+
+
+def test_a_conclusive_cell_with_a_later_inconclusive_observation_counts_as_conclusive() -> None:
+    verdicts = {MANIFEST.cells[0]: judge([observe(PASS, 0), observe(OVERLOADED, 1)])}
+    counts = details_of(verdicts).counts
+    assert (counts.planned, counts.observed, counts.inconclusive) == (8, 1, 0)
+
+
+def test_every_planned_cell_is_listed_in_manifest_order() -> None:
+    listed = [Cell(cell.feature, cell.provider, cell.model) for cell in details_of(everything()).cells]
+    assert listed == MANIFEST.cells

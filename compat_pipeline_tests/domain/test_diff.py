@@ -1,0 +1,165 @@
+"""What changed between two matrices, and whether the newer one is worth a commit."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from compat_pipeline.domain.diff import Change, anomalies, changes, due, regressions
+from compat_pipeline.domain.manifest import Manifest
+from compat_pipeline.domain.matrix import CompatibilityMatrix, MatrixCell, build_matrix, dump_matrix
+from compat_pipeline.domain.observation import Fail, Outcome
+from compat_pipeline_tests.domain.samples import (
+    FAIL,
+    MANIFEST,
+    NOON,
+    NOT_APPLICABLE,
+    OVERLOADED,
+    PASS,
+    everything,
+    matrix_of,
+    with_cells,
+)
+
+GREEN = matrix_of(everything())
+OUTCOMES: list[Outcome] = [PASS, FAIL, NOT_APPLICABLE, OVERLOADED]
+matrices: st.SearchStrategy[CompatibilityMatrix] = st.fixed_dictionaries(
+    {
+        f"{row}/{column}": st.sampled_from(OUTCOMES)
+        for row in ("tool_use", "vision")
+        for column in ("anthropic", "azure")
+    }
+).map(lambda cells: matrix_of(with_cells(cells)))
+
+
+def matrix_without_azure() -> CompatibilityMatrix:
+    smaller = Manifest(features=MANIFEST.features, providers=MANIFEST.providers[:1], models=MANIFEST.models)
+    return build_matrix(
+        smaller, everything(), litellm_version="v1.83.0-stable", claude_code_version="2.1.120", generated_at=NOON
+    )
+
+
+def test_a_changed_cell_is_named_with_both_statuses() -> None:
+    after = matrix_of(with_cells({"vision/azure": FAIL}))
+    assert changes(GREEN, after) == [Change("vision", "azure", "pass", "fail")]
+
+
+def test_another_error_for_the_same_status_is_no_change() -> None:
+    before, after = (matrix_of(with_cells({"vision/azure": Fail(error=error)})) for error in ("a", "b"))
+    assert changes(before, after) == []
+
+
+def test_a_first_matrix_has_no_changes() -> None:
+    assert not changes(None, GREEN)
+    assert not regressions(None, GREEN)
+    assert not anomalies(None, GREEN)
+
+
+def test_added_and_removed_cells_are_told_apart_from_changed_ones() -> None:
+    smaller = matrix_without_azure()
+    assert changes(smaller, GREEN) == [
+        Change("tool_use", "azure", None, "pass"),
+        Change("vision", "azure", None, "pass"),
+    ]
+    assert [str(change) for change in changes(GREEN, smaller)] == [
+        "tool_use on azure: pass -> removed",
+        "vision on azure: pass -> removed",
+    ]
+
+
+def test_only_a_cell_that_passed_and_now_fails_is_a_regression() -> None:
+    after = matrix_of(with_cells({"vision/azure": FAIL, "tool_use/azure": OVERLOADED}))
+    assert regressions(GREEN, after) == [Change("vision", "azure", "pass", "fail")]
+    assert regressions(after, GREEN) == []
+
+
+def test_a_column_that_broke_as_a_whole_is_an_anomaly() -> None:
+    after = matrix_of(with_cells({"tool_use/azure": FAIL, "vision/azure": OVERLOADED}))
+    assert anomalies(GREEN, after) == ["column azure: all 2 cells that passed broke at once"]
+
+
+def test_a_row_that_broke_as_a_whole_is_an_anomaly() -> None:
+    after = matrix_of(with_cells({"vision/anthropic": FAIL, "vision/azure": FAIL}))
+    assert anomalies(GREEN, after) == ["row vision: all 2 cells that passed broke at once"]
+
+
+def test_one_broken_cell_is_a_finding_and_no_anomaly() -> None:
+    before = matrix_of(with_cells({"tool_use/azure": FAIL}))
+    assert anomalies(GREEN, matrix_of(with_cells({"vision/azure": FAIL}))) == []
+    assert anomalies(before, matrix_of(with_cells({"tool_use/azure": FAIL, "vision/azure": FAIL}))) == []
+
+
+def test_a_removed_column_is_no_anomaly() -> None:
+    assert anomalies(GREEN, matrix_without_azure()) == []
+
+
+@given(matrices)
+def test_a_matrix_has_neither_changes_nor_anomalies_against_itself(matrix: CompatibilityMatrix) -> None:
+    assert not changes(matrix, matrix)
+    assert not anomalies(matrix, matrix)
+    assert due(dump_matrix(matrix), dump_matrix(matrix)) == ""
+
+
+@given(matrices, matrices)
+def test_applying_the_changes_to_the_old_statuses_gives_the_new_ones(
+    before: CompatibilityMatrix, after: CompatibilityMatrix
+) -> None:
+    def statuses(cells: dict[tuple[str, str], MatrixCell]) -> dict[tuple[str, str], str | None]:
+        return {where: cell.status for where, cell in cells.items()}
+
+    applied = statuses(before.cells)
+    applied.update({(change.feature, change.provider): change.after for change in changes(before, after)})
+    assert applied == statuses(after.cells)
+
+
+@given(matrices, matrices)
+def test_a_publication_is_due_exactly_when_something_but_the_time_differs(
+    before: CompatibilityMatrix, after: CompatibilityMatrix
+) -> None:
+    later = after.model_copy(update={"generated_at": NOON + timedelta(days=1)})
+    assert bool(due(dump_matrix(before), dump_matrix(later))) == (before != after)
+
+
+def test_the_first_publication_is_due() -> None:
+    assert due(None, dump_matrix(GREEN)) == "first publication"
+
+
+def test_another_time_alone_is_not_due() -> None:
+    later = GREEN.model_copy(update={"generated_at": NOON + timedelta(days=1)})
+    assert due(dump_matrix(GREEN), dump_matrix(later)) == ""
+
+
+def test_other_versions_are_due_even_with_the_same_results() -> None:
+    newer = matrix_of(everything(), litellm_version="v1.84.0-stable")
+    assert due(dump_matrix(GREEN), dump_matrix(newer)) == "LiteLLM v1.83.0-stable -> v1.84.0-stable"
+
+
+def test_changed_cells_are_due_and_named() -> None:
+    after = dump_matrix(matrix_of(with_cells({"vision/azure": FAIL})))
+    assert due(dump_matrix(GREEN), after) == "1 cell changed (vision on azure: pass -> fail)"
+
+
+def test_many_changed_cells_are_counted_and_the_first_named() -> None:
+    reason = due(dump_matrix(GREEN), dump_matrix(matrix_of(everything(FAIL))))
+    assert reason.startswith("4 cells changed (tool_use on anthropic: pass -> fail, ")
+    assert reason.endswith(", ...)")
+
+
+def test_a_changed_explanation_is_due() -> None:
+    before, after = (dump_matrix(matrix_of(with_cells({"vision/azure": Fail(error=why)}))) for why in ("a", "b"))
+    assert due(before, after) == "names, order or explanations changed"
+
+
+def test_a_published_document_that_was_damaged_is_replaced() -> None:
+    edited = json.dumps({**json.loads(dump_matrix(GREEN)), "note": "by hand"})
+    for published in ("", "not json", edited):
+        assert due(published, dump_matrix(GREEN)) == "the published document is not a valid matrix"
+
+
+def test_an_invalid_document_is_never_due() -> None:
+    with pytest.raises(ValueError, match="not a compatibility matrix"):
+        due(None, "{}")

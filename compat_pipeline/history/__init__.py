@@ -1,0 +1,1 @@
+"""The observation store: every observation ever made, appended and never changed."""

@@ -17,7 +17,7 @@ from compat_pipeline.suite.settings import SuiteSettings
 from compat_pipeline.wire.exchange import Exchange, UpstreamControl
 
 
-class Judged(Exception):  # noqa: N818 - an outcome, not an error
+class Judged(Exception):
     """Ends a probe early with the outcome it reached."""
 
     def __init__(self, outcome: Outcome) -> None:

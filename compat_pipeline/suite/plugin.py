@@ -83,14 +83,14 @@ class _Reporter:
     def __init__(self) -> None:
         self._finished: list[dict[str, Any]] = []
         stream = os.environ.get(STREAM_VARIABLE)
-        self._lines = Path(stream).open("a", buffering=1) if stream else None
+        self._lines = os.open(stream, os.O_WRONLY | os.O_APPEND | os.O_CREAT) if stream else None
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         for name, value in report.user_properties:
             if name == "observation" and isinstance(value, dict) and report.when != "teardown":
                 self._finished.append(value)
-                if self._lines:
-                    self._lines.write(json.dumps(value) + "\n")
+                if self._lines is not None:
+                    os.write(self._lines, json.dumps(value).encode() + b"\n")
 
     def pytest_sessionfinish(self) -> None:
         if self._finished:

@@ -1,7 +1,7 @@
 """Basic messaging (non-streaming) on Anthropic."""
 
-from compat_pipeline.suite.cell_run import CellRun
 from compat_pipeline.suite.basic_messaging_non_streaming.probe import probe
+from compat_pipeline.suite.cell_run import CellRun
 from compat_pipeline.suite.plugin import CompatResult
 
 

@@ -1,7 +1,7 @@
 """Basic messaging (streaming) on Vertex AI."""
 
-from compat_pipeline.suite.cell_run import CellRun
 from compat_pipeline.suite.basic_messaging_streaming.probe import probe
+from compat_pipeline.suite.cell_run import CellRun
 from compat_pipeline.suite.plugin import CompatResult
 
 

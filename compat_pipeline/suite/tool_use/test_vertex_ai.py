@@ -1,8 +1,8 @@
 """Tool use on Vertex AI."""
 
 from compat_pipeline.suite.cell_run import CellRun
-from compat_pipeline.suite.tool_use.probe import probe
 from compat_pipeline.suite.plugin import CompatResult
+from compat_pipeline.suite.tool_use.probe import probe
 
 
 def test_tool_use(compat: CellRun, compat_result: CompatResult) -> None:

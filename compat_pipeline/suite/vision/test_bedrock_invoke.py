@@ -1,8 +1,8 @@
 """Vision on Bedrock (Invoke)."""
 
 from compat_pipeline.suite.cell_run import CellRun
-from compat_pipeline.suite.vision.probe import probe
 from compat_pipeline.suite.plugin import CompatResult
+from compat_pipeline.suite.vision.probe import probe
 
 
 def test_vision(compat: CellRun, compat_result: CompatResult) -> None:

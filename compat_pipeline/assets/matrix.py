@@ -1,0 +1,98 @@
+"""Fourth stage: the locked public JSON and the details beside it, from the verdicts of one pair of versions."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+import dagster as dg
+
+from compat_pipeline.assets.cells import cell_results, verdicts
+from compat_pipeline.assets.face import ENGINEERS, SINGLE_RUN
+from compat_pipeline.assets.versions import Versions
+from compat_pipeline.domain.details import build_details, dump_details
+from compat_pipeline.domain.diff import anomalies, changes, regressions
+from compat_pipeline.domain.markdown import changes_markdown, matrix_markdown
+from compat_pipeline.domain.matrix import CompatibilityMatrix, build_matrix, dump_matrix, parse_matrix
+from compat_pipeline.ground.errors import CompatError
+from compat_pipeline.ground.home import write_atomically
+from compat_pipeline.resources.cell_runner import CellRunner, suite_revision
+from compat_pipeline.resources.docs_repo import DocsRepo
+from compat_pipeline.resources.home import Home
+
+
+@dg.asset(group_name="matrix", owners=ENGINEERS, kinds={"json"}, deps=[cell_results], backfill_policy=SINGLE_RUN)
+def compatibility_matrix(
+    context: dg.AssetExecutionContext, cell_runner: CellRunner, docs_repo: DocsRepo
+) -> dg.MaterializeResult:
+    """The matrix of one LiteLLM and one Claude Code version, as the locked JSON and with its details beside it."""
+    return dg.MaterializeResult(metadata=write_matrix(cell_runner, docs_repo, Versions.of_run(context, cell_runner)))
+
+
+def write_matrix(cell_runner: CellRunner, docs_repo: DocsRepo, versions: Versions) -> Mapping[str, Any]:
+    """Write both documents; returns what a person sees of them in the UI."""
+    home, now = cell_runner.home, datetime.now(timezone.utc)
+    known = verdicts(home, versions)
+    pair = {"litellm_version": versions.litellm.tag, "claude_code_version": versions.claude_code.version}
+    matrix = build_matrix(home.manifest, known, generated_at=now, **pair)
+    details = build_details(
+        home.manifest, known, generated_at=now, suite_revision=suite_revision(), upstream="emulated", **pair
+    )
+    write_atomically(home.paths.matrix, dump_matrix(matrix))
+    write_atomically(home.paths.details, dump_details(details))
+    changed = changes(published(docs_repo), matrix)
+    return {
+        "matrix": dg.MetadataValue.md(matrix_markdown(matrix)),
+        "changes": dg.MetadataValue.md(changes_markdown(changed)),
+        "litellm_version": matrix.litellm_version,
+        "claude_code_version": matrix.claude_code_version,
+        "path": dg.MetadataValue.path(home.paths.matrix),
+        **{status: count for status, count in Counter(cell.status for cell in matrix.cells.values()).items()},
+    }
+
+
+def published(docs_repo: DocsRepo) -> CompatibilityMatrix | None:
+    """The matrix as published; None when there is none or it is not one of ours."""
+    document = docs_repo.published()
+    try:
+        return parse_matrix(document) if document is not None else None
+    except ValueError:
+        return None
+
+
+def written(home: Home) -> CompatibilityMatrix:
+    """The matrix as last written; CompatError names the file and what is wrong with it."""
+    try:
+        return parse_matrix(home.paths.matrix.read_text())
+    except (OSError, ValueError) as error:
+        raise CompatError(f"cannot use {home.paths.matrix}: {error}", "run `compat run` to write it anew") from error
+
+
+@dg.asset_check(asset=compatibility_matrix, blocking=True, description='The document is exactly schema "1".')
+def schema_is_valid(home: Home) -> dg.AssetCheckResult:
+    try:
+        written(home)
+    except CompatError as error:
+        return dg.AssetCheckResult(passed=False, metadata={"error": str(error)})
+    return dg.AssetCheckResult(passed=True)
+
+
+@dg.asset_check(
+    asset=compatibility_matrix, description="No whole row or column turned at once (that smells of machines)."
+)
+def no_infrastructure_anomaly(home: Home, docs_repo: DocsRepo) -> dg.AssetCheckResult:
+    return _listing("anomalies", anomalies(published(docs_repo), written(home)))
+
+
+@dg.asset_check(asset=compatibility_matrix, description="No cell that is published as pass fails now.")
+def no_regression(home: Home, docs_repo: DocsRepo) -> dg.AssetCheckResult:
+    found = regressions(published(docs_repo), written(home))
+    return _listing("regressions", [f"{change.feature} on {change.provider}" for change in found])
+
+
+def _listing(what: str, found: list[str]) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        passed=not found, severity=dg.AssetCheckSeverity.WARN, metadata={what: dg.MetadataValue.json(found)}
+    )

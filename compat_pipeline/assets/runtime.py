@@ -1,0 +1,90 @@
+"""Second stage: the parts that will run. The CLI's binary, the upstreams, and proof that the proxy is up."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from compat_pipeline.assets.face import ENGINEERS, SINGLE_RUN
+from compat_pipeline.assets.versions import claude_code_release, litellm_release, recorded
+from compat_pipeline.claude.binary import verify_cli
+from compat_pipeline.claude.release import ClaudeCodeRelease
+from compat_pipeline.proxy.release import LitellmRelease
+from compat_pipeline.resources.home import Home
+from compat_pipeline.resources.registries import NpmRegistry, PythonIndex
+from compat_pipeline.resources.runtime import ProxyRuntime
+
+
+@dg.asset(
+    group_name="runtime",
+    owners=ENGINEERS,
+    kinds={"npm"},
+    deps=[claude_code_release],
+    backfill_policy=SINGLE_RUN,
+    check_specs=[
+        dg.AssetCheckSpec(
+            "binary_integrity",
+            asset="claude_cli",
+            description="The binary's bytes are those recorded when its package passed npm's integrity hash.",
+        )
+    ],
+)
+def claude_cli(context: dg.AssetExecutionContext, npm: NpmRegistry) -> dg.MaterializeResult:
+    """That version's native binary, verified, in a cache keyed by digest."""
+    release = recorded(context, claude_code_release.key, ClaudeCodeRelease) or npm.resolve("")
+    cli = npm.fetch(release)
+    return dg.MaterializeResult(
+        metadata={
+            "path": dg.MetadataValue.path(cli.path),
+            "sha512": cli.sha512,
+            "reported_version": cli.reported_version,
+        },
+        check_results=[dg.AssetCheckResult(passed=verify_cli(cli), check_name="binary_integrity")],
+    )
+
+
+@dg.asset(group_name="runtime", owners=ENGINEERS, kinds={"python"}, backfill_policy=SINGLE_RUN)
+def provider_upstreams(runtime: ProxyRuntime) -> dg.MaterializeResult:
+    """Where the five providers are: the embedded emulator, which answered one request on every wire."""
+    health = runtime.try_upstreams()
+    return dg.MaterializeResult(metadata={"mode": "emulated", **health})
+
+
+@dg.asset(
+    group_name="runtime",
+    owners=ENGINEERS,
+    kinds={"litellm"},
+    deps=[litellm_release, provider_upstreams],
+    backfill_policy=SINGLE_RUN,
+    check_specs=[
+        dg.AssetCheckSpec(
+            "answers_on_every_route",
+            asset="litellm_proxy",
+            description="One real message came back through the proxy on every provider and model.",
+        )
+    ],
+)
+def litellm_proxy(
+    context: dg.AssetExecutionContext, home: Home, python_index: PythonIndex, runtime: ProxyRuntime
+) -> dg.MaterializeResult:
+    """One running proxy, tried with a real message per route. Evidence of which proxy it was, not its owner."""
+    release = recorded(context, litellm_release.key, LitellmRelease) or python_index.resolve("")
+    with runtime.lease(release, python_index.install(release), home.manifest) as up:
+        broken = {target: answer for target, answer in up.routes.items() if answer != "ok"}
+        return dg.MaterializeResult(
+            metadata={
+                "endpoint": up.proxy_url,
+                "litellm_version": up.litellm_version,
+                "venv_digest": up.venv_digest,
+                "config_digest": up.config_digest,
+                "started_at": dg.MetadataValue.timestamp(up.started_at),
+                "routes": len(up.routes),
+            },
+            check_results=[
+                dg.AssetCheckResult(
+                    passed=bool(up.routes) and not broken,
+                    check_name="answers_on_every_route",
+                    severity=dg.AssetCheckSeverity.WARN,
+                    metadata={"broken": dg.MetadataValue.json(broken)},
+                )
+            ],
+        )

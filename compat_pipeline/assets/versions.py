@@ -1,0 +1,97 @@
+"""First stage: which LiteLLM and which Claude Code this matrix is about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar
+
+import dagster as dg
+from pydantic import BaseModel
+
+from compat_pipeline.assets.face import ENGINEERS, SINGLE_RUN
+from compat_pipeline.claude.release import ClaudeCodeRelease
+from compat_pipeline.proxy.release import LitellmRelease
+from compat_pipeline.resources.cell_runner import CellRunner
+from compat_pipeline.resources.registries import NpmRegistry, PythonIndex
+
+Release = TypeVar("Release", bound=BaseModel)
+
+RunsAssets: TypeAlias = "dg.AssetExecutionContext | dg.OpExecutionContext"
+
+_RECENT = 20
+"""How many materializations to look through for one of the run's own."""
+
+
+class VersionConfig(dg.Config):
+    """Which version to take; empty leaves it to the environment, else to the newest."""
+
+    version: str = ""
+
+
+@dg.asset(group_name="versions", owners=ENGINEERS, kinds={"python"}, backfill_policy=SINGLE_RUN)
+def litellm_release(config: VersionConfig, python_index: PythonIndex) -> dg.MaterializeResult:
+    """The LiteLLM release under test: the newest final one that installs, or a pinned version."""
+    return dg.MaterializeResult(metadata=litellm_metadata(python_index.resolve(config.version)))
+
+
+@dg.asset(group_name="versions", owners=ENGINEERS, kinds={"npm"}, backfill_policy=SINGLE_RUN)
+def claude_code_release(config: VersionConfig, npm: NpmRegistry) -> dg.MaterializeResult:
+    """The Claude Code release under test: npm's `latest`, the newest past its cool-down, or a pinned version."""
+    return dg.MaterializeResult(metadata=claude_code_metadata(npm.resolve(config.version)))
+
+
+def litellm_metadata(release: LitellmRelease) -> Mapping[str, Any]:
+    """What a person sees of a LiteLLM release, and the release itself for the stages after it."""
+    return {
+        "tag": release.tag,
+        "source": release.source,
+        "policy": release.policy,
+        "digest": release.digest,
+        "link": dg.MetadataValue.url(f"https://github.com/BerriAI/litellm/releases/tag/{release.tag}"),
+        "release": dg.MetadataValue.json(release.model_dump(mode="json")),
+    }
+
+
+def claude_code_metadata(release: ClaudeCodeRelease) -> Mapping[str, Any]:
+    """What a person sees of a Claude Code release, and the release itself for the stages after it."""
+    published = release.published_at
+    return {
+        "version": release.version,
+        "policy": release.policy,
+        "integrity": release.integrity,
+        "published_at": dg.MetadataValue.timestamp(published) if published else dg.MetadataValue.text("unknown"),
+        "link": dg.MetadataValue.url("https://github.com/anthropics/claude-code/blob/main/CHANGELOG.md"),
+        "release": dg.MetadataValue.json(release.model_dump(mode="json")),
+    }
+
+
+@dataclass(frozen=True)
+class Versions:
+    """The pair of releases that a matrix is about."""
+
+    litellm: LitellmRelease
+    claude_code: ClaudeCodeRelease
+
+    @classmethod
+    def of_run(cls, context: RunsAssets, cell_runner: CellRunner) -> Versions:
+        """The releases this run resolved, else the last recorded ones, else the newest."""
+        return cls(
+            recorded(context, litellm_release.key, LitellmRelease) or cell_runner.python_index.resolve(""),
+            recorded(context, claude_code_release.key, ClaudeCodeRelease) or cell_runner.npm.resolve(""),
+        )
+
+
+def recorded(context: RunsAssets, asset: dg.AssetKey, model: type[Release]) -> Release | None:
+    """The release this run resolved, else the last one any run resolved, else None.
+
+    A run looks for its own first: another run may have resolved another version in the meantime.
+    """
+    found = context.instance.fetch_materializations(asset, limit=_RECENT).records
+    if not found:
+        return None
+    mine = [record for record in found if record.run_id == context.run_id]
+    materialization = (mine or list(found))[0].asset_materialization
+    if materialization is None:
+        return None
+    return model.model_validate(materialization.metadata["release"].value)

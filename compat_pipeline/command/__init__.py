@@ -1,0 +1,1 @@
+"""The `compat` command: the face of the product for people and scripts, thin over the Dagster jobs."""

@@ -1,0 +1,101 @@
+"""The command line: names, options, exit codes. What a command does is in the modules beside this one."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from compat_pipeline.ground.errors import CompatError
+from compat_pipeline.ground.home import CompatHome
+
+COULD_NOT_RUN, WRONG_USAGE, NOT_ALL_JUDGED, INTERRUPTED = 1, 2, 3, 130
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """Which Claude Code features work through LiteLLM, on which provider: proven on the wire.
+
+    \b
+    compat run                                     every cell, then the matrix
+    compat run --cells 'tool_use|bedrock_*/*'      some cells, with the same versions again
+    compat run --cells inconclusive                those that could not be judged
+    compat show                                    the matrix as last written
+    compat ui                                      Dagster's web interface
+
+    Everything is written under COMPAT_HOME (default: .compat in this folder).
+    """
+
+
+@cli.command()
+@click.option("--cells", "patterns", multiple=True, metavar="PATTERN",
+              help="Only these: a cell key, a pattern such as 'vision|*/claude-haiku-4-5', or `inconclusive`. "
+                   "Repeatable. Runs with the versions of the last full run and publishes nothing.")  # fmt: skip
+@click.option("--litellm", default="", metavar="VERSION", help="LiteLLM version or tag; default: newest that installs.")
+@click.option("--claude-code", default="", metavar="VERSION", help="`latest`, `cooldown` or a version.")
+def run(patterns: tuple[str, ...], litellm: str, claude_code: str) -> None:
+    """Run cells with the real CLI through the real proxy and show the matrix.
+
+    Exit codes: 0 every cell was judged (red or green), 3 some could not be judged, 1 nothing could be run,
+    2 wrong usage, 130 interrupted.
+    """
+    from compat_pipeline.command.run import run_all, run_some
+
+    if patterns and (litellm or claude_code):
+        raise click.UsageError("--cells re-runs cells of the current matrix; versions are chosen by a full run")
+    all_judged = run_some(list(patterns)) if patterns else run_all(litellm, claude_code)
+    sys.exit(0 if all_judged else NOT_ALL_JUDGED)
+
+
+@cli.command()
+def show() -> None:
+    """Show the matrix as it was last written."""
+    from compat_pipeline.command.show import show_matrix
+
+    show_matrix(CompatHome.from_env())
+
+
+@cli.command()
+@click.option("--port", default=3000, show_default=True, help="Port of the web interface, on 127.0.0.1.")
+def ui(port: int) -> None:
+    """Open Dagster's web interface and daemon: lineage, partitions, backfills, single cells."""
+    from compat_pipeline.command.serve import serve_ui
+
+    serve_ui(port)
+
+
+@cli.command()
+@click.option("--litellm", default="", metavar="VERSION", help="LiteLLM version or tag; default: newest that installs.")
+@click.option("--claude-code", default="", metavar="VERSION", help="`latest`, `cooldown` or a version.")
+def proxy(litellm: str, claude_code: str) -> None:
+    """Keep a proxy with its upstreams up, so that one test file can be run under plain pytest."""
+    from compat_pipeline.command.serve import serve_proxy
+
+    serve_proxy(litellm, claude_code)
+
+
+@cli.command()
+@click.option("--repeat", default=1, show_default=True, help="How often to run every cell (10: 900 cells).")
+def bench(repeat: int) -> None:
+    """Measure the pipeline against the same CLI calls with nothing around them."""
+    from compat_pipeline.command.bench import bench as measure
+
+    measure(repeat)
+
+
+def main() -> None:
+    """Entry point: a user's mistake gets a message, never a traceback."""
+    try:
+        cli(standalone_mode=False)
+    except click.UsageError as error:
+        error.show()
+        sys.exit(WRONG_USAGE)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(COULD_NOT_RUN)
+    except CompatError as error:
+        click.secho(f"compat: {error}", fg="red", err=True)
+        sys.exit(COULD_NOT_RUN)
+    except (KeyboardInterrupt, click.Abort):
+        click.secho("compat: interrupted; every finished cell is kept, nothing is left running", err=True)
+        sys.exit(INTERRUPTED)

@@ -1,0 +1,113 @@
+"""`compat run`: execute a job in this process, show its progress, then the matrix."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import dagster as dg
+from rich.console import Console
+from rich.markup import escape
+
+from compat_pipeline.assets.publication import published_docs_commit
+from compat_pipeline.automation.jobs import INCONCLUSIVE
+from compat_pipeline.command.instance import open_instance
+from compat_pipeline.command.show import STATUS_STYLE, show_matrix
+from compat_pipeline.definitions import defs
+from compat_pipeline.domain.cell import NoSuchCell, select
+from compat_pipeline.domain.observation import Observation
+from compat_pipeline.ground.errors import CompatError
+from compat_pipeline.ground.home import CompatHome
+from compat_pipeline.ground.manifest_file import load_manifest
+from compat_pipeline.proxy.lease import stop_idle
+
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+def run_all(litellm: str, claude_code: str) -> bool:
+    """The whole walk; True when every cell was judged."""
+    pins = {"litellm_release": litellm, "claude_code_release": claude_code}
+    ops = {name: {"config": {"version": version}} for name, version in pins.items()}
+    return _run("refresh_matrix", {"ops": ops})
+
+
+def run_some(patterns: list[str]) -> bool:
+    """Chosen cells with the current versions; True when none of all observed cells is left unjudged."""
+    try:
+        select(load_manifest().cells, [pattern for pattern in patterns if pattern != INCONCLUSIVE])
+    except NoSuchCell as error:
+        raise CompatError(str(error), "see `compat run --help` for how cells are named") from error
+    return _run("run_cells", {"ops": {"run_chosen_cells": {"config": {"cells": patterns}}}})
+
+
+def _run(job: str, config: dict[str, Any]) -> bool:
+    home, console, started = CompatHome.from_env(), Console(highlight=False), time.monotonic()
+    with open_instance(home) as instance:
+        try:
+            with _progress_on(console):
+                result = _execute(job, config | _QUIET, instance)
+        finally:
+            stop_idle(home)
+        console.print()
+        details = show_matrix(home, console)
+        _tell_commit(console, result)
+        console.print(f"[dim]{time.monotonic() - started:.0f} s in all[/]")
+        return details.counts.inconclusive == 0
+
+
+def _execute(job: str, config: dict[str, Any], instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
+    try:
+        return defs.resolve_job_def(job).execute_in_process(run_config=config, instance=instance)
+    except dg.Failure as error:
+        raise CompatError(error.description or "the run failed") from error
+    except dg.DagsterExecutionInterruptedError as error:
+        raise KeyboardInterrupt from error
+
+
+def _tell_commit(console: Console, result: dg.ExecuteInProcessResult) -> None:
+    for event in result.get_asset_materialization_events():
+        if event.asset_key == published_docs_commit.key:
+            metadata = event.materialization.metadata
+            console.print(
+                f"docs repo  {metadata['link'].value}  commit {metadata['sha'].value} ({metadata['reason'].value})"
+            )
+
+
+class _Progress(logging.Handler):
+    """Prints what the rooms say, and a line per finished cell."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(logging.INFO)
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        observation = getattr(record, "observation", None)
+        if isinstance(observation, Observation):
+            self._cell(observation, record.__dict__["done"], record.__dict__["planned"])
+        else:
+            self._console.print(f"[dim]{escape(record.getMessage())}[/]")
+
+    def _cell(self, seen: Observation, done: int, planned: int) -> None:
+        icon, style = STATUS_STYLE[seen.outcome.status]
+        width = len(str(planned))
+        tries = f"  attempt {seen.attempts}" if seen.attempts > 1 else ""
+        self._console.print(
+            f"[dim]{done:>{width}}/{planned}[/] [{style}]{icon}[/] {seen.feature:<30} {seen.provider:<17} "
+            f"{seen.model:<18} {seen.duration_s:>5.1f} s{tries}"
+        )
+        if seen.explanation:
+            self._console.print(f"[{style}]{' ' * (2 * width + 4)}{escape(seen.explanation.splitlines()[0][:160])}[/]")
+
+
+@contextmanager
+def _progress_on(console: Console) -> Iterator[None]:
+    logger, handler = logging.getLogger("compat_pipeline"), _Progress(console)
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)

@@ -1,0 +1,66 @@
+"""`compat ui` and `compat proxy`: what stays up until Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import threading
+
+import click
+
+from compat_pipeline.ground.errors import CompatError
+from compat_pipeline.ground.home import CompatHome, make_folder
+from compat_pipeline.ground.manifest_file import load_manifest
+from compat_pipeline.resources.registries import NpmRegistry, PythonIndex
+from compat_pipeline.resources.runtime import ProxyRuntime
+from compat_pipeline.suite.settings import SuiteSettings
+
+
+def serve_ui(port: int) -> None:
+    """Replace this process by Dagster's webserver and daemon."""
+    from compat_pipeline.command.instance import open_instance
+
+    _refuse_taken(port)
+    # Opened once before two processes open it together: an empty SQLite home is not safe against that.
+    with open_instance(CompatHome.from_env()):
+        pass
+    click.echo(f"Dagster on http://127.0.0.1:{port}  (Ctrl-C ends it)")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+    location = ["-m", "compat_pipeline.definitions"]
+    arguments = ["dev", *location, "--host", "127.0.0.1", "--port", str(port)]
+    os.execv(sys.executable, [sys.executable, "-m", "dagster", *arguments])  # noqa: S606
+
+
+def _refuse_taken(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise CompatError(f"port {port} cannot be used: {error.strerror}", "choose another: --port") from error
+
+
+def serve_proxy(litellm: str, claude_code: str) -> None:
+    """Hold a proxy's lease and write the suite's settings, until interrupted."""
+    home = CompatHome.from_env()
+    index, npm = PythonIndex(), NpmRegistry()
+    release, cli = index.resolve(litellm), npm.fetch(npm.resolve(claude_code))
+    with ProxyRuntime(linger_s=0).lease(release, index.install(release), load_manifest()) as up:
+        SuiteSettings(
+            proxy_url=up.proxy_url,
+            proxy_key=up.api_key,
+            control_url=up.control_url,
+            control_token=up.control_token,
+            claude=cli.path,
+            scratch=make_folder(home.scratch),
+        ).save(home.suite_settings)
+        click.echo(f"LiteLLM {release.tag} on {up.proxy_url}, Claude Code {cli.version}  (Ctrl-C ends it)")
+        click.echo("in another terminal:  .venv/bin/pytest compat_pipeline/suite/tool_use/test_anthropic.py")
+        signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+        try:
+            threading.Event().wait()
+        finally:
+            home.suite_settings.unlink(missing_ok=True)

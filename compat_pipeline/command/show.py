@@ -1,0 +1,83 @@
+"""`compat show`: the matrix as a coloured table, the reasons of its red cells, and where the documents are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic import ValidationError
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from compat_pipeline.domain.details import CellDetails, CompatibilityDetails
+from compat_pipeline.domain.matrix import CompatibilityMatrix, parse_matrix
+from compat_pipeline.ground.errors import CompatError
+from compat_pipeline.ground.home import CompatHome
+
+STATUS_STYLE = {
+    "pass": ("✓", "green"),
+    "fail": ("✗", "red"),
+    "not_applicable": ("—", "bright_black"),
+    "not_tested": ("?", "yellow"),
+    "inconclusive": ("?", "yellow"),
+    "unjudged": ("?", "yellow"),
+}
+_LONGEST_REASON_CHARS = 400
+
+
+def show_matrix(home: CompatHome, console: Console | None = None) -> CompatibilityDetails:
+    """Print the last matrix; returns its details. CompatError when there is none, or a file is damaged."""
+    console = console or Console(highlight=False)
+    matrix, details = _read(home)
+    console.print(
+        f"[bold]Claude Code {matrix.claude_code_version}[/] through [bold]LiteLLM {matrix.litellm_version}[/]"
+        f"  [dim]{matrix.generated_at:%Y-%m-%d %H:%M} UTC, {details.upstream} providers[/]"
+    )
+    console.print(_table(matrix))
+    _explain(console, [cell for cell in details.cells if cell.status in ("fail", "unjudged") and cell.attempts])
+    if details.upstream == "emulated":
+        console.print(
+            "[dim]emulated: green proves LiteLLM's translation against our model of each API, not the cloud[/]"
+        )
+    console.print(f"matrix     {home.matrix}\ndetails    {home.details}", soft_wrap=True)
+    _suggest(console, details)
+    return details
+
+
+def _read(home: CompatHome) -> tuple[CompatibilityMatrix, CompatibilityDetails]:
+    try:
+        matrix = parse_matrix(home.matrix.read_text())
+        return matrix, CompatibilityDetails.model_validate_json(home.details.read_text())
+    except FileNotFoundError as error:
+        raise CompatError(f"there is no matrix yet: {error.filename} does not exist", "make one: compat run") from error
+    except (OSError, ValidationError, ValueError) as error:
+        raise CompatError(f"the matrix in {home.root} cannot be read: {error}", "write it anew: compat run") from error
+
+
+def _table(matrix: CompatibilityMatrix) -> Table:
+    table = Table("feature", *matrix.providers, header_style="bold")
+    for row in matrix.features:
+        words = [(*STATUS_STYLE[cell.status], cell.status.replace("_", " ")) for cell in row.providers.values()]
+        table.add_row(row.name, *[f"[{style}]{icon} {word}[/]" for icon, style, word in words])
+    return table
+
+
+def _explain(console: Console, cells: Sequence[CellDetails]) -> None:
+    for cell in cells:
+        icon, style = STATUS_STYLE[cell.status]
+        reason = (cell.error or "")[:_LONGEST_REASON_CHARS]
+        console.print(
+            f"[{style}]{icon} {cell.feature}|{cell.provider}/{cell.model}[/] [dim]{cell.cause}[/] {escape(reason)}"
+        )
+
+
+def _suggest(console: Console, details: CompatibilityDetails) -> None:
+    broken = next((cell for cell in details.cells if cell.status == "fail"), None)
+    suggestions = ["compat ui    see and re-run any cell"]
+    if details.counts.inconclusive:
+        suggestions.insert(0, "compat run --cells inconclusive    re-run those that could not be judged")
+    if broken:
+        suggestions.insert(
+            0, f"compat run --cells '{broken.feature}|{broken.provider}/{broken.model}'    re-run one red cell"
+        )
+    console.print("next       " + "\n           ".join(suggestions), soft_wrap=True)

@@ -1,0 +1,32 @@
+"""What Dagster loads; nothing else."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from compat_pipeline.assets import cells, matrix, publication, runtime, versions
+from compat_pipeline.automation import jobs
+from compat_pipeline.resources.cell_runner import CellRunner
+from compat_pipeline.resources.docs_repo import DocsRepo
+from compat_pipeline.resources.home import Home
+from compat_pipeline.resources.registries import NpmRegistry, PythonIndex
+from compat_pipeline.resources.runtime import ProxyRuntime
+
+_MODULES = [versions, runtime, cells, matrix, publication]
+_HOME, _INDEX, _NPM, _RUNTIME = Home(), PythonIndex(), NpmRegistry(), ProxyRuntime()
+
+defs = dg.Definitions(
+    assets=dg.load_assets_from_modules(_MODULES),
+    asset_checks=dg.load_asset_checks_from_modules(_MODULES),
+    jobs=[jobs.refresh_matrix, jobs.run_cells],
+    resources={
+        "home": _HOME,
+        "python_index": _INDEX,
+        "npm": _NPM,
+        "runtime": _RUNTIME,
+        "docs_repo": DocsRepo(),
+        "cell_runner": CellRunner(home=_HOME, python_index=_INDEX, npm=_NPM, runtime=_RUNTIME),
+    },
+    # Cells run in a pool of our own inside one step; a process per step would only add start-up time.
+    executor=dg.in_process_executor,
+)

@@ -1,0 +1,30 @@
+"""The proxy and its upstreams, leased for as long as a step needs them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+
+from compat_pipeline.domain.manifest import Manifest
+from compat_pipeline.ground.home import CompatHome
+from compat_pipeline.proxy.lease import RuntimeSpec, lease, reap
+from compat_pipeline.proxy.release import LitellmRelease
+from compat_pipeline.proxy.runtime import Runtime
+from compat_pipeline.proxy.venv import ProxyVenv
+
+
+class ProxyRuntime(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Starts nothing by itself: a step leases the proxy, concurrent runs share it, the last one's end takes it down."""
+
+    linger_s: float = 20.0
+    """How long an idle proxy waits for the next run of a backfill."""
+
+    @contextmanager
+    def lease(self, release: LitellmRelease, venv: ProxyVenv, manifest: Manifest) -> Iterator[Runtime]:
+        """A running proxy of `release` with every route of `manifest`, for the length of the block."""
+        home = CompatHome.from_env()
+        reap(home)
+        with lease(RuntimeSpec(release=release, venv=venv, manifest=manifest), home, linger_s=self.linger_s) as runtime:
+            yield runtime

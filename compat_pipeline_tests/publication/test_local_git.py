@@ -1,0 +1,385 @@
+"""Publishing to real git repositories: one file, one commit, nobody's work lost."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from compat_pipeline.domain.matrix import CompatibilityMatrix, Failing, MatrixRow, Passing, dump_matrix
+from compat_pipeline.ground.errors import CompatError
+from compat_pipeline.publication.local_git import MATRIX_FILE, latest, publish
+
+GIT = shutil.which("git") or "git"
+ENV = {
+    "PATH": "/usr/bin:/bin",
+    "GIT_CONFIG_GLOBAL": "/dev/null",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_AUTHOR_NAME": "Ada",
+    "GIT_AUTHOR_EMAIL": "ada@example.com",
+    "GIT_COMMITTER_NAME": "Ada",
+    "GIT_COMMITTER_EMAIL": "ada@example.com",
+}
+
+
+def git(repo: Path, *args: str) -> str:
+    done = subprocess.run([GIT, "-C", str(repo), *args], env=ENV, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def document(error: str = "", hour: int = 12) -> str:
+    """A valid matrix; `error` makes its only cell fail."""
+    return dump_matrix(
+        CompatibilityMatrix(
+            schema_version="1",
+            generated_at=datetime(2026, 1, 31, hour, tzinfo=timezone.utc),
+            litellm_version="v1.83.0-stable",
+            claude_code_version="2.1.120",
+            providers=("azure",),
+            features=(
+                MatrixRow(
+                    id="vision", name="Vision", providers={"azure": Failing(error=error) if error else Passing()}
+                ),
+            ),
+        )
+    )
+
+
+def head(repo: Path, ref: str = "main") -> str:
+    return git(repo, "rev-parse", ref)
+
+
+def files(repo: Path, ref: str = "main") -> list[str]:
+    return git(repo, "ls-tree", "-r", "--name-only", ref).splitlines()
+
+
+@pytest.fixture
+def docs(tmp_path: Path) -> Path:
+    """A docs repository with a page and a published matrix, main checked out."""
+    repo = tmp_path / "docs"
+    publish(repo, document(), message="first")
+    (repo / "index.md").write_text("# Docs\n")
+    git(repo, "add", "index.md")
+    git(repo, "commit", "-qm", "a page")
+    return repo
+
+
+@pytest.fixture
+def before_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
+    """Run a shell snippet once, right before the first git call of the named subcommand."""
+
+    def arrange(subcommand: str, snippet: str) -> None:
+        folder = tmp_path / "shim"
+        folder.mkdir()
+        settings = "".join(f"export {name}='{value}'\n" for name, value in ENV.items() if name.startswith("GIT_"))
+        (folder / "intruder").write_text(settings + snippet)
+        (folder / "git").write_text(
+            f'#!/bin/sh\nfor word; do\n  if [ "$word" = {subcommand} ] && mv {folder}/intruder {folder}/done; then\n'
+            f'    /bin/sh {folder}/done >&2 || exit 99\n  fi\ndone 2>/dev/null\nexec {GIT} "$@"\n'
+        )
+        (folder / "git").chmod(0o755)
+        monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+
+    return arrange
+
+
+def test_the_first_use_creates_a_repository_with_one_commit_of_one_file(tmp_path: Path) -> None:
+    repo = tmp_path / "new" / "docs"
+    made = publish(repo, document(), message="Matrix\n\nwith a body")
+    assert (made.sha, made.reason) == (head(repo), "first publication")
+    assert git(repo, "rev-list", "--count", "--all") == "1"
+    assert files(repo) == [MATRIX_FILE]
+    assert git(repo, "log", "-1", "--format=%B") == "Matrix\n\nwith a body"
+    assert (repo / MATRIX_FILE).read_text(encoding="utf-8") == document()
+    assert git(repo, "status", "--porcelain") == ""
+    assert git(repo, "symbolic-ref", "HEAD") == "refs/heads/main"
+
+
+def test_a_changed_matrix_is_committed_on_top_with_its_reason_and_diff(docs: Path) -> None:
+    parent = head(docs)
+    made = publish(docs, document("broken “badly”"), message="second")
+    assert made.reason == "1 cell changed (vision on azure: pass -> fail)"
+    assert '+          "error": "broken “badly”"' in made.diff
+    assert git(docs, "rev-parse", "main^") == parent
+    assert git(docs, "diff-tree", "-r", "--name-only", "main^", "main") == MATRIX_FILE
+    assert files(docs) == [MATRIX_FILE, "index.md"]
+    assert latest(docs) == (docs / MATRIX_FILE).read_text(encoding="utf-8") == document("broken “badly”")
+    assert git(docs, "status", "--porcelain") == ""
+
+
+def test_nothing_is_committed_when_only_the_time_differs(docs: Path) -> None:
+    before = head(docs)
+    made = publish(docs, document(hour=13), message="again")
+    assert (made.sha, made.diff) == (None, "")
+    assert made.reason
+    assert head(docs) == before
+    assert latest(docs) == document()
+
+
+def test_a_path_that_is_not_allowed_is_refused(docs: Path) -> None:
+    before = head(docs)
+    for path in ("index.md", "../compatibility-matrix.json", ".git/config"):
+        with pytest.raises(CompatError, match=r"only compatibility-matrix\.json may be published"):
+            publish(docs, document("x"), message="m", path=path)
+    assert head(docs) == before
+
+
+def test_an_allowed_path_in_a_folder_works(docs: Path) -> None:
+    path = "static/data/matrix.json"
+    publish(docs, document("x"), message="m", path=path, allowed=frozenset({path}))
+    assert git(docs, "diff-tree", "-r", "--name-only", "main^", "main") == path
+    assert latest(docs, path) == (docs / path).read_text(encoding="utf-8") == document("x")
+    assert git(docs, "status", "--porcelain") == ""
+
+
+def test_git_itself_refuses_a_path_outside_the_repository(docs: Path) -> None:
+    before = head(docs)
+    for path in ("../outside.json", ".git/config"):
+        with pytest.raises(CompatError):
+            publish(docs, document("x"), message="m", path=path, allowed=frozenset({path}))
+    assert head(docs) == before
+    assert not (docs.parent / "outside.json").exists()
+
+
+def test_a_document_that_is_not_a_matrix_is_refused(docs: Path) -> None:
+    before = head(docs)
+    with pytest.raises(CompatError, match="not a compatibility matrix"):
+        publish(docs, "{}", message="m")
+    assert head(docs) == before
+
+
+def test_a_commit_that_would_touch_another_file_is_refused_and_main_stays(
+    docs: Path, before_git: Callable[[str, str], None]
+) -> None:
+    before = head(docs)
+    before_git(
+        "write-tree",
+        f"blob=$(echo evil | {GIT} -C {docs} hash-object -w --stdin)\n"
+        f"{GIT} -C {docs} update-index --add --cacheinfo 100644,$blob,evil.txt\n",
+    )
+    with pytest.raises(CompatError, match=r"would touch compatibility-matrix\.json, evil\.txt"):
+        publish(docs, document("x"), message="m")
+    assert head(docs) == before
+    assert (docs / MATRIX_FILE).read_text() == document()
+
+
+def test_a_commit_that_lands_in_between_is_kept(docs: Path, before_git: Callable[[str, str], None]) -> None:
+    before_git(
+        "update-ref",
+        f"echo new > {docs}/page.md && {GIT} -C {docs} add page.md && {GIT} -C {docs} commit -qm 'in between'\n",
+    )
+    made = publish(docs, document("x"), message="mine")
+    assert git(docs, "log", "--format=%s", "-3", "main").splitlines() == ["mine", "in between", "a page"]
+    assert made.sha == head(docs)
+    assert files(docs) == [MATRIX_FILE, "index.md", "page.md"]
+    assert git(docs, "diff-tree", "-r", "--name-only", "main^", "main") == MATRIX_FILE
+    assert git(docs, "status", "--porcelain") == ""
+
+
+def test_the_same_matrix_published_in_between_is_not_committed_twice(
+    docs: Path, before_git: Callable[[str, str], None]
+) -> None:
+    (docs.parent / "same.json").write_text(document("x", hour=14), encoding="utf-8")
+    before_git(
+        "update-ref",
+        f"cp {docs}/../same.json {docs}/{MATRIX_FILE} && {GIT} -C {docs} commit -qam 'somebody was faster'\n",
+    )
+    assert publish(docs, document("x"), message="mine").sha is None
+    assert git(docs, "log", "-1", "--format=%s", "main") == "somebody was faster"
+
+
+@pytest.mark.parametrize("bare", [False, True])
+def test_publishers_at_once_build_one_line_of_commits_and_lose_none(tmp_path: Path, bare: bool) -> None:
+    repo = tmp_path / "docs"
+    if bare:
+        subprocess.run([GIT, "init", "-q", "--bare", "-b", "main", str(repo)], env=ENV, check=True)
+    publish(repo, document(), message="first")
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(lambda number: publish(repo, document(f"error {number}"), message=str(number)), range(8)))
+    shas = [publication.sha for publication in made]
+    line = git(repo, "rev-list", "--first-parent", "main").splitlines()
+    assert None not in shas
+    assert set(shas) == set(line[:-1])
+    assert len(line) == 9
+    assert files(repo) == [MATRIX_FILE]
+    if not bare:
+        publish(repo, latest(repo) or "", message="nothing")
+        assert git(repo, "status", "--porcelain") == ""
+
+
+def test_a_bare_repository_gets_the_commit(tmp_path: Path) -> None:
+    repo = tmp_path / "docs.git"
+    subprocess.run([GIT, "init", "-q", "--bare", "-b", "main", str(repo)], env=ENV, check=True)
+    assert latest(repo) is None
+    publish(repo, document(), message="first")
+    publish(repo, document("x"), message="second")
+    assert latest(repo) == document("x")
+    assert git(repo, "rev-list", "--count", "main") == "2"
+    assert not (repo / MATRIX_FILE).exists()
+
+
+def test_an_uncommitted_edit_of_the_file_is_never_overwritten(docs: Path) -> None:
+    before = head(docs)
+    (docs / MATRIX_FILE).write_text("my edit")
+    for stage in (False, True):
+        if stage:
+            git(docs, "add", MATRIX_FILE)
+            (docs / MATRIX_FILE).write_text(document())
+        with pytest.raises(CompatError, match="edit that was never committed"):
+            publish(docs, document("x"), message="m")
+    assert git(docs, "show", f":{MATRIX_FILE}") == "my edit"
+    assert head(docs) == before
+
+
+def test_an_edit_is_left_alone_when_nothing_is_due(docs: Path) -> None:
+    (docs / MATRIX_FILE).write_text("my edit")
+    assert publish(docs, document(), message="m").sha is None
+    assert (docs / MATRIX_FILE).read_text() == "my edit"
+
+
+def test_a_file_of_the_user_in_an_empty_repository_is_not_overwritten(tmp_path: Path) -> None:
+    subprocess.run([GIT, "init", "-q", "-b", "main", str(tmp_path)], env=ENV, check=True)
+    (tmp_path / MATRIX_FILE).write_text("mine")
+    with pytest.raises(CompatError, match="never committed"):
+        publish(tmp_path, document(), message="m")
+    assert (tmp_path / MATRIX_FILE).read_text() == "mine"
+
+
+def test_other_work_in_the_index_and_the_working_tree_stays_as_it_is(docs: Path) -> None:
+    (docs / "staged.md").write_text("staged")
+    git(docs, "add", "staged.md")
+    (docs / "index.md").write_text("edited")
+    publish(docs, document("x"), message="m")
+    assert files(docs) == [MATRIX_FILE, "index.md"]
+    assert git(docs, "status", "--porcelain").splitlines() == ["M index.md", "A  staged.md"]
+    assert (docs / "index.md").read_text() == "edited"
+
+
+@pytest.mark.parametrize("checkout", [("-b", "draft"), ("--detach",)])
+def test_main_moves_while_something_else_is_checked_out(docs: Path, checkout: tuple[str, ...]) -> None:
+    git(docs, "checkout", "-q", *checkout)
+    (docs / MATRIX_FILE).write_text("my draft")
+    made = publish(docs, document("x"), message="m")
+    assert head(docs) == made.sha
+    assert latest(docs) == document("x")
+    assert (docs / MATRIX_FILE).read_text() == "my draft"
+    assert head(docs, "HEAD") == git(docs, "rev-parse", "main^")
+
+
+def test_a_working_tree_left_behind_by_a_killed_publisher_is_no_edit(docs: Path) -> None:
+    publish(docs, document("x"), message="m")
+    git(docs, "read-tree", "main^")
+    git(docs, "checkout-index", "-f", "--", MATRIX_FILE)
+    assert (docs / MATRIX_FILE).read_text() == document()
+    assert publish(docs, document("x"), message="again").sha is None
+    assert (docs / MATRIX_FILE).read_text() == document("x")
+    assert git(docs, "status", "--porcelain") == ""
+
+
+def test_a_locked_index_delays_nothing_but_the_working_tree(docs: Path) -> None:
+    (docs / ".git" / "index.lock").touch()
+    made = publish(docs, document("x"), message="m")
+    assert made.sha == head(docs)
+    assert "working tree" in made.reason
+    (docs / ".git" / "index.lock").unlink()
+    publish(docs, document("x"), message="m")
+    assert (docs / MATRIX_FILE).read_text() == document("x")
+
+
+def test_a_branch_that_stays_locked_is_told_after_a_while(docs: Path) -> None:
+    lock = docs / ".git" / "refs" / "heads" / "main.lock"
+    lock.touch()
+    with pytest.raises(CompatError, match="stayed locked"):
+        publish(docs, document("x"), message="m")
+    assert lock.exists()
+
+
+def test_a_document_that_was_damaged_by_hand_is_replaced(docs: Path) -> None:
+    (docs / MATRIX_FILE).write_bytes(b'{"note": "\xff by hand"}')
+    git(docs, "commit", "-qam", "by hand")
+    assert publish(docs, document(), message="m").reason == "the published document is not a valid matrix"
+    assert latest(docs) == document()
+
+
+def test_a_folder_with_other_things_is_no_repository_and_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    for call in (lambda: publish(tmp_path, document(), message="m"), lambda: latest(tmp_path)):
+        with pytest.raises(CompatError, match="not a git repository"):
+            call()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_an_empty_folder_inside_another_repository_gets_a_repository_of_its_own(docs: Path) -> None:
+    before = head(docs)
+    inner = docs / "inner"
+    inner.mkdir()
+    assert latest(inner) is None
+    publish(inner, document(), message="m")
+    assert head(docs) == before
+    assert files(inner) == [MATRIX_FILE]
+
+
+def test_an_interrupted_creation_is_finished(tmp_path: Path) -> None:
+    (tmp_path / "docs" / ".git" / "refs").mkdir(parents=True)
+    assert publish(tmp_path / "docs", document(), message="m").sha == head(tmp_path / "docs")
+
+
+def test_a_repository_with_other_branches_but_no_main_is_refused(tmp_path: Path) -> None:
+    subprocess.run([GIT, "init", "-q", "-b", "master", str(tmp_path)], env=ENV, check=True)
+    git(tmp_path, "commit", "-q", "--allow-empty", "-m", "x")
+    with pytest.raises(CompatError, match="no main"):
+        publish(tmp_path, document(), message="m")
+    assert git(tmp_path, "branch", "--list", "main") == ""
+
+
+def test_hooks_signing_and_the_configuration_of_the_user_change_nothing(
+    docs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere"))
+    (tmp_path / ".gitconfig").write_text(
+        "[user]\n\tname = Bob\n[commit]\n\tgpgSign = true\n[core]\n\tautocrlf = true\n"
+    )
+    for name in ("reference-transaction", "pre-commit", "commit-msg", "post-checkout", "post-index-change"):
+        hook = docs / ".git" / "hooks" / name
+        hook.parent.mkdir(exist_ok=True)
+        hook.write_text(f"#!/bin/sh\ntouch {tmp_path}/hook-ran\nexit 1\n")
+        hook.chmod(0o755)
+    git(docs, "config", "commit.gpgSign", "true")
+    made = publish(docs, document("x"), message="m")
+    assert git(docs, "log", "-1", "--format=%H %an %cn %G?", "main") == (
+        f"{made.sha} Compatibility matrix Compatibility matrix N"
+    )
+    assert not (tmp_path / "hook-ran").exists()
+    assert git(docs, "cat-file", "blob", f"main:{MATRIX_FILE}") + "\n" == document("x")
+
+
+def test_without_git_one_clear_error_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(CompatError, match="install git"):
+        publish(tmp_path / "docs", document(), message="m")
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(CompatError, match="file"):
+        publish(tmp_path / "file" / "docs", document(), message="m")
+
+
+def test_a_damaged_repository_is_named_and_left_alone(docs: Path) -> None:
+    objects = docs / ".git" / "objects"
+    shutil.rmtree(objects)
+    objects.write_text("not a folder")
+    with pytest.raises(CompatError, match="docs"):
+        publish(docs, document("x"), message="m")
+    assert objects.read_text() == "not a folder"
+
+
+def test_nothing_was_ever_published_where_there_is_nothing(tmp_path: Path) -> None:
+    assert latest(tmp_path / "missing") is None
+    assert latest(tmp_path) is None

@@ -1,0 +1,128 @@
+"""The ASGI app: every wire's routes, Vertex's token endpoint, and the side door for the suite."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from compat_pipeline.emulator import (
+    wire_anthropic,
+    wire_azure,
+    wire_bedrock_converse,
+    wire_bedrock_invoke,
+    wire_vertex,
+)
+from compat_pipeline.emulator.behaviours import BEHAVIOURS
+from compat_pipeline.emulator.contract import Incoming, Reply, Wire
+from compat_pipeline.emulator.corruptions import CORRUPTIONS
+from compat_pipeline.emulator.credentials import EmulatorCredentials
+from compat_pipeline.emulator.upstream import Upstream
+
+WIRES: tuple[Wire, ...] = (
+    wire_anthropic.WIRE,
+    wire_azure.WIRE,
+    wire_bedrock_invoke.WIRE,
+    wire_bedrock_converse.WIRE,
+    wire_vertex.WIRE,
+)
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def build_app(credentials: EmulatorCredentials, corruptible: bool = False) -> Starlette:
+    """The five providers under `credentials`; only a `corruptible` one can be corrupted through its side door."""
+    upstream = Upstream(credentials)
+    routes = [
+        Route(path, _speaking(upstream, wire, operation), methods=["POST"])
+        for wire in WIRES
+        for path, operation in wire.routes
+    ]
+    routes.append(Route("/token", _token(credentials), methods=["POST"]))
+    return Starlette(routes=[*routes, *_side_door(upstream, corruptible)])
+
+
+def _speaking(upstream: Upstream, wire: Wire, operation: str) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        query = request.scope["query_string"].decode()
+        incoming = Incoming(
+            operation=operation,
+            method=request.method,
+            target=request.scope["raw_path"].decode() + (f"?{query}" if query else ""),
+            headers={name.decode().lower(): value.decode("latin-1") for name, value in request.scope["headers"]},
+            path=request.path_params,
+            body=await request.body(),
+        )
+        return _response(upstream.serve(wire, incoming))
+
+    return endpoint
+
+
+def _response(reply: Reply) -> Response:
+    headers = dict(reply.headers)
+    if isinstance(reply.body, bytes):
+        return Response(reply.body, reply.status, headers, reply.media_type)
+    return StreamingResponse(_pieces(reply.body), reply.status, headers, reply.media_type)
+
+
+async def _pieces(events: Iterator[bytes]) -> AsyncIterator[bytes]:
+    for event in events:
+        yield event
+
+
+def _token(credentials: EmulatorCredentials) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        try:
+            return JSONResponse(wire_vertex.issue_token(await request.body(), credentials))
+        except wire_vertex.BadGrant as bad:
+            return JSONResponse({"error": "invalid_grant", "error_description": str(bad)}, 400)
+
+    return endpoint
+
+
+def _side_door(upstream: Upstream, corruptible: bool) -> list[Route]:
+    token = upstream.credentials.control_token
+
+    def guarded(endpoint: Endpoint) -> Endpoint:
+        async def checked(request: Request) -> Response:
+            if not hmac.compare_digest(request.headers.get("x-compat-control", "").encode(), token.encode()):
+                return Response(status_code=404)
+            return await endpoint(request)
+
+        return checked
+
+    async def health(_: Request) -> Response:
+        return JSONResponse({wire.provider: "ok" for wire in WIRES})
+
+    async def exchanges(request: Request) -> Response:
+        nonce = request.query_params.get("nonce", "")
+        return Response(upstream.recorder.json_of(nonce), media_type="application/json")
+
+    async def arm(request: Request) -> Response:
+        asked = json.loads(await request.body())
+        try:
+            upstream.armed.arm(asked["nonce"], asked["behaviour"])
+        except KeyError as unknown:
+            return JSONResponse({"error": f"no behaviour {unknown}", "known": list(BEHAVIOURS)}, 422)
+        return Response(status_code=204)
+
+    async def corrupt(request: Request) -> Response:
+        name = json.loads(await request.body()).get("name")
+        if not corruptible:
+            return JSONResponse({"error": "this emulator was not started for negative controls"}, 403)
+        if name is not None and name not in CORRUPTIONS:
+            return JSONResponse({"error": f"no corruption '{name}'", "known": list(CORRUPTIONS)}, 422)
+        upstream.corruption = name
+        return Response(status_code=204)
+
+    return [
+        Route("/_compat/health", guarded(health), methods=["GET"]),
+        Route("/_compat/exchanges", guarded(exchanges), methods=["GET"]),
+        Route("/_compat/arm", guarded(arm), methods=["POST"]),
+        Route("/_compat/corrupt", guarded(corrupt), methods=["POST"]),
+    ]

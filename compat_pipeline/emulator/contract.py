@@ -1,0 +1,154 @@
+"""What the wires, the rules and the persona say to each other: a call, an answer to it, or a refusal."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+from compat_pipeline.emulator.credentials import EmulatorCredentials
+from compat_pipeline.emulator.models import ModelFacts, facts_of
+from compat_pipeline.wire.exchange import NONCE_PATTERN
+
+Json = dict[str, Any]
+Provider = Literal["anthropic", "azure", "bedrock_invoke", "bedrock_converse", "vertex_ai"]
+ErrorKind = Literal[
+    "invalid_request", "authentication", "not_found", "rate_limited", "overloaded", "no_credit", "server_error"
+]
+
+CREDENTIAL_HEADERS = frozenset({"authorization", "x-api-key", "api-key", "x-amz-security-token"})
+
+
+class Refused(Exception):
+    """The provider says no. `kind` picks its status, type and words; `message` and `type` put others in their place.
+
+    `rule` is the id of the request rule that was broken, None when the request was not at fault.
+    """
+
+    def __init__(self, kind: ErrorKind, message: str = "", *, type: str = "", rule: str | None = None) -> None:
+        super().__init__(message or kind)
+        self.kind = kind
+        self.message = message
+        self.type = type
+        self.rule = rule
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """One HTTP request as it arrived; `headers` are lowercased, `target` is the undecoded path with its query."""
+
+    operation: str
+    method: str
+    target: str
+    headers: Mapping[str, str]
+    path: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request in canonical form: `request` is an Anthropic Messages request, `body` what the wire carried."""
+
+    provider: Provider
+    operation: str
+    model: str
+    streamed: bool
+    betas: frozenset[str]
+    request: Json
+    body: Json
+
+    @property
+    def family(self) -> str:
+        """Whose models signed a thinking block: Bedrock's two wires are one."""
+        return "bedrock" if self.provider.startswith("bedrock") else self.provider
+
+    @cached_property
+    def facts(self) -> ModelFacts:
+        """What is known of the model; raises Refused when there is none of that name."""
+        facts = facts_of(self.model)
+        if facts is None:
+            raise Refused("not_found")
+        return facts
+
+    @cached_property
+    def messages(self) -> list[Json]:
+        messages = self.request.get("messages")
+        return [message for message in messages if isinstance(message, dict)] if isinstance(messages, list) else []
+
+    @property
+    def turn(self) -> int:
+        """The number of the assistant turn this call asks for, from 1."""
+        return 1 + len([message for message in self.messages if message.get("role") == "assistant"])
+
+    @cached_property
+    def nonces(self) -> frozenset[str]:
+        """Every nonce in the texts of the messages."""
+        return frozenset(nonce for text in texts(self.messages) for nonce in re.findall(NONCE_PATTERN, text))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A canonical Message and how it is cut for a stream: `deltas[i]` are the pieces of content block i.
+
+    `complete` is False for a stream that ends without its final events.
+    `broken_off` is an error that the stream ends with, after HTTP 200.
+    """
+
+    message: Json
+    deltas: tuple[tuple[str, ...], ...]
+    complete: bool = True
+    broken_off: Refused | None = None
+
+
+@dataclass(frozen=True)
+class Reply:
+    """Bytes for the client: whole, or one piece per stream event."""
+
+    status: int
+    media_type: str
+    body: bytes | Iterator[bytes]
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Wire:
+    """One provider's way of speaking.
+
+    `routes` are (path template, operation). `authenticate` raises Refused for a wrong credential; `read` decodes
+    without judging, so that even a malformed request can be recorded, and raises Refused only where there is no
+    JSON object. `whole` and `stream` encode an answer.
+    """
+
+    provider: Provider
+    routes: tuple[tuple[str, str], ...]
+    authenticate: Callable[[Incoming, EmulatorCredentials], None]
+    read: Callable[[Incoming], Call]
+    whole: Callable[[Call, Answer], Reply]
+    stream: Callable[[Call, Answer], Reply]
+
+
+def json_object(body: bytes) -> Json:
+    """The JSON object in `body`; raises Refused."""
+    try:
+        value = json.loads(body)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise Refused("invalid_request", "The request body is not valid JSON.")
+    return value
+
+
+def texts(value: object) -> Iterator[str]:
+    """Every string anywhere in a JSON value, encoded pictures and documents excepted."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for item in value:
+            yield from texts(item)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if key != "data":
+                yield from texts(item)

@@ -1,0 +1,151 @@
+"""One emulated upstream at work: who may ask, which rules hold, what is answered, and the record of it."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import time
+
+from compat_pipeline.emulator import behaviours, rules
+from compat_pipeline.emulator.caching import InputUsage, PromptCache, count_tokens
+from compat_pipeline.emulator.contract import CREDENTIAL_HEADERS, Answer, Call, Incoming, Json, Refused, Reply, Wire
+from compat_pipeline.emulator.corruptions import CORRUPTIONS, Corruption
+from compat_pipeline.emulator.credentials import EmulatorCredentials
+from compat_pipeline.emulator.errors import error_reply, error_text
+from compat_pipeline.emulator.persona import reply_to
+from compat_pipeline.emulator.recording import Recorder
+from compat_pipeline.emulator.tokens import tokens_of_block
+from compat_pipeline.wire.exchange import Exchange
+
+_SHORT_TEXT_CHARACTERS = 24
+_DELTA_CHARACTERS = 16
+_MESSAGE_ID_PREFIX = {"vertex_ai": "msg_vrtx_", "bedrock_invoke": "msg_bdrk_", "bedrock_converse": "msg_bdrk_"}
+_SOUND = Corruption("as it should be")
+
+
+class Upstream:
+    """All five providers with what they remember: cached prefixes, armed conversations, exchanges.
+
+    `serve` never awaits, so within one event loop a call is answered, counted and recorded as one step.
+    """
+
+    def __init__(self, credentials: EmulatorCredentials) -> None:
+        self.credentials = credentials
+        self.recorder = Recorder()
+        self.armed = behaviours.Armed()
+        self.corruption: str | None = None
+        self._cache = PromptCache()
+
+    def serve(self, wire: Wire, incoming: Incoming) -> Reply:
+        """Answer one request; it is on record before its first byte leaves."""
+        started_at = time.time()
+        call = None
+        try:
+            wire.authenticate(incoming, self.credentials)
+            call = wire.read(incoming)
+            if call.operation == "count_tokens":
+                reply, message, error = self._count(call), None, None
+            else:
+                answer = self._answer(call)
+                reply = (wire.stream if call.streamed else wire.whole)(call, answer)
+                message, error = answer.message, answer.broken_off
+            rule = None
+        except Refused as refused:
+            call = call or _unread(wire, incoming)
+            reply = error_reply(wire.provider, refused, call.model)
+            message, error, rule = None, refused, refused.rule
+        self._record(call, incoming, reply, message, error, rule, started_at)
+        return reply
+
+    def _answer(self, call: Call) -> Answer:
+        corruption = CORRUPTIONS[self.corruption] if self.corruption else _SOUND
+        rules.check(call)
+        behaviour = self.armed.behaviour_for(call)
+        behaviours.refuse(behaviour)
+        content, stop_reason = reply_to(corruption.asked(call))
+        message = _message(call, content, stop_reason, self._cache.use(call))
+        answer = corruption.answered(call, cut(message))
+        return behaviours.break_off(answer, behaviour)
+
+    def _count(self, call: Call) -> Reply:
+        rules.check(call)
+        behaviours.refuse(self.armed.behaviour_for(call))
+        return Reply(200, "application/json", json.dumps({"input_tokens": count_tokens(call)}).encode())
+
+    def _record(
+        self,
+        call: Call,
+        incoming: Incoming,
+        reply: Reply,
+        message: Json | None,
+        error: Refused | None,
+        rule: str | None,
+        started_at: float,
+    ) -> None:
+        exchange = Exchange(
+            provider=call.provider,
+            operation=call.operation,
+            model=call.model,
+            streamed=call.streamed,
+            headers={name: value for name, value in incoming.headers.items() if name not in CREDENTIAL_HEADERS},
+            request=call.request,
+            status=reply.status,
+            error=error_text(call.provider, error, call.model).message if error else None,
+            rule=rule,
+            reply=message,
+            started_at=started_at,
+            finished_at=time.time(),
+        )
+        self.recorder.add(exchange, call.nonces)
+
+
+def cut(message: Json) -> Answer:
+    """A message with its stream's pieces. Rule C3: a short text comes as one or two deltas, a long one as several."""
+    return Answer(message, tuple(_pieces(block) for block in message["content"]))
+
+
+def _pieces(block: Json) -> tuple[str, ...]:
+    if block["type"] == "tool_use":
+        whole = json.dumps(block["input"]) if block["input"] else ""
+    else:
+        whole = block["thinking"] if block["type"] == "thinking" else block["text"]
+    if len(whole) <= _SHORT_TEXT_CHARACTERS:
+        return (whole,) if whole else ()
+    return tuple(re.findall(rf".{{1,{_DELTA_CHARACTERS}}}", whole, re.DOTALL))
+
+
+def _message(call: Call, content: list[Json], stop_reason: str, used: InputUsage) -> Json:
+    output = sum(tokens_of_block(block) for block in content)
+    thought = sum(tokens_of_block(block["thinking"]) for block in content if block["type"] == "thinking")
+    message: Json = {
+        "id": _MESSAGE_ID_PREFIX.get(call.provider, "msg_") + secrets.token_hex(12),
+        "type": "message",
+        "role": "assistant",
+        "model": call.facts.name,
+        "content": content,
+        "stop_reason": stop_reason,
+        "stop_sequence": None,
+        "usage": {
+            "input_tokens": used.fresh,
+            "cache_creation_input_tokens": used.created,
+            "cache_read_input_tokens": used.read,
+            "cache_creation": {
+                "ephemeral_5m_input_tokens": used.created_5m,
+                "ephemeral_1h_input_tokens": used.created_1h,
+            },
+            "output_tokens": output,
+            "output_tokens_details": {"thinking_tokens": thought},
+            "service_tier": "standard",
+        },
+    }
+    return message
+
+
+def _unread(wire: Wire, incoming: Incoming) -> Call:
+    """The record of a request that was refused before it was read: what can be read of it."""
+    try:
+        return wire.read(incoming)
+    except Refused:
+        model = incoming.path.get("model", "")
+        return Call(wire.provider, incoming.operation, model, False, frozenset(), {}, {})

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timezone
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -79,8 +81,8 @@ def test_the_constraints_refuse_exactly_what_the_deny_list_refuses() -> None:
         assert refused == is_denied_litellm(version)
 
 
-def document(latest: str | None = "2.1.99", **manifests: dict[str, Any]) -> dict[str, Any]:
-    versions: dict[str, dict[str, Any]] = {"2.1.100": {}, "2.1.9": {}, "2.1.99": {}, "2.2.0-beta.1": {}, **manifests}
+def document(latest: str | None = "2.1.99", more: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
+    versions: dict[str, Any] = {"2.1.100": {}, "2.1.9": {}, "2.1.99": {}, "2.2.0-beta.1": {}, **more}
     return {
         "dist-tags": {"latest": latest} if latest else {},
         "versions": versions,
@@ -99,7 +101,7 @@ def test_candidates_come_in_semver_order_without_prereleases_and_unpublished_one
 
 
 def test_a_deprecated_version_is_no_candidate() -> None:
-    assert claude_code_candidates(document(**{"2.1.99": {"deprecated": "broken"}})) == ["2.1.9", "2.1.100"]
+    assert claude_code_candidates(document(more={"2.1.99": {"deprecated": "broken"}})) == ["2.1.9", "2.1.100"]
 
 
 def test_latest_is_what_the_publisher_promoted_even_if_newer_versions_exist() -> None:
@@ -112,7 +114,7 @@ def test_a_latest_tag_that_names_no_candidate_means_the_newest_one_below(tag: st
 
 
 def test_a_latest_tag_on_a_deprecated_version_is_not_followed() -> None:
-    assert pick_claude_code(document(**{"2.1.99": {"deprecated": "broken"}}), "latest", NOW) == "2.1.9"
+    assert pick_claude_code(document(more={"2.1.99": {"deprecated": "broken"}}), "latest", NOW) == "2.1.9"
 
 
 def test_a_latest_tag_that_is_no_version_is_an_error() -> None:
@@ -125,7 +127,7 @@ def test_cooldown_is_the_highest_version_old_enough_not_the_most_recently_publis
 
 
 def test_a_version_without_a_publish_time_is_not_old_enough() -> None:
-    assert pick_claude_code(document(**{"2.1.200": {}}), "cooldown", NOW) == "2.1.99"
+    assert pick_claude_code(document(more={"2.1.200": {}}), "cooldown", NOW) == "2.1.99"
     with pytest.raises(NoSuchVersion, match="cooldown"):
         pick_claude_code({"versions": {"2.1.0": {}}}, "cooldown", NOW)
 

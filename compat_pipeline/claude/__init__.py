@@ -1,0 +1,1 @@
+"""Claude Code: find and verify a version, drive it headless, read what it says."""

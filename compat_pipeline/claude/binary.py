@@ -1,0 +1,184 @@
+"""The native binary of one Claude Code release: fetched once, verified, kept in a cache keyed by digest."""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import hashlib
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from compat_pipeline.claude.npm import Npm
+from compat_pipeline.claude.release import ClaudeCodeRelease
+from compat_pipeline.ground.errors import CompatError
+from compat_pipeline.ground.home import make_folder, write_atomically
+from compat_pipeline.ground.process import end_group, spawn
+
+_MEMBER = "package/claude"
+_CHUNK_BYTES = 1 << 20
+_VERSION_LIMIT_S = 60.0
+
+
+@dataclass(frozen=True)
+class ClaudeCli:
+    """A binary that is ready to run; `sha512` (hex) is of the binary, as it was when its package was verified."""
+
+    path: Path
+    version: str
+    sha512: str
+    reported_version: str
+
+
+class _Stamp(BaseModel):
+    """What the binary was when it was unpacked from a verified package."""
+
+    model_config = ConfigDict(frozen=True)
+
+    integrity: str
+    sha512: str
+    size_bytes: int
+    modified_ns: int
+
+
+def ensure_cli(release: ClaudeCodeRelease, cache: Path, npm: Npm) -> ClaudeCli:
+    """The release's binary from `cache`, fetched first if it is not there or no longer what was verified.
+
+    Fetching checks the tarball against the release's integrity before anything of it is used, takes nothing but
+    the binary out of it, and takes effect in one step: an interrupted download leaves the cache as it was. Two
+    processes fetch one after the other. Raises CompatError.
+    """
+    key = f"{release.version}-{_digest(release.integrity).hex()[:16]}"
+    shelf = make_folder(cache / "claude")
+    try:
+        with _locked(shelf / f"{key}.lock"):
+            folder = shelf / key
+            stamp = _stamp_if_intact(folder, release)
+            if stamp is None:
+                stamp = _fetch(release, folder, npm)
+            return ClaudeCli(folder / "claude", release.version, stamp.sha512, _checked_version(folder, release))
+    except (OSError, EOFError, tarfile.TarError) as error:
+        raise CompatError(
+            f"cannot unpack Claude Code {release.version} into {shelf}: {error}",
+            "about 1 GB must be free there; COMPAT_CACHE names another place",
+        ) from error
+
+
+def verify_cli(cli: ClaudeCli) -> bool:
+    """Whether every byte of the binary is still what was verified (reads the whole file)."""
+    try:
+        return _sha512(cli.path).hexdigest() == cli.sha512
+    except OSError:
+        return False
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def _stamp_if_intact(folder: Path, release: ClaudeCodeRelease) -> _Stamp | None:
+    """The binary's stamp, None if it must be fetched. A changed time alone makes it read the whole file once."""
+    binary, record = folder / "claude", folder / "stamp.json"
+    try:
+        stamp, seen = _Stamp.model_validate_json(record.read_bytes()), binary.stat()
+    except (OSError, ValidationError):
+        return None
+    if stamp.integrity != release.integrity or stamp.size_bytes != seen.st_size:
+        return None
+    if stamp.modified_ns == seen.st_mtime_ns:
+        return stamp
+    if _sha512(binary).hexdigest() != stamp.sha512:
+        return None
+    return _write_stamp(folder, stamp.integrity, stamp.sha512)
+
+
+def _fetch(release: ClaudeCodeRelease, folder: Path, npm: Npm) -> _Stamp:
+    part = folder.with_name(f"{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        download = make_folder(part / "download")
+        tarball = npm.pack(f"{release.platform_package}@{release.version}", download)
+        if _sha512(tarball).digest() != _digest(release.integrity):
+            raise CompatError(
+                f"the package {release.platform_package}@{release.version} is not what the registry says it is",
+                "nothing of it was used; try again, and distrust the mirror if it happens twice",
+            )
+        sha512 = _extract(tarball, part / "claude")
+        shutil.rmtree(download)
+        _checked_version(part, release)
+        stamp = _write_stamp(part, release.integrity, sha512)
+        shutil.rmtree(folder, ignore_errors=True)
+        part.rename(folder)
+        return stamp
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _extract(tarball: Path, binary: Path) -> str:
+    """Write the one member we want to `binary`; returns its sha512 (hex). Names in the tarball are never followed."""
+    with tarfile.open(tarball, "r:gz") as archive:
+        source = next((archive.extractfile(one) for one in archive if one.name == _MEMBER and one.isfile()), None)
+        if source is None:
+            raise CompatError(f"{tarball.name} holds no {_MEMBER}", "pick a version from 2.1.110 on")
+        with source, binary.open("wb") as target:
+            digest = _copy(source, target)
+    binary.chmod(0o755)
+    return digest
+
+
+def _copy(source: IO[bytes], target: IO[bytes]) -> str:
+    digest = hashlib.sha512()
+    while chunk := source.read(_CHUNK_BYTES):
+        digest.update(chunk)
+        target.write(chunk)
+    return digest.hexdigest()
+
+
+def _write_stamp(folder: Path, integrity: str, sha512: str) -> _Stamp:
+    seen = (folder / "claude").stat()
+    stamp = _Stamp(integrity=integrity, sha512=sha512, size_bytes=seen.st_size, modified_ns=seen.st_mtime_ns)
+    write_atomically(folder / "stamp.json", stamp.model_dump_json())
+    return stamp
+
+
+def _checked_version(folder: Path, release: ClaudeCodeRelease) -> str:
+    """What `claude --version` prints; CompatError unless that is the release's version."""
+    home = make_folder(folder / "home")
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(home), "CLAUDE_CONFIG_DIR": str(home)}
+    process = spawn([folder / "claude", "--version"], env=environment, cwd=home, stdout=subprocess.PIPE)
+    try:
+        stdout, _ = process.communicate(timeout=_VERSION_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        stdout = b"nothing in time"
+    finally:
+        end_group(process)
+        shutil.rmtree(home, ignore_errors=True)
+    reported = stdout.decode(errors="replace").strip()
+    if reported.split(" ")[0] != release.version:
+        raise CompatError(
+            f"the binary of Claude Code {release.version} says it is '{reported}' (exit code {process.returncode})",
+            f"delete {folder} and try again",
+        )
+    return reported
+
+
+def _sha512(path: Path) -> hashlib._Hash:
+    digest = hashlib.sha512()
+    with path.open("rb") as handle:
+        while chunk := handle.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest
+
+
+def _digest(integrity: str) -> bytes:
+    return base64.b64decode(integrity.removeprefix("sha512-"))

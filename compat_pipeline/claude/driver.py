@@ -1,0 +1,179 @@
+"""The one way to run Claude Code: one call, headless, in a place built from nothing, against one gateway."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from compat_pipeline.claude.child import run_child
+from compat_pipeline.claude.stream import Attempt, ClaudeResult, CliError, ends_turn, read_stream
+from compat_pipeline.ground.errors import CompatError
+from compat_pipeline.ground.home import make_folder
+
+_PATH = "/usr/local/bin:/usr/bin:/bin"
+_SWITCHES = {
+    "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+    "CLAUDE_CODE_MAX_RETRIES": "0",  # its own retries would hide faults
+    "DISABLE_AUTOUPDATER": "1",
+    "LANG": "C.UTF-8",
+    "PATH": _PATH,
+    "TERM": "dumb",
+}
+_TOKEN_VARIABLE = "ANTHROPIC_AUTH_TOKEN"  # noqa: S105 - a name, not a token
+_TRANSIENT_STATUSES = frozenset({429, 502, 503, 504, 529})
+_FIRST_PAUSE_S = 0.5
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """Where the CLI sends its requests: the proxy, and the key it takes."""
+
+    base_url: str
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class ClaudeCall:
+    """One call: a `prompt`, or `messages` (content blocks of one user turn each, sent one after the other's answer).
+
+    `model` is the name under which the proxy serves it. `tools` are the built-in tools: none by default, which makes
+    a request 30 instead of 90 kB; None leaves the CLI its own set.
+    """
+
+    model: str
+    prompt: str | None = None
+    messages: tuple[Sequence[Mapping[str, Any]], ...] = ()
+    tools: tuple[str, ...] | None = ()
+    allowed_tools: tuple[str, ...] = ()
+    include_partial_messages: bool = False
+    effort: str | None = None
+    json_schema: Mapping[str, Any] | None = None
+    extra_args: tuple[str, ...] = ()
+    extra_env: Mapping[str, str] = field(default_factory=dict)
+    timeout_s: float = 120.0
+
+    def __post_init__(self) -> None:
+        if (self.prompt is None) == (not self.messages):
+            raise ValueError("a call has either a prompt or messages")
+
+
+class Sandbox(AbstractContextManager["Sandbox"]):
+    """A home, configuration, temporary and working folder for the CLI, gone at the end.
+
+    The CLI puts its working folder into the prompt, so calls that must see the very same prompt share a sandbox;
+    each finds it empty.
+    """
+
+    def __init__(self, scratch: Path) -> None:
+        self._scratch = scratch
+        self._root: Path | None = None
+
+    def __enter__(self) -> Sandbox:
+        self._root = Path(tempfile.mkdtemp(prefix="claude-", dir=make_folder(self._scratch)))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    @property
+    def work(self) -> Path:
+        """The working folder."""
+        return self._folder / "work"
+
+    def empty(self) -> dict[str, str]:
+        """Make every folder anew; returns the variables that lead the CLI there."""
+        names = {"HOME": "home", "CLAUDE_CONFIG_DIR": "config", "TMPDIR": "tmp"}
+        for folder in (*names.values(), self.work.name):
+            shutil.rmtree(self._folder / folder, ignore_errors=True)
+            make_folder(self._folder / folder)
+        return {variable: str(self._folder / name) for variable, name in names.items()}
+
+    @property
+    def _folder(self) -> Path:
+        if self._root is None:
+            raise RuntimeError("enter the sandbox first")
+        return self._root
+
+
+def run_claude(
+    cli: Path,
+    gateway: Gateway,
+    call: ClaudeCall,
+    sandbox: Sandbox,
+    retries: int = 2,
+    on_retry: Callable[[Attempt], None] | None = None,
+) -> ClaudeResult:
+    """Run the CLI once, again after a transient fault up to `retries` times, with a short growing pause between.
+
+    Transient are answers 429, 502, 503, 504 and 529, a refused or lost connection, and a kill by someone else. The
+    result is the last attempt's; all are in `attempts`. A fault of the call is data (`error`), never an exception:
+    CompatError is raised only when the CLI cannot be started at all.
+    """
+    attempts: list[Attempt] = []
+    while True:
+        result = _run_once(cli, gateway, call, sandbox)
+        attempts.append(Attempt(result.error, result.duration_s))
+        if len(attempts) > retries or not _transient(result.error, result.exit_code):
+            return replace(result, attempts=tuple(attempts))
+        if on_retry:
+            on_retry(attempts[-1])
+        time.sleep(_FIRST_PAUSE_S * 2 ** (len(attempts) - 1))
+
+
+def command(cli: Path, call: ClaudeCall) -> list[str]:
+    """The command line of a call. `--` keeps the variadic options from swallowing the prompt."""
+    options = ["-p", "--output-format", "stream-json", "--verbose", "--model", call.model, "--no-session-persistence"]
+    if call.tools is not None:
+        options += ["--tools", ",".join(call.tools)]
+    if call.allowed_tools:
+        options += ["--allowedTools", *call.allowed_tools]
+    if call.include_partial_messages:
+        options += ["--include-partial-messages"]
+    if call.effort:
+        options += ["--effort", call.effort]
+    if call.json_schema is not None:
+        options += ["--json-schema", json.dumps(call.json_schema)]
+    if call.messages:
+        return [str(cli), *options, "--input-format", "stream-json", *call.extra_args]
+    return [str(cli), *options, *call.extra_args, "--", call.prompt or ""]
+
+
+def _run_once(cli: Path, gateway: Gateway, call: ClaudeCall, sandbox: Sandbox) -> ClaudeResult:
+    argv = command(cli, call)
+    env = {**_SWITCHES, **sandbox.empty(), "ANTHROPIC_BASE_URL": gateway.base_url, **call.extra_env}
+    turns = [_user_turn(blocks) for blocks in call.messages]
+    try:
+        run = run_child(
+            argv,
+            env={**env, _TOKEN_VARIABLE: gateway.token},
+            cwd=sandbox.work,
+            limit_s=call.timeout_s,
+            turns=turns,
+            ends_turn=ends_turn,
+        )
+    except OSError as error:
+        raise CompatError(f"cannot start Claude Code at {cli}: {error.strerror}", "fetch it again") from error
+    result = read_stream(run, turns=len(turns) or 1)
+    return replace(result, argv=tuple(argv), env=env, stdin=b"".join(turns).decode())
+
+
+def _user_turn(blocks: Sequence[Mapping[str, Any]]) -> bytes:
+    message = {"role": "user", "content": [dict(block) for block in blocks]}
+    return json.dumps({"type": "user", "message": message}).encode() + b"\n"
+
+
+def _transient(error: CliError | None, exit_code: int) -> bool:
+    if error is None:
+        return False
+    killed = error.kind == "crash" and exit_code < 0
+    return killed or error.kind == "connection" or error.status in _TRANSIENT_STATUSES

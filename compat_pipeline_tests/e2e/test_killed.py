@@ -1,0 +1,52 @@
+"""A run that is killed leaves nothing running and loses no finished cell."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from compat_pipeline.history.store import History
+from compat_pipeline_tests.e2e.conftest import BIN, Site, make_site
+from compat_pipeline_tests.pins import CLAUDE_CODE, LITELLM
+
+CHOICE = "*|*/claude-haiku-4-5"
+PATIENCE_S = 60
+
+
+def finished_cells(site: Site) -> int:
+    if not site.home.history.exists():
+        return 0
+    return len(History(site.home.history).observations(f"v{LITELLM}", CLAUDE_CODE, "emulated"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
+def test_a_run_stopped_in_the_middle_can_be_started_again(
+    tmp_path: Path, shared_cache: Path, number: signal.Signals
+) -> None:
+    site = make_site(tmp_path, shared_cache)
+    process = subprocess.Popen(
+        [BIN / "compat", "run", "--cells", CHOICE],
+        env=site.environment, cwd=site.home.root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    while "/30" not in (line := process.stdout.readline()):
+        assert line, "the run ended before a cell did"
+    process.send_signal(number)
+    said = process.stdout.read()
+    process.wait(PATIENCE_S)
+    assert "Traceback" not in said
+    deadline = time.monotonic() + PATIENCE_S
+    while site.processes() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert site.processes() == []
+    kept = finished_cells(site)
+    assert kept >= 1
+
+    again = site.run("compat", "run", "--cells", "vision|azure/claude-haiku-4-5")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert finished_cells(site) == kept + 1
+    assert not list(site.home.scratch.glob("*"))

@@ -1,0 +1,78 @@
+"""Every compatibility test can fail: each way of breaking the wire turns exactly its own rows red."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from compat_pipeline.claude.binary import ensure_cli
+from compat_pipeline.claude.npm import Npm
+from compat_pipeline.claude.release import resolve_claude_code
+from compat_pipeline.domain.cell import Cell
+from compat_pipeline.ground.home import CompatHome
+from compat_pipeline.ground.manifest_file import load_manifest
+from compat_pipeline.proxy.lease import RuntimeSpec, lease
+from compat_pipeline.proxy.release import LitellmRelease
+from compat_pipeline.proxy.venv import ProxyVenv
+from compat_pipeline.suite.runner import run_suite
+from compat_pipeline.suite.settings import SuiteSettings
+from compat_pipeline.wire.exchange import UpstreamControl
+from compat_pipeline_tests.pins import CLAUDE_CODE
+
+MODEL = "claude-haiku-4-5"
+EVERY_ROW = {feature.id for feature in load_manifest({}).features}
+
+# Corruption of the upstream's wire -> the rows it must turn red, on every provider.
+MUST_TURN_RED: dict[str | None, set[str]] = {
+    None: set(),
+}
+
+
+class Bench:
+    """A corruptible runtime and the cells of one model."""
+
+    def __init__(self, settings: SuiteSettings, control: UpstreamControl, home: CompatHome) -> None:
+        self.settings, self.control, self.home = settings, control, home
+        self.cells = [cell for cell in load_manifest({}).cells if cell.model == MODEL]
+
+    def red(self, corruption: str | None) -> dict[Cell, str]:
+        """The cells that fail under a corruption, with their errors."""
+        self.control.corrupt(corruption)
+        try:
+            seen = list(run_suite(self.cells, self.settings, self.home, workers=2))
+        finally:
+            self.control.corrupt(None)
+        assert {one.cell for one in seen} == set(self.cells)
+        unjudged = {one.cell.key: one.explanation for one in seen if one.outcome.status == "inconclusive"}
+        assert not unjudged
+        return {one.cell: one.explanation for one in seen if one.outcome.status == "fail"}
+
+
+@pytest.fixture(scope="module")
+def bench(
+    tmp_path_factory: pytest.TempPathFactory, shared_cache: Path, litellm_release: LitellmRelease, proxy_venv: ProxyVenv
+) -> Iterator[Bench]:
+    home = CompatHome(root=tmp_path_factory.mktemp("controls"), cache=shared_cache)
+    npm = Npm(shared_cache)
+    cli = ensure_cli(resolve_claude_code(CLAUDE_CODE, npm, datetime.now(timezone.utc)), shared_cache, npm)
+    spec = RuntimeSpec(release=litellm_release, venv=proxy_venv, manifest=load_manifest({}), corruptible=True)
+    with lease(spec, home, linger_s=0) as up:
+        settings = SuiteSettings(
+            proxy_url=up.proxy_url,
+            proxy_key=up.api_key,
+            control_url=up.control_url,
+            control_token=up.control_token,
+            claude=cli.path,
+            scratch=home.scratch,
+        )
+        yield Bench(settings, UpstreamControl(up.control_url, up.control_token), home)
+
+
+@pytest.mark.parametrize("corruption", MUST_TURN_RED, ids=str)
+def test_a_broken_wire_turns_exactly_its_own_rows_red(bench: Bench, corruption: str | None) -> None:
+    red = bench.red(corruption)
+    expected = {cell for cell in bench.cells if cell.feature in MUST_TURN_RED[corruption]}
+    assert set(red) == expected, red

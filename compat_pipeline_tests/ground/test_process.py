@@ -1,0 +1,89 @@
+"""Programs we start: alone in their group, gone with us."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from compat_pipeline.ground.process import client_environment, end_group, spawn
+
+_GRANDCHILD = "import subprocess, time; subprocess.Popen(['sleep', '60']); time.sleep(60)"
+_PATIENCE_S = 10
+
+
+def gone(pid: int) -> bool:
+    """Whether the process ended within some seconds."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while time.monotonic() < deadline:
+        try:
+            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+                return True
+        except psutil.NoSuchProcess:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def first_child(pid: int) -> int:
+    """The pid of a process's first child, once there is one."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while time.monotonic() < deadline:
+        if children := psutil.Process(pid).children():
+            return children[0].pid
+        time.sleep(0.02)
+    raise AssertionError("no child was started")
+
+
+def test_ending_a_program_ends_what_it_started() -> None:
+    program = spawn([sys.executable, "-c", _GRANDCHILD], env={"PATH": os.environ["PATH"]})
+    grandchild = first_child(program.pid)
+    end_group(program)
+    assert gone(grandchild)
+
+
+def test_a_program_that_ignores_sigterm_is_killed() -> None:
+    stubborn = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(60)"
+    program = spawn([sys.executable, "-c", stubborn], env={}, stdout=subprocess.PIPE)
+    assert program.stdout is not None
+    program.stdout.readline()
+    end_group(program, grace_s=0.1)
+    assert program.returncode == -signal.SIGKILL
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="parent-death signals are Linux's")
+def test_a_program_dies_with_its_killed_parent(tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    starter = (
+        "import sys, time; from pathlib import Path; from compat_pipeline.ground.process import spawn;"
+        f"Path({str(note)!r}).write_text(str(spawn(['sleep', '60'], env={{'PATH': '/usr/bin:/bin'}}).pid)); time.sleep(60)"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", starter])
+    while not note.exists() or not note.read_text():
+        time.sleep(0.02)
+    parent.kill()
+    parent.wait()
+    assert gone(int(note.read_text()))
+
+
+def test_a_program_sees_only_the_environment_it_is_given() -> None:
+    program = spawn(["env"], env={"PATH": os.environ["PATH"], "ONLY": "this"}, stdout=subprocess.PIPE)
+    seen, _ = program.communicate()
+    assert {line.partition("=")[0] for line in seen.decode().splitlines()} <= {"PATH", "ONLY", "PWD", "SHLVL", "_"}
+
+
+def test_package_clients_get_the_users_mirror_but_no_credentials() -> None:
+    caller = {
+        "UV_INDEX_URL": "u",
+        "PIP_INDEX_URL": "p",
+        "HTTPS_PROXY": "h",
+        "GITHUB_TOKEN": "t",
+        "ANTHROPIC_API_KEY": "k",
+    }
+    assert client_environment(caller) == {"UV_INDEX_URL": "u", "PIP_INDEX_URL": "p", "HTTPS_PROXY": "h"}

@@ -1,0 +1,93 @@
+"""What becomes of a compatibility test's report. The tests run under real pytest, on a suite made for the purpose."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+MANIFEST = """
+features: [{id: made_up, name: Made up}]
+providers: [{id: anthropic, name: Anthropic, routes: {haiku: a/haiku, opus: a/opus}}]
+models: [{id: haiku, name: Haiku}, {id: opus, name: Opus}]
+"""
+
+
+def observe(folder: Path, body: str, *options: str, **variables: str) -> list[dict[str, Any]]:
+    """Run a test of feature `made_up` on `anthropic` whose body is `body`; the observations as streamed."""
+    test = folder / "made_up" / "test_anthropic.py"
+    test.parent.mkdir(exist_ok=True)
+    test.write_text(f"def test_it(cell, compat_result):\n    {body}\n")
+    (folder / "manifest.yaml").write_text(MANIFEST)
+    stream = folder / "stream"
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "COMPAT_HOME": str(folder / "home"),
+        "COMPAT_MANIFEST": str(folder / "manifest.yaml"),
+        "COMPAT_RESULTS_STREAM": str(stream),
+    } | variables
+    command = [sys.executable, "-m", "pytest", "-p", "compat_pipeline.suite.plugin", "-p", "no:cacheprovider", *options]
+    subprocess.run([*command, test], env=environment, cwd=folder, capture_output=True, check=False)
+    return [json.loads(line) for line in stream.read_text().splitlines()]
+
+
+def outcomes(folder: Path, body: str, *options: str, **variables: str) -> list[dict[str, Any]]:
+    return [seen["outcome"] for seen in observe(folder, body, *options, **variables)]
+
+
+def test_a_test_runs_once_per_model_with_its_cell_read_from_the_path(tmp_path: Path) -> None:
+    seen = observe(tmp_path, "compat_result.set({'status': 'pass'})")
+    assert [(one["feature"], one["provider"], one["model"]) for one in seen] == [
+        ("made_up", "anthropic", "haiku"),
+        ("made_up", "anthropic", "opus"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "reported",
+    [
+        {"status": "pass"},
+        {"status": "fail", "error": "lost", "cause": "gateway"},
+        {"status": "not_applicable", "reason": "no such API"},
+        {"status": "inconclusive", "cause": "account", "error": "no credit"},
+    ],
+)
+def test_every_member_of_the_tagged_union_arrives_as_reported(tmp_path: Path, reported: dict[str, str]) -> None:
+    assert outcomes(tmp_path, f"compat_result.set({reported!r})") == [reported, reported]
+
+
+@pytest.mark.parametrize(
+    ("body", "complaint"),
+    [
+        ("assert 1 == 2", "assert 1 == 2"),
+        ("pass", "never"),
+        ("[compat_result.set({'status': 'pass'}) for _ in '12']", "2 times"),
+        ("compat_result.set({'status': 'green'})", "not a result"),
+        ("compat_result.set({'status': 'fail'})", "not a result"),
+        ("import absent_module", "absent_module"),
+    ],
+)
+def test_a_test_that_breaks_its_contract_judges_no_product(tmp_path: Path, body: str, complaint: str) -> None:
+    first, _ = outcomes(tmp_path, body)
+    assert (first["status"], first["cause"]) == ("inconclusive", "harness")
+    assert complaint in first["error"]
+
+
+def test_only_the_chosen_cells_run(tmp_path: Path) -> None:
+    (tmp_path / "cells").write_text("made_up|anthropic/opus\n")
+    seen = observe(tmp_path, "compat_result.set({'status': 'pass'})", COMPAT_CELLS=str(tmp_path / "cells"))
+    assert [one["model"] for one in seen] == ["opus"]
+
+
+def test_workers_hand_their_results_to_one_stream_and_one_artifact(tmp_path: Path) -> None:
+    seen = observe(tmp_path, "compat_result.set({'status': 'pass'})", "-n", "2")
+    artifact = json.loads((tmp_path / "home" / "compat-results.json").read_text())
+    assert len(seen) == 2
+    assert artifact["schema_version"] == "results/1"
+    assert sorted(one["model"] for one in artifact["results"]) == ["haiku", "opus"]

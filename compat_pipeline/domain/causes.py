@@ -63,7 +63,7 @@ MACHINE_RULES: tuple[CauseRule, ...] = (
         "killed",
         "environment",
         "Linux signal(7): SIGKILL and SIGTERM come from outside",
-        r"SIGKILL|SIGTERM|\bkilled\b|signal (9|15)\b|exit(ed)?( with)? (code|status) (137|143)\b",
+        r"SIGKILL|SIGTERM|^killed$|signal (9|15)\b|exit(ed)?( with)? (code|status) (137|143)\b",
     ),
     CauseRule(
         "name_resolution",

@@ -1,4 +1,4 @@
-"""The matrix as Markdown: a table of icons and words, the reasons below it, and what changed. Pure text."""
+"""The matrix and its changes as Markdown: a table of icons and words with its reasons, and a list. Pure text."""
 
 from __future__ import annotations
 
@@ -19,18 +19,21 @@ WORDS: dict[MatrixStatus, str] = {
 _MARKDOWN_SIGNS = re.compile(r"([\\`*_{}\[\]()#+!|~])")
 
 
-def to_markdown(matrix: CompatibilityMatrix, changed: Sequence[Change] = ()) -> str:
-    """A heading line with both versions, the table, then reasons and changes as lists where there are any."""
+def matrix_markdown(matrix: CompatibilityMatrix) -> str:
+    """Both versions, the table, and below it the reason of every cell that failed or does not apply."""
     parts = [
         f"LiteLLM {_plain(matrix.litellm_version)}, Claude Code {_plain(matrix.claude_code_version)}, "
         f"{matrix.generated_at:%Y-%m-%d %H:%M} UTC",
         _table(matrix),
     ]
     if reasons := _reasons(matrix):
-        parts.append("**Reasons**\n\n" + "\n".join(reasons))
-    if changed:
-        parts.append("**Changes**\n\n" + "\n".join(f"- {_change(matrix, change)}" for change in changed))
+        parts.append("\n".join(reasons))
     return "\n\n".join(parts) + "\n"
+
+
+def changes_markdown(changed: Sequence[Change]) -> str:
+    """One list entry per change, or that there is none."""
+    return "".join(f"- {_change(change)}\n" for change in changed) or "Nothing changed.\n"
 
 
 def _table(matrix: CompatibilityMatrix) -> str:
@@ -52,11 +55,10 @@ def _reasons(matrix: CompatibilityMatrix) -> list[str]:
     ]
 
 
-def _change(matrix: CompatibilityMatrix, change: Change) -> str:
-    name = next((row.name for row in matrix.features if row.id == change.feature), change.feature)
+def _change(change: Change) -> str:
     before = WORDS[change.before] if change.before else "added"
     after = WORDS[change.after] if change.after else "removed"
-    return f"{_plain(name)}, {_plain(change.provider)}: {before} → {after}"
+    return f"{_plain(change.feature)} on {_plain(change.provider)}: {before} → {after}"
 
 
 def _plain(text: str) -> str:

@@ -18,8 +18,8 @@ MATRIX_FILE = "compatibility-matrix.json"
 
 _BRANCH = "refs/heads/main"
 _FILE_MODE = "100644"
-_ATTEMPTS = 20
-_PAUSE_S = 0.02
+_ATTEMPTS = 10
+_PAUSE_S = 0.05
 _GIT_TIMEOUT_S = 60.0
 _IDENTITY = {"NAME": "Compatibility matrix", "EMAIL": "compatibility-matrix@localhost"}
 # The user's own configuration, hooks, signing and index extensions must not change what is committed.

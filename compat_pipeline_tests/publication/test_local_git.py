@@ -216,11 +216,12 @@ def test_a_bare_repository_gets_the_commit(tmp_path: Path) -> None:
     repo = tmp_path / "docs.git"
     subprocess.run([GIT, "init", "-q", "--bare", "-b", "main", str(repo)], env=ENV, check=True)
     assert latest(repo) is None
-    publish(repo, document(), message="first")
+    assert publish(repo, document(), message="first").reason == "first publication"
     publish(repo, document("x"), message="second")
     assert latest(repo) == document("x")
     assert git(repo, "rev-list", "--count", "main") == "2"
     assert not (repo / MATRIX_FILE).exists()
+    assert not (repo / "index").exists()
 
 
 def test_an_uncommitted_edit_of_the_file_is_never_overwritten(docs: Path) -> None:

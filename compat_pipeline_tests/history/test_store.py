@@ -119,7 +119,8 @@ for minute in range(int(sys.argv[2])):
 
 
 def writer(path: Path, count: int) -> subprocess.Popen[str]:
-    return subprocess.Popen([sys.executable, "-c", WRITER, str(path), str(count)], stdout=subprocess.PIPE, text=True)
+    argv = [sys.executable, "-c", WRITER, str(path), str(count)]
+    return subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
 
 
 def test_processes_that_create_and_write_at_once_lose_nothing(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ BEHAVIOURS = {
     "refuse_stream": Behaviour("a streaming request is answered 404, a non-streaming one served", "not_found", True),
     "overloaded": Behaviour("the provider is overloaded (Anthropic: 529)", "overloaded"),
     "rate_limited": Behaviour("429 with retry-after", "rate_limited"),
-    "no_credit": Behaviour("the account cannot pay (Anthropic: 400, others: 403)", "no_credit"),
+    "no_credit": Behaviour("the account cannot pay (Anthropic: 400, others: 403)", "account"),
     "server_error": Behaviour("500", "server_error"),
     "broken_stream": Behaviour("rule C17: a stream that ends with an error after HTTP 200", "server_error", True, True),
 }

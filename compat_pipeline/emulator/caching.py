@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from compat_pipeline.emulator.contract import Call, Json
+from compat_pipeline.emulator.contract import Call
 from compat_pipeline.emulator.tokens import tokens_of_block
 
 _TTL_S = {"5m": 300.0, "1h": 3600.0}
@@ -65,14 +65,14 @@ class PromptCache:
             if prefix.ttl and prefix.tokens >= call.facts.min_cached_tokens
         ]
         hit = max((found for mark in marks if (found := self._find(prefixes, mark)) is not None), default=None)
-        read = prefixes[hit].tokens if hit is not None else 0
-        created = {"5m": 0, "1h": 0}
-        reached = read
+        read = reached = prefixes[hit].tokens if hit is not None else 0
+        created = dict.fromkeys(_TTL_S, 0)
         for mark in marks:
-            prefix = prefixes[mark]
-            created[str(prefix.ttl)] += max(0, prefix.tokens - reached)
-            reached = max(reached, prefix.tokens)
-            self._store(prefix.digest, str(prefix.ttl))
+            if hit is None or mark > hit:
+                prefix = prefixes[mark]
+                created[str(prefix.ttl)] += prefix.tokens - reached
+                reached = prefix.tokens
+                self._store(prefix.digest, str(prefix.ttl))
         return InputUsage(total - reached + _FRAME_TOKENS, read, created["5m"], created["1h"])
 
     def _find(self, prefixes: list[_Prefix], mark: int) -> int | None:
@@ -93,24 +93,13 @@ class PromptCache:
 
 def count_tokens(call: Call) -> int:
     """The size of the whole request: the same estimate as its usage."""
-    return _FRAME_TOKENS + sum(tokens_of_block(block) for block in cacheable_blocks(call))
-
-
-def cacheable_blocks(call: Call) -> Iterator[Json]:
-    """Tools, system and message blocks in the order the cache sees them."""
-    yield from (tool for tool in call.request.get("tools") or [] if isinstance(tool, dict))
-    system = call.request.get("system") or []
-    yield from ([{"type": "text", "text": system}] if isinstance(system, str) else system)
-    for message in call.messages:
-        content = message.get("content") or []
-        blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
-        yield from (block for block in blocks if isinstance(block, dict))
+    return _FRAME_TOKENS + sum(tokens_of_block(block) for block in call.cacheable_blocks())
 
 
 def _prefixes(call: Call) -> Iterator[_Prefix]:
     digest = hashlib.blake2b(f"{call.provider}\0{call.model}".encode(), digest_size=16).digest()
     tokens = 0
-    for block in cacheable_blocks(call):
+    for block in call.cacheable_blocks():
         mark = block.get("cache_control")
         bare = {name: value for name, value in block.items() if name != "cache_control"}
         content = json.dumps(bare, sort_keys=True, ensure_ascii=False).encode()

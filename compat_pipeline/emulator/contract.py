@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
+
+from pydantic_core import from_json
 
 from compat_pipeline.emulator.credentials import EmulatorCredentials
 from compat_pipeline.emulator.models import ModelFacts, facts_of
@@ -16,8 +17,11 @@ from compat_pipeline.wire.exchange import NONCE_PATTERN
 Json = dict[str, Any]
 Provider = Literal["anthropic", "azure", "bedrock_invoke", "bedrock_converse", "vertex_ai"]
 ErrorKind = Literal[
-    "invalid_request", "authentication", "not_found", "rate_limited", "overloaded", "no_credit", "server_error"
+    "invalid_request", "authentication", "not_found", "rate_limited", "overloaded", "account", "server_error"
 ]
+
+BREAK_AFTER_EVENTS = 3
+"""How far a stream gets that is broken off."""
 
 CREDENTIAL_HEADERS = frozenset({"authorization", "x-api-key", "api-key", "x-amz-security-token"})
 
@@ -67,16 +71,37 @@ class Call:
 
     @cached_property
     def facts(self) -> ModelFacts:
-        """What is known of the model; raises Refused when there is none of that name."""
-        facts = facts_of(self.model)
+        """What is known of the model; raises Refused when the provider serves none of that name."""
+        facts = facts_of(self.provider, self.model)
         if facts is None:
             raise Refused("not_found")
         return facts
 
     @cached_property
     def messages(self) -> list[Json]:
-        messages = self.request.get("messages")
-        return [message for message in messages if isinstance(message, dict)] if isinstance(messages, list) else []
+        return _objects(self.request.get("messages"))
+
+    @property
+    def tools(self) -> list[Json]:
+        return _objects(self.request.get("tools"))
+
+    def setting(self, name: str) -> Json:
+        """A field of the request that is an object, such as `thinking`; empty when it is not there."""
+        value = self.request.get(name)
+        return value if isinstance(value, dict) else {}
+
+    def blocks(self) -> Iterator[tuple[str, Json, Json]]:
+        """Every content block: its path (`messages.0.content.1`), its message and the block."""
+        for number, message in enumerate(self.messages):
+            for index, block in enumerate(blocks_of(message)):
+                yield f"messages.{number}.content.{index}", message, block
+
+    def cacheable_blocks(self) -> Iterator[Json]:
+        """Tools, system and message blocks, in the order in which a cached prefix runs through them."""
+        yield from self.tools
+        yield from blocks_of({"content": self.request.get("system")})
+        for message in self.messages:
+            yield from blocks_of(message)
 
     @property
     def turn(self) -> int:
@@ -133,12 +158,22 @@ class Wire:
 def json_object(body: bytes) -> Json:
     """The JSON object in `body`; raises Refused."""
     try:
-        value = json.loads(body)
+        value = from_json(body, allow_inf_nan=False)
     except ValueError:
         value = None
     if not isinstance(value, dict):
         raise Refused("invalid_request", "The request body is not valid JSON.")
     return value
+
+
+def blocks_of(message: Json) -> list[Json]:
+    """The content blocks of a message or tool result; a plain string is one text block."""
+    content = message.get("content")
+    return [{"type": "text", "text": content}] if isinstance(content, str) else _objects(content)
+
+
+def _objects(value: object) -> list[Json]:
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
 
 
 def texts(value: object) -> Iterator[str]:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from compat_pipeline.emulator.contract import Answer, Call, Json
-from compat_pipeline.emulator.persona import COLOURS, blocks_of
+from compat_pipeline.emulator.contract import Answer, Call, Json, blocks_of
+from compat_pipeline.emulator.persona import COLOURS
 from compat_pipeline.wire.exchange import NONCE_PATTERN
 
 

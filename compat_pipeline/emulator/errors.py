@@ -26,7 +26,7 @@ _ANTHROPIC: dict[ErrorKind, ErrorText] = {
         429, "rate_limit_error", "This request would exceed the rate limit for your organization of input tokens."
     ),
     "overloaded": ErrorText(529, "overloaded_error", "Overloaded"),
-    "no_credit": ErrorText(
+    "account": ErrorText(
         400,
         "invalid_request_error",
         "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade or "
@@ -45,7 +45,7 @@ _BEDROCK: dict[ErrorKind, ErrorText] = {
     ),
     "rate_limited": ErrorText(429, "ThrottlingException", "Too many requests, please wait before trying again."),
     "overloaded": ErrorText(503, "ServiceUnavailableException", "Bedrock is unable to process your request."),
-    "no_credit": ErrorText(
+    "account": ErrorText(
         403,
         "AccessDeniedException",
         "Model access is denied due to INVALID_PAYMENT_INSTRUMENT: A valid payment instrument must be provided.",
@@ -78,7 +78,7 @@ _VERTEX: dict[ErrorKind, ErrorText] = {
         "{model}.",
     ),
     "overloaded": _ANTHROPIC["overloaded"],
-    "no_credit": ErrorText(403, "PERMISSION_DENIED", "This API method requires billing to be enabled on the project."),
+    "account": ErrorText(403, "PERMISSION_DENIED", "This API method requires billing to be enabled on the project."),
     "server_error": ErrorText(500, "INTERNAL", "Internal error encountered."),
 }
 
@@ -99,7 +99,7 @@ _AZURE: dict[ErrorKind, ErrorText] = {
     "rate_limited": ErrorText(
         429, "RateLimitReached", "Your requests have exceeded the rate limit of this deployment."
     ),
-    "no_credit": ErrorText(403, "SubscriptionDisabled", "The subscription of this resource is disabled."),
+    "account": ErrorText(403, "SubscriptionDisabled", "The subscription of this resource is disabled."),
 }
 
 ERRORS: dict[Provider, dict[ErrorKind, ErrorText]] = {
@@ -130,16 +130,16 @@ def _body(provider: Provider, text: ErrorText) -> Json:
     if provider.startswith("bedrock"):
         return {"message": text.message}
     if text.type.endswith("_error"):  # the model's own words, in Anthropic's form
-        return anthropic_error(text)
+        return anthropic_error(text, "req_vrtx_" if provider == "vertex_ai" else "req_")
     if provider == "vertex_ai":
         return {"error": {"code": text.status, "message": text.message, "status": text.type}}
     return {"error": {"code": text.type, "message": text.message}}
 
 
-def anthropic_error(text: ErrorText) -> Json:
+def anthropic_error(text: ErrorText, id_prefix: str = "req_") -> Json:
     """Anthropic's error body; also the data of an `error` event."""
     return {
         "type": "error",
         "error": {"type": text.type, "message": text.message},
-        "request_id": f"req_{secrets.token_hex(12)}",
+        "request_id": id_prefix + secrets.token_hex(12),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,16 +19,24 @@ class ModelFacts:
     thinking: frozenset[str]
     display: Literal["summarized", "omitted"]
     min_cached_tokens: int
-    max_output_tokens: int
 
 
 _MODELS = (
-    ModelFacts("claude-haiku-4-5", frozenset({"enabled"}), "summarized", 4096, 64_000),
-    ModelFacts("claude-sonnet-4-6", frozenset({"enabled", "adaptive"}), "summarized", 1024, 128_000),
-    ModelFacts("claude-opus-4-7", frozenset({"adaptive"}), "omitted", 4096, 128_000),
+    ModelFacts("claude-haiku-4-5", frozenset({"enabled"}), "summarized", 4096),
+    ModelFacts("claude-sonnet-4-6", frozenset({"enabled", "adaptive"}), "summarized", 1024),
+    ModelFacts("claude-opus-4-7", frozenset({"adaptive"}), "omitted", 4096),
 )
 
+_IDS = {
+    "anthropic": r"{name}(-\d{{8}})?",
+    "azure": r"{name}",
+    "bedrock_invoke": r"((us|eu|apac|global)\.)?anthropic\.{name}(-\d{{8}})?(-v\d+(:\d+)?)?",
+    "bedrock_converse": r"((us|eu|apac|global)\.)?anthropic\.{name}(-\d{{8}})?(-v\d+(:\d+)?)?",
+    "vertex_ai": r"{name}(@\d{{8}}|@default)?",
+}
 
-def facts_of(model: str) -> ModelFacts | None:
-    """The facts for a provider's model id: `us.anthropic.claude-haiku-4-5-20251001-v1:0`, `claude-opus-4-7`, ..."""
-    return next((facts for facts in _MODELS if facts.name in model), None)
+
+def facts_of(provider: str, model: str) -> ModelFacts | None:
+    """The facts for a model by the id that `provider` gives it; None for one the provider does not serve."""
+    pattern = _IDS[provider]
+    return next((facts for facts in _MODELS if re.fullmatch(pattern.format(name=facts.name), model)), None)

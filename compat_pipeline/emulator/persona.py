@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from compat_pipeline.emulator.contract import Call, Json
-from compat_pipeline.emulator.thinking import thinking_block, thinks
+from compat_pipeline.emulator.contract import Call, Json, blocks_of
+from compat_pipeline.emulator.shapes import shows
+from compat_pipeline.emulator.thinking import thinking_block
 from compat_pipeline.emulator.tokens import tokens_of_text
 from compat_pipeline.wire.exchange import NONCE_PATTERN
 
@@ -52,7 +53,7 @@ def reply_to(call: Call) -> tuple[list[Json], str]:
     """Content blocks and stop_reason."""
     turn = _last_turn(call)
     content, stop_reason = _say(call, turn)
-    if thinks(call):
+    if shows("M2", call):
         content = [thinking_block(call, turn.prompt), *content]
     return content, stop_reason
 
@@ -89,9 +90,7 @@ def _tool_use(call: Call, name: str, arguments: Json) -> Json:
 
 
 def _offers(call: Call, name: str) -> bool:
-    tools = call.request.get("tools") or []
-    choice = call.request.get("tool_choice") or {}
-    return choice.get("type") != "none" and any(tool.get("name") == name for tool in tools)
+    return call.setting("tool_choice").get("type") != "none" and any(tool.get("name") == name for tool in call.tools)
 
 
 def _last_turn(call: Call) -> _Turn:
@@ -110,14 +109,6 @@ def _last_turn(call: Call) -> _Turn:
             pictures = [block for block in blocks if block.get("type") == "image"]
             return _Turn(prompt, tuple(pictures), tuple(results))
     return _Turn("", (), tuple(results))
-
-
-def blocks_of(message: Json) -> list[Json]:
-    """The content blocks of a message; a plain string is one text block."""
-    content = message.get("content")
-    if isinstance(content, str):
-        return [{"type": "text", "text": content}]
-    return [block for block in content if isinstance(block, dict)] if isinstance(content, list) else []
 
 
 def _result_text(block: Json) -> str:

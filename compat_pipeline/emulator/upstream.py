@@ -7,7 +7,7 @@ import re
 import secrets
 import time
 
-from compat_pipeline.emulator import behaviours, rules
+from compat_pipeline.emulator import behaviours, refusals
 from compat_pipeline.emulator.caching import InputUsage, PromptCache, count_tokens
 from compat_pipeline.emulator.contract import CREDENTIAL_HEADERS, Answer, Call, Incoming, Json, Refused, Reply, Wire
 from compat_pipeline.emulator.corruptions import CORRUPTIONS, Corruption
@@ -60,7 +60,7 @@ class Upstream:
 
     def _answer(self, call: Call) -> Answer:
         corruption = CORRUPTIONS[self.corruption] if self.corruption else _SOUND
-        rules.check(call)
+        refusals.check(call)
         behaviour = self.armed.behaviour_for(call)
         behaviours.refuse(behaviour)
         content, stop_reason = reply_to(corruption.asked(call))
@@ -69,7 +69,7 @@ class Upstream:
         return behaviours.break_off(answer, behaviour)
 
     def _count(self, call: Call) -> Reply:
-        rules.check(call)
+        refusals.check(call)
         behaviours.refuse(self.armed.behaviour_for(call))
         return Reply(200, "application/json", json.dumps({"input_tokens": count_tokens(call)}).encode())
 
@@ -139,6 +139,8 @@ def _message(call: Call, content: list[Json], stop_reason: str, used: InputUsage
             "service_tier": "standard",
         },
     }
+    if "context_management" in call.request:
+        message["context_management"] = {"applied_edits": []}
     return message
 
 

@@ -5,8 +5,20 @@ from __future__ import annotations
 import hmac
 import json
 from collections.abc import Iterator
+from itertools import chain, islice
 
-from compat_pipeline.emulator.contract import Answer, Call, Incoming, Json, Provider, Refused, Reply, Wire, json_object
+from compat_pipeline.emulator.contract import (
+    BREAK_AFTER_EVENTS,
+    Answer,
+    Call,
+    Incoming,
+    Json,
+    Provider,
+    Refused,
+    Reply,
+    Wire,
+    json_object,
+)
 from compat_pipeline.emulator.credentials import EmulatorCredentials
 from compat_pipeline.emulator.errors import anthropic_error, error_text
 
@@ -27,7 +39,8 @@ def stream_events(answer: Answer) -> Iterator[Json]:
     if answer.complete:
         delta = {"stop_reason": message["stop_reason"], "stop_sequence": None}
         usage = {name: value for name, value in message["usage"].items() if name != "service_tier"}
-        yield {"type": "message_delta", "delta": delta, "usage": usage}
+        managed = {name: message[name] for name in ("context_management",) if name in message}
+        yield {"type": "message_delta", "delta": delta, "usage": usage, **managed}
         yield {"type": "message_stop"}
 
 
@@ -63,11 +76,10 @@ def sse(call: Call, answer: Answer) -> Reply:
 
 
 def _sse(call: Call, answer: Answer) -> Iterator[bytes]:
+    events = stream_events(answer)
     if answer.broken_off:
-        events = list(stream_events(answer))[:3]
-        events.append(anthropic_error(error_text(call.provider, answer.broken_off, call.model)))
-    else:
-        events = list(stream_events(answer))
+        error = anthropic_error(error_text("anthropic", answer.broken_off, call.model))
+        events = chain(islice(events, BREAK_AFTER_EVENTS), [error])
     for event in events:
         yield f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode()
 

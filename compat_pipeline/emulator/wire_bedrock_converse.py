@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from compat_pipeline.emulator import aws_auth, eventstream
-from compat_pipeline.emulator.contract import Answer, Call, Incoming, Json, Reply, Wire, json_object
-from compat_pipeline.emulator.rules import shows
-from compat_pipeline.emulator.wire_bedrock_invoke import exception_event, padding
+from compat_pipeline.emulator.contract import BREAK_AFTER_EVENTS, Answer, Call, Incoming, Json, Reply, Wire, json_object
+from compat_pipeline.emulator.shapes import shows
+from compat_pipeline.emulator.wire_bedrock_invoke import betas_in, exception_event, padding
 
 _INFERENCE = {
     "maxTokens": "max_tokens",
@@ -29,13 +29,12 @@ def _read(incoming: Incoming) -> Call:
         request = _canonical(body)
     except (AttributeError, KeyError, TypeError, ValueError):  # malformed: the type rules will say where
         request = body
-    betas = request.get("anthropic_beta")
     return Call(
         provider="bedrock_converse",
         operation=incoming.operation,
         model=incoming.path["model"],
         streamed=incoming.operation == "converse-stream",
-        betas=frozenset(betas) if isinstance(betas, list) else frozenset(),
+        betas=betas_in(request),
         request=request,
         body=body,
     )
@@ -78,7 +77,7 @@ def _block(block: Json) -> Json:
     if kind == "text":
         return {"type": "text", "text": value}
     if kind == "image":
-        source = {"type": "base64", "media_type": f"image/{value['format']}", "data": value["source"]["bytes"]}
+        source = {"type": "base64", "media_type": f"image/{value['format']}", "data": value["source"].get("bytes")}
         return {"type": "image", "source": source}
     if kind == "document":
         return _document(value)
@@ -92,8 +91,8 @@ def _block(block: Json) -> Json:
         return _reasoning(value)
     if kind == "toolSpec":
         described = {"description": value["description"]} if "description" in value else {}
-        return {"name": value["name"], **described, "input_schema": value["inputSchema"]["json"]}
-    raise ValueError(kind)
+        return {"name": value["name"], **described, "input_schema": value["inputSchema"].get("json")}
+    return {"type": kind}  # Claude knows no such block: the type rules will say so
 
 
 def _result(part: Json) -> Json:
@@ -103,17 +102,11 @@ def _result(part: Json) -> Json:
 def _document(value: Json) -> Json:
     source = value["source"]
     if "text" in source:
-        return {
-            "type": "document",
-            "title": value["name"],
-            "source": {"type": "text", "media_type": "text/plain", "data": source["text"]},
-        }
-    media_type = "application/pdf" if value.get("format") == "pdf" else "text/plain"
-    return {
-        "type": "document",
-        "title": value["name"],
-        "source": {"type": "base64", "media_type": media_type, "data": source["bytes"]},
-    }
+        content = {"type": "text", "media_type": "text/plain", "data": source["text"]}
+    else:
+        media_type = "application/pdf" if value.get("format") == "pdf" else "text/plain"
+        content = {"type": "base64", "media_type": media_type, "data": source.get("bytes")}
+    return {"type": "document", "title": value["name"], "source": content}
 
 
 def _reasoning(value: Json) -> Json:
@@ -153,7 +146,7 @@ def _stream(call: Call, answer: Answer) -> Reply:
 
 def _frames(call: Call, answer: Answer) -> Iterator[bytes]:
     for number, (kind, payload) in enumerate(_events(call, answer)):
-        if answer.broken_off and number == 2:
+        if answer.broken_off and number == BREAK_AFTER_EVENTS:
             yield exception_event(call, answer.broken_off)
             return
         yield eventstream.event(kind, json.dumps({**payload, "p": padding(number)}).encode())
@@ -178,9 +171,8 @@ def _events(call: Call, answer: Answer) -> Iterator[tuple[str, Json]]:
 
 def _block_deltas(call: Call, block: Json, pieces: tuple[str, ...]) -> Iterator[Json]:
     if block["type"] == "thinking":
-        spoken = () if shows("C8", call) else pieces
         closing = ("",) if shows("C1", call) else ()
-        yield from ({"reasoningContent": {"text": piece}} for piece in (*spoken, *closing))
+        yield from ({"reasoningContent": {"text": piece}} for piece in (*pieces, *closing))
         if block["signature"]:
             yield {"reasoningContent": {"signature": block["signature"]}}
     elif block["type"] == "tool_use":

@@ -7,7 +7,17 @@ import json
 from collections.abc import Iterator
 
 from compat_pipeline.emulator import aws_auth, eventstream
-from compat_pipeline.emulator.contract import Answer, Call, Incoming, Json, Refused, Reply, Wire, json_object
+from compat_pipeline.emulator.contract import (
+    BREAK_AFTER_EVENTS,
+    Answer,
+    Call,
+    Incoming,
+    Json,
+    Refused,
+    Reply,
+    Wire,
+    json_object,
+)
 from compat_pipeline.emulator.errors import error_text
 from compat_pipeline.emulator.wire_anthropic import stream_events
 
@@ -26,15 +36,20 @@ def exception_event(call: Call, refused: Refused) -> bytes:
     return eventstream.exception(kind[0].lower() + kind[1:], json.dumps({"message": text.message}).encode())
 
 
+def betas_in(body: Json) -> frozenset[str]:
+    """The betas of a Bedrock request: a field of the body, not a header."""
+    betas = body.get("anthropic_beta")
+    return frozenset(beta for beta in betas if isinstance(beta, str)) if isinstance(betas, list) else frozenset()
+
+
 def _read(incoming: Incoming) -> Call:
     body = json_object(incoming.body)
-    betas = body.get("anthropic_beta")
     return Call(
         provider="bedrock_invoke",
         operation=incoming.operation,
         model=incoming.path["model"],
         streamed=incoming.operation == "invoke-with-response-stream",
-        betas=frozenset(beta for beta in betas if isinstance(beta, str)) if isinstance(betas, list) else frozenset(),
+        betas=betas_in(body),
         request=body,
         body=body,
     )
@@ -56,7 +71,7 @@ def _stream(call: Call, answer: Answer) -> Reply:
 
 def _chunks(call: Call, answer: Answer) -> Iterator[bytes]:
     for number, event in enumerate(stream_events(answer)):
-        if answer.broken_off and number == 3:
+        if answer.broken_off and number == BREAK_AFTER_EVENTS:
             yield exception_event(call, answer.broken_off)
             return
         if event["type"] == "ping":  # not seen on Bedrock

@@ -14,9 +14,9 @@ from compat_pipeline.emulator.contract import Call, Incoming, Json, Refused, Wir
 from compat_pipeline.emulator.credentials import EmulatorCredentials
 from compat_pipeline.emulator.wire_anthropic import bearer_of, betas_of, sse, whole_message
 
-_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
-_AUDIENCE = "https://oauth2.googleapis.com/token"  # google-auth signs for Google's address whatever the token_uri
-_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+AUDIENCE = "https://oauth2.googleapis.com/token"  # google-auth signs for Google's address whatever the token_uri
+SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 _TOKEN_LIFE_S = 3600
 _COUNT_TOKENS = "count-tokens"
 _MODELS = "/v1/projects/{project}/locations/{location}/publishers/anthropic/models"
@@ -29,20 +29,20 @@ class BadGrant(Exception):
 def issue_token(form: bytes, credentials: EmulatorCredentials) -> Json:
     """An access token for a signed service-account assertion (RFC 7523); raises BadGrant."""
     fields = parse_qs(form.decode("utf-8", "replace"))
-    if fields.get("grant_type") != [_GRANT] or "assertion" not in fields:
+    if fields.get("grant_type") != [GRANT] or "assertion" not in fields:
         raise BadGrant("Invalid grant_type.")
     try:
         claims = jwt.decode(
             fields["assertion"][0],
             _public_key(credentials),
             algorithms=["RS256"],
-            audience=_AUDIENCE,
+            audience=AUDIENCE,
             issuer=credentials.vertex_client_email,
             options={"require": ["exp", "iat", "scope"]},
         )
     except jwt.InvalidTokenError as invalid:
         raise BadGrant(f"Invalid JWT: {invalid}") from invalid
-    if _SCOPE not in str(claims["scope"]).split():
+    if SCOPE not in str(claims["scope"]).split():
         raise BadGrant("Invalid OAuth scope.")
     token = jwt.encode({"exp": time.time() + _TOKEN_LIFE_S}, credentials.vertex_private_key, algorithm="RS256")
     return {"access_token": f"ya29.{token}", "token_type": "Bearer", "expires_in": _TOKEN_LIFE_S}
@@ -59,7 +59,7 @@ def _authenticate(incoming: Incoming, credentials: EmulatorCredentials) -> None:
     project, location = incoming.path["project"], incoming.path["location"]
     if (project, location) != (credentials.vertex_project, credentials.vertex_location):
         message = f"Permission denied on resource projects/{project}/locations/{location}."
-        raise Refused("no_credit", message)
+        raise Refused("account", message)
 
 
 def _public_key(credentials: EmulatorCredentials) -> RSAPublicKey:

@@ -1,0 +1,171 @@
+"""Every rule on requests: one entry each, with its source and the symptom it reproduces.
+
+Checked in order; the first broken one is answered as that provider does, and recorded by its id.
+[R] recording in a public repository, [D] documentation, [I] issue with live evidence, [J] our judgement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from compat_pipeline.emulator import complaints
+from compat_pipeline.emulator.contract import Call, Provider, Refused
+
+_CONVERSE: tuple[Provider, ...] = ("bedrock_converse",)
+_INVOKE: tuple[Provider, ...] = ("bedrock_invoke",)
+_BEDROCK: tuple[Provider, ...] = ("bedrock_invoke", "bedrock_converse")
+_ALL: tuple[Provider, ...] = ("anthropic", "azure", "vertex_ai", *_BEDROCK)
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A rule on requests. `complaint` gives the error message for a call that breaks it, None for one that does not.
+
+    `by_model` messages are the model's own: Converse puts a phrase of its own before those.
+    """
+
+    id: str
+    providers: tuple[Provider, ...]
+    source: str
+    symptom: str
+    complaint: Callable[[Call], str | None]
+    by_model: bool = True
+
+
+def check(call: Call) -> None:
+    """Raise Refused for the first rule that `call` breaks, or when the provider does not serve its model."""
+    _ = call.facts
+    for rule in REFUSALS:
+        if call.provider in rule.providers and (message := rule.complaint(call)):
+            if rule.by_model and call.provider == "bedrock_converse":
+                message = f"The model returned the following errors: {message}"
+            raise Refused("invalid_request", message, rule=rule.id)
+
+
+REFUSALS: tuple[Refusal, ...] = (
+    Refusal(
+        "C14",
+        _CONVERSE,
+        "[I] litellm#26554; [D] botocore: ReasoningTextBlock requires text",
+        "a thinking block without text cannot be replayed: 400 on the second turn",
+        complaints.null_reasoning_text,
+        by_model=False,
+    ),
+    Refusal(
+        "C16",
+        _CONVERSE,
+        "[I] litellm#34276",
+        "web search row: tool_choice lands in inferenceConfig",
+        complaints.tool_choice_in_inference_config,
+    ),
+    Refusal(
+        "T2",
+        _CONVERSE,
+        "[D] botocore's bedrock-runtime service model",
+        "a malformed Converse request",
+        complaints.converse_types,
+        by_model=False,
+    ),
+    Refusal(
+        "X2-beta",
+        _BEDROCK,
+        "[I] litellm#16561 #19373 #19877; [D] AWS: Claude request fields",
+        "400 invalid beta flag",
+        complaints.unknown_beta,
+    ),
+    Refusal(
+        "X1",
+        _INVOKE,
+        "[I] litellm#28083, the published error text",
+        "tool search row: a tool type Bedrock does not know",
+        complaints.unknown_tool_type,
+    ),
+    Refusal(
+        "X2",
+        _ALL,
+        "[I] litellm#26240 #23825 #18241; [D] the anthropic package's request types",
+        "400 Extra inputs are not permitted",
+        complaints.unknown_field,
+    ),
+    Refusal(
+        "T1",
+        _ALL,
+        "[D] the anthropic package's request types",
+        "a field is missing or of the wrong type",
+        complaints.wrong_field,
+    ),
+    Refusal(
+        "X2-gated",
+        _ALL,
+        "[I] litellm#26240, anthropics/claude-code#49548",
+        "400 context_management: Extra inputs are not permitted, when its beta was lost",
+        complaints.field_without_beta,
+    ),
+    Refusal(
+        "C15-empty",
+        _ALL,
+        "[I] litellm#36499; [D] Anthropic Messages",
+        "a turn whose content was lost",
+        complaints.empty_content,
+        by_model=False,
+    ),
+    Refusal(
+        "C15",
+        _ALL,
+        "[I] litellm#26554",
+        "an empty text block in a replay: 400 on the next turn",
+        complaints.blank_text,
+        by_model=False,
+    ),
+    Refusal(
+        "C15-document",
+        _CONVERSE,
+        "[I] litellm#36499; wording [J]",
+        "pdf row: a turn with nothing but a document",
+        complaints.document_only,
+        by_model=False,
+    ),
+    Refusal(
+        "M1",
+        _ALL,
+        "[D] AWS adaptive thinking; Anthropic: thinking support by model",
+        "a thinking mode the model does not have: v1.83.9-v1.87.x, every Sonnet and Opus request 400",
+        complaints.unsupported_thinking,
+    ),
+    Refusal(
+        "V1",
+        _ALL,
+        "[D] Anthropic extended thinking: budget below max_tokens unless interleaved with tools",
+        "Vertex Haiku: max_tokens clamped below the budget (litellm#40363)",
+        complaints.budget_too_large,
+    ),
+    Refusal(
+        "C13",
+        _ALL,
+        "[D] Anthropic extended thinking; [I] litellm#25375",
+        "altered reasoning in a replay: the next turn is refused",
+        complaints.altered_thinking,
+    ),
+    Refusal(
+        "C13-missing",
+        _ALL,
+        "[D] Anthropic extended thinking; [I] litellm#25375, RooCodeInc/Roo-Code#11238",
+        "reasoning dropped before a tool result: the next turn is refused",
+        complaints.missing_thinking,
+    ),
+    Refusal(
+        "K1",
+        _ALL,
+        "[D] Anthropic prompt caching: at most four breakpoints",
+        "a breakpoint too many",
+        complaints.too_many_breakpoints,
+    ),
+    Refusal(
+        "K2",
+        _ALL,
+        "[D] Anthropic prompt caching: longer ttls come first",
+        "1h caching row: ttls mixed up",
+        complaints.long_after_short,
+    ),
+)

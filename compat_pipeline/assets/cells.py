@@ -29,7 +29,7 @@ ALL_OBSERVED = "planned_is_observed"
     partitions_def=CELLS,
     backfill_policy=SINGLE_RUN,
 )
-def cell_results(context: dg.AssetExecutionContext, cell_runner: CellRunner) -> dg.MaterializeResult:
+def cell_results(context: dg.AssetExecutionContext, cell_runner: CellRunner) -> dg.MaterializeResult[None]:
     """What one run of one cell saw: pass, fail, not applicable or inconclusive, each with its reason."""
     cells = cells_of_run(context)
     versions = Versions.of_run(context, cell_runner)

@@ -26,7 +26,7 @@ from compat_pipeline.resources.home import Home
 @dg.asset(group_name="matrix", owners=ENGINEERS, kinds={"json"}, deps=[cell_results], backfill_policy=SINGLE_RUN)
 def compatibility_matrix(
     context: dg.AssetExecutionContext, cell_runner: CellRunner, docs_repo: DocsRepo
-) -> dg.MaterializeResult:
+) -> dg.MaterializeResult[None]:
     """The matrix of one LiteLLM and one Claude Code version, as the locked JSON and with its details beside it."""
     return dg.MaterializeResult(metadata=write_matrix(cell_runner, docs_repo, Versions.of_run(context, cell_runner)))
 
@@ -42,14 +42,13 @@ def write_matrix(cell_runner: CellRunner, docs_repo: DocsRepo, versions: Version
     )
     write_atomically(home.paths.matrix, dump_matrix(matrix))
     write_atomically(home.paths.details, dump_details(details))
-    changed = changes(published(docs_repo), matrix)
     return {
         "matrix": dg.MetadataValue.md(matrix_markdown(matrix)),
-        "changes": dg.MetadataValue.md(changes_markdown(changed)),
+        "changes": dg.MetadataValue.md(changes_markdown(changes(published(docs_repo), matrix))),
         "litellm_version": matrix.litellm_version,
         "claude_code_version": matrix.claude_code_version,
         "path": dg.MetadataValue.path(home.paths.matrix),
-        **{status: count for status, count in Counter(cell.status for cell in matrix.cells.values()).items()},
+        **Counter(cell.status for cell in matrix.cells.values()),
     }
 
 

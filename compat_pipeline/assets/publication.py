@@ -13,7 +13,7 @@ from compat_pipeline.resources.home import Home
 @dg.asset(
     group_name="publication", owners=ENGINEERS, kinds={"git"}, deps=[compatibility_matrix], backfill_policy=SINGLE_RUN
 )
-def published_docs_commit(home: Home, docs_repo: DocsRepo) -> dg.MaterializeResult:
+def published_docs_commit(home: Home, docs_repo: DocsRepo) -> dg.MaterializeResult[None]:
     """The commit that brings the matrix to the docs site."""
     matrix = written(home)
     publication = docs_repo.publish(

@@ -8,6 +8,7 @@ from compat_pipeline.assets.face import ENGINEERS, SINGLE_RUN
 from compat_pipeline.assets.versions import claude_code_release, litellm_release, recorded
 from compat_pipeline.claude.binary import verify_cli
 from compat_pipeline.claude.release import ClaudeCodeRelease
+from compat_pipeline.emulator.preflight import OK, preflight
 from compat_pipeline.proxy.release import LitellmRelease
 from compat_pipeline.resources.home import Home
 from compat_pipeline.resources.registries import NpmRegistry, PythonIndex
@@ -28,7 +29,7 @@ from compat_pipeline.resources.runtime import ProxyRuntime
         )
     ],
 )
-def claude_cli(context: dg.AssetExecutionContext, npm: NpmRegistry) -> dg.MaterializeResult:
+def claude_cli(context: dg.AssetExecutionContext, npm: NpmRegistry) -> dg.MaterializeResult[None]:
     """That version's native binary, verified, in a cache keyed by digest."""
     release = recorded(context, claude_code_release.key, ClaudeCodeRelease) or npm.resolve("")
     cli = npm.fetch(release)
@@ -42,11 +43,32 @@ def claude_cli(context: dg.AssetExecutionContext, npm: NpmRegistry) -> dg.Materi
     )
 
 
-@dg.asset(group_name="runtime", owners=ENGINEERS, kinds={"python"}, backfill_policy=SINGLE_RUN)
-def provider_upstreams(runtime: ProxyRuntime) -> dg.MaterializeResult:
-    """Where the five providers are: the embedded emulator, which answered one request on every wire."""
-    health = runtime.try_upstreams()
-    return dg.MaterializeResult(metadata={"mode": "emulated", **health})
+@dg.asset(
+    group_name="runtime",
+    owners=ENGINEERS,
+    kinds={"python"},
+    backfill_policy=SINGLE_RUN,
+    check_specs=[
+        dg.AssetCheckSpec(
+            "every_provider_answers",
+            asset="provider_upstreams",
+            description="A plain message with the provider's own credentials was answered on every wire.",
+        )
+    ],
+)
+def provider_upstreams() -> dg.MaterializeResult[None]:
+    """Where the five providers are: the embedded emulator, tried with one message per provider."""
+    health = preflight()
+    return dg.MaterializeResult(
+        metadata={"mode": "emulated", **health},
+        check_results=[
+            dg.AssetCheckResult(
+                passed=set(health.values()) == {OK},
+                check_name="every_provider_answers",
+                severity=dg.AssetCheckSeverity.WARN,
+            )
+        ],
+    )
 
 
 @dg.asset(
@@ -65,7 +87,7 @@ def provider_upstreams(runtime: ProxyRuntime) -> dg.MaterializeResult:
 )
 def litellm_proxy(
     context: dg.AssetExecutionContext, home: Home, python_index: PythonIndex, runtime: ProxyRuntime
-) -> dg.MaterializeResult:
+) -> dg.MaterializeResult[None]:
     """One running proxy, tried with a real message per route. Evidence of which proxy it was, not its owner."""
     release = recorded(context, litellm_release.key, LitellmRelease) or python_index.resolve("")
     with runtime.lease(release, python_index.install(release), home.manifest) as up:

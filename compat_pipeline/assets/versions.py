@@ -30,13 +30,13 @@ class VersionConfig(dg.Config):
 
 
 @dg.asset(group_name="versions", owners=ENGINEERS, kinds={"python"}, backfill_policy=SINGLE_RUN)
-def litellm_release(config: VersionConfig, python_index: PythonIndex) -> dg.MaterializeResult:
+def litellm_release(config: VersionConfig, python_index: PythonIndex) -> dg.MaterializeResult[None]:
     """The LiteLLM release under test: the newest final one that installs, or a pinned version."""
     return dg.MaterializeResult(metadata=litellm_metadata(python_index.resolve(config.version)))
 
 
 @dg.asset(group_name="versions", owners=ENGINEERS, kinds={"npm"}, backfill_policy=SINGLE_RUN)
-def claude_code_release(config: VersionConfig, npm: NpmRegistry) -> dg.MaterializeResult:
+def claude_code_release(config: VersionConfig, npm: NpmRegistry) -> dg.MaterializeResult[None]:
     """The Claude Code release under test: npm's `latest`, the newest past its cool-down, or a pinned version."""
     return dg.MaterializeResult(metadata=claude_code_metadata(npm.resolve(config.version)))
 

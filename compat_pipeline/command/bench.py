@@ -49,7 +49,9 @@ def bench(repeat: int) -> None:
 
 def scaled(manifest: Manifest, times: int) -> Manifest:
     """The manifest with every model listed `times` times under its own names: more cells, the same routes."""
-    names = [(model.id, f"{model.id}-r{copy}" if copy else model.id) for copy in range(times) for model in manifest.models]
+    names = [
+        (model.id, f"{model.id}-r{copy}" if copy else model.id) for copy in range(times) for model in manifest.models
+    ]
     document = manifest.model_dump(mode="json")
     document["models"] = [{"id": copy, "name": copy} for _, copy in names]
     for provider in document["providers"]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import sys
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,17 +13,20 @@ from typing import Any
 
 import click
 
-from compat_pipeline.claude.driver import Gateway, bare_call
+from compat_pipeline.claude.child import run_child
+from compat_pipeline.claude.driver import Gateway, Sandbox
+from compat_pipeline.claude.stream import ends_turn
 from compat_pipeline.command.instance import open_instance
 from compat_pipeline.definitions import defs
 from compat_pipeline.domain.observation import Observation
-from compat_pipeline.ground.home import CompatHome, make_folder, write_atomically
+from compat_pipeline.ground.home import CompatHome, write_atomically
 from compat_pipeline.ground.manifest_file import load_manifest
 from compat_pipeline.proxy.lease import stop_idle
 from compat_pipeline.resources.registries import NpmRegistry, PythonIndex
 from compat_pipeline.resources.runtime import ProxyRuntime
 
 _KIB_PER_MIB = 1024
+_LIMIT_S = 120.0
 
 
 def measure(result: Path) -> None:
@@ -31,7 +34,6 @@ def measure(result: Path) -> None:
     home, manifest = CompatHome.from_env(), load_manifest()
     index, npm = PythonIndex(), NpmRegistry()
     litellm, claude_code = index.resolve(""), npm.resolve("")
-    cli = npm.fetch(claude_code)
     with open_instance(home) as instance:
         pins = {"litellm_release": litellm.version, "claude_code_release": claude_code.version}
         config: dict[str, Any] = {
@@ -46,7 +48,7 @@ def measure(result: Path) -> None:
             wall_s, cpu_s = time.monotonic() - wall, _cpu_s() - cpu
             seen = _observations(home)
             click.echo(f"the same {sum(len(one.calls) for one in seen)} CLI calls bare ...", err=True)
-            floor_wall_s = _floor(seen, cli.path, Gateway(up.proxy_url, up.api_key), home)
+            floor_wall_s = _floor(seen, Gateway(up.proxy_url, up.api_key), home)
     stop_idle(home)
     cli_cpu_s = sum(call["cpu_s"] for one in seen for call in one.calls)
     figures = {
@@ -72,18 +74,25 @@ def _observations(home: CompatHome) -> list[Observation]:
     return [Observation.model_validate(one) for one in document["results"]]
 
 
-def _floor(seen: list[Observation], claude: Path, gateway: Gateway, home: CompatHome) -> float:
+def _floor(seen: list[Observation], gateway: Gateway, home: CompatHome) -> float:
     """Seconds that the very same calls take with as many at a time and nothing around them."""
-    import os
-
     calls = [call for one in seen for call in one.calls]
     started = time.monotonic()
-    with (
-        tempfile.TemporaryDirectory(dir=make_folder(home.scratch)) as folder,
-        ThreadPoolExecutor(os.cpu_count() or 1) as pool,
-    ):
-        list(pool.map(lambda call: bare_call(claude, gateway, call, Path(folder)), calls))
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        list(pool.map(lambda call: _bare(call, gateway, home.scratch), calls))
     return time.monotonic() - started
+
+
+def _bare(call: dict[str, Any], gateway: Gateway, scratch: Path) -> None:
+    with Sandbox(scratch) as sandbox:
+        run_child(
+            call["argv"],
+            env=call["env"] | sandbox.empty() | {"ANTHROPIC_AUTH_TOKEN": gateway.token},
+            cwd=sandbox.work,
+            limit_s=_LIMIT_S,
+            turns=[line.encode() + b"\n" for line in call["stdin"].splitlines()],
+            ends_turn=ends_turn,
+        )
 
 
 if __name__ == "__main__":

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
 
 from compat_pipeline.domain.cell import Cell
 
@@ -67,7 +66,7 @@ class Observation(BaseModel):
     duration_s: float = Field(default=0.0, ge=0)
     input_tokens: int = 0
     output_tokens: int = 0
-    observed_at: datetime
+    observed_at: AwareDatetime
     calls: tuple[dict[str, Any], ...] = ()
 
     @property

@@ -48,6 +48,7 @@ class CellRun:
     settings: SuiteSettings
     upstream: UpstreamControl
     results: list[ClaudeResult] = field(default_factory=list)
+    _armed: set[str] = field(default_factory=set)
 
     def nonce(self) -> str:
         """A fresh code that marks a prompt and that no cached or canned answer can contain."""
@@ -56,6 +57,7 @@ class CellRun:
     def arm(self, nonce: str, behaviour: str) -> None:
         """Let the upstream treat the requests of `nonce` as scripted, e.g. refuse the stream."""
         self.upstream.arm(nonce, behaviour)
+        self._armed.add(nonce)
 
     @contextmanager
     def sandbox(self) -> Iterator[Sandbox]:
@@ -77,7 +79,8 @@ class CellRun:
         exchanges = [one for one in self.upstream.exchanges(nonce) if one.started_at >= result.started_at]
         if result.error is not None:
             fault = CliFault(kind=result.error.kind, status=result.error.status, message=result.error.message)
-            raise Judged(classify(fault, _answers(exchanges)))
+            scripted = nonce in self._armed
+            raise Judged(classify(fault, _answers([one for one in exchanges if one.rule or not scripted])))
         return Talk(result, exchanges)
 
     def converse(self, nonce: str, prompt: str = "", *, turns: int = 1, **options: Any) -> Talk:
@@ -118,6 +121,7 @@ class CellRun:
         ):
             sent = sum(int(usage.get(name) or 0) for usage in answered)
             prove(seen == sent, f"the upstream reported {name}={sent}, the CLI was told {seen}")
+        prove(talk.result.usage.output_tokens > 0, "an answer was given, but no output token was counted")
 
     def passed(self) -> Outcome:
         """All that had to be proven was."""

@@ -1,0 +1,51 @@
+"""The package client (uv): how it is called, and what it means when it refuses."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import uv
+
+from compat_pipeline.ground.errors import CompatError
+from compat_pipeline.ground.home import make_folder
+from compat_pipeline.ground.process import client_environment
+
+_TIMEOUT_S = 900.0
+_UNREACHABLE = ("error sending request", "Failed to fetch", "Network connectivity is disabled", "dns error")
+
+
+class ClientRefused(CompatError):
+    """uv could not do what was asked; `cause` is its own explanation."""
+
+    def __init__(self, what: str, cause: str, next_step: str) -> None:
+        super().__init__(f"{what}:\n{cause}", next_step)
+        self.cause = cause
+
+
+def run_uv(arguments: Sequence[str | Path], *, what: str, cwd: Path, next_step: str) -> str:
+    """Standard output of `uv ARGUMENTS`, run with the user's own mirror and proxy settings.
+
+    Raises ClientRefused, whose message starts with `what` (a clause such as `cannot resolve LiteLLM 1.2.3`).
+    """
+    try:
+        done = subprocess.run(
+            [uv.find_uv_bin(), *map(str, arguments)],
+            env={**client_environment(), "NO_COLOR": "1", "UV_NO_PROGRESS": "1"},
+            cwd=make_folder(cwd),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT_S,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ClientRefused(
+            what, f"the package client gave no answer in {_TIMEOUT_S:.0f} s", "check the network"
+        ) from error
+    if done.returncode == 0:
+        return done.stdout
+    cause = done.stderr.strip() or f"exit code {done.returncode}"
+    if any(sign in cause for sign in _UNREACHABLE):
+        next_step = "check the network and the package index that uv is configured with"
+    raise ClientRefused(what, cause, next_step)

@@ -1,0 +1,221 @@
+"""The state folder of one runtime: who holds it, who supervises it, which processes it has, why it ended.
+
+Liveness is a file lock everywhere: the kernel frees it the moment its holder ends, even by `kill -9`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import signal
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import psutil
+from pydantic import BaseModel, TypeAdapter
+
+from compat_pipeline.ground.errors import CompatError
+from compat_pipeline.ground.home import CompatHome, make_folder, write_atomically
+
+POLL_S = 0.1
+_GRACE_S = 15.0
+
+
+class RecordedProcess(BaseModel):
+    """A process we started, leader of its own group; `created` tells it from a later one with the same pid."""
+
+    name: str
+    pid: int
+    created: float
+
+    @classmethod
+    def of(cls, name: str, pid: int) -> RecordedProcess:
+        return cls(name=name, pid=pid, created=psutil.Process(pid).create_time())
+
+    @property
+    def running(self) -> bool:
+        with suppress(psutil.NoSuchProcess):
+            process = psutil.Process(self.pid)
+            return process.create_time() == self.created and process.status() != psutil.STATUS_ZOMBIE
+        return False
+
+    def kill_group(self) -> None:
+        if self.running:
+            with suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
+
+
+_RECORDS = TypeAdapter(list[RecordedProcess])
+
+
+@dataclass(frozen=True)
+class RuntimeFolder:
+    """`runtimes/KEY` under COMPAT_HOME, and its logs, which outlive it."""
+
+    root: Path
+    logs: Path
+
+    @classmethod
+    def of(cls, home: CompatHome, key: str) -> RuntimeFolder:
+        return cls(root=home.runtimes / key, logs=home.logs / "proxy" / key)
+
+    @classmethod
+    def every(cls, home: CompatHome) -> list[RuntimeFolder]:
+        return [cls.of(home, root.name) for root in sorted(home.runtimes.glob("*/"))]
+
+    @property
+    def spec(self) -> Path:
+        return self.root / "spec.json"
+
+    @property
+    def runtime(self) -> Path:
+        """Appears when the proxy is up."""
+        return self.root / "runtime.json"
+
+    @property
+    def progress(self) -> Path:
+        """One line per stage of the start."""
+        return self.logs / "supervisor.log"
+
+    @property
+    def supervisor(self) -> Path:
+        """Locked by the supervisor as long as it lives; holds its pid."""
+        return self.root / "supervisor.lock"
+
+    @property
+    def _leases(self) -> Path:
+        return self.root / "leases"
+
+    @property
+    def _linger(self) -> Path:
+        return self.root / "linger-until"
+
+    @property
+    def _end(self) -> Path:
+        return self.root / "end.txt"
+
+    @property
+    def _processes(self) -> Path:
+        return self.root / "processes.json"
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Only one process at a time leases, releases, starts or takes down this runtime."""
+        make_folder(self.root.parent)
+        with _open_for_lock(self.root.with_name(f"{self.root.name}.lock")) as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+
+    def hold(self) -> IO[str]:
+        """A lease, live until it is released or this process ends in any way. Only while `changing`."""
+        name = uuid.uuid4().hex
+        hidden = make_folder(self._leases) / f".{name}"
+        self.root.chmod(0o700)
+        lease = _open_for_lock(hidden)
+        fcntl.flock(lease, fcntl.LOCK_EX)
+        hidden.rename(self._leases / name)
+        return lease
+
+    def release(self, lease: IO[str]) -> None:
+        """Give a lease back. Only while `changing`."""
+        name = Path(lease.name).name.removeprefix(".")
+        (self._leases / name).unlink(missing_ok=True)
+        lease.close()
+
+    def linger(self, seconds: float) -> None:
+        """Let the runtime outlive its last lease by `seconds`."""
+        write_atomically(self._linger, str(time.time() + seconds))
+
+    def is_held(self) -> bool:
+        """Whether any lease is live; one whose process died is dropped, and ends the lingering too."""
+        held = False
+        for lease in self._leases.glob("[!.]*"):
+            if _is_locked(lease):
+                held = True
+            else:
+                lease.unlink(missing_ok=True)
+                self._linger.unlink(missing_ok=True)
+        return held
+
+    def is_idle(self) -> bool:
+        """Whether nobody holds the runtime and nobody asked it to wait for the next one."""
+        if self.is_held():
+            return False
+        with suppress(OSError, ValueError):
+            return time.time() >= float(self._linger.read_text())
+        return True
+
+    def is_supervised(self) -> bool:
+        """Whether a supervisor lives; False from the moment it ends."""
+        return _is_locked(self.supervisor)
+
+    def record(self, processes: list[RecordedProcess]) -> None:
+        write_atomically(self._processes, _RECORDS.dump_json(processes))
+
+    def recorded(self) -> list[RecordedProcess]:
+        with suppress(OSError, ValueError):
+            return _RECORDS.validate_json(self._processes.read_bytes())
+        return []
+
+    def record_end(self, reason: str) -> None:
+        write_atomically(self._end, reason)
+
+    def recorded_end(self) -> str | None:
+        with suppress(OSError):
+            return self._end.read_text()
+        return None
+
+    def clear(self) -> None:
+        """Remove what a supervisor that is gone left behind, its processes first; live leases stay."""
+        for process in self.recorded():
+            process.kill_group()
+        if not self.is_held():
+            shutil.rmtree(self.root, ignore_errors=True)
+            return
+        for entry in self.root.iterdir():
+            if entry.is_dir() and entry != self._leases:
+                shutil.rmtree(entry, ignore_errors=True)
+            elif entry.is_file():
+                entry.unlink(missing_ok=True)
+
+    def take_down(self) -> None:
+        """End the supervisor, with it the proxy, and remove the state. Only while `changing`."""
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            deadline = time.monotonic() + _GRACE_S
+            self._signal_supervisor(number)
+            while self.is_supervised() and time.monotonic() < deadline:
+                time.sleep(POLL_S / 2)
+        self.clear()
+
+    def _signal_supervisor(self, number: signal.Signals) -> None:
+        # The lock is held by the process whose pid is in it, so the pid cannot be somebody else's.
+        with suppress(OSError, ValueError):
+            pid = int(self.supervisor.read_text())
+            if self.is_supervised():
+                os.kill(pid, number)
+
+
+def _open_for_lock(path: Path) -> IO[str]:
+    try:
+        return path.open("w")
+    except OSError as error:
+        raise CompatError(
+            f"cannot write {path}: {error.strerror}", "check its owner and the free disk space"
+        ) from error
+
+
+def _is_locked(path: Path) -> bool:
+    try:
+        with path.open() as handle:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        return False
+    return False

@@ -1,0 +1,92 @@
+"""The processes of a runtime, the embedded providers and LiteLLM: how each is started, seen to die, and ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import STDOUT, Popen
+
+from compat_pipeline.emulator.credentials import EmulatorCredentials
+from compat_pipeline.ground.home import make_folder, write_atomically
+from compat_pipeline.ground.process import end_group, spawn
+from compat_pipeline.proxy.config import ProxyConfig
+from compat_pipeline.proxy.venv import ProxyVenv
+
+HOST = "127.0.0.1"
+ADDRESS_IN_USE = "address already in use"
+_TAIL_LINES = 15
+
+PACKAGE_PARENT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Child:
+    """A process that ends with us. `name` is what people call it."""
+
+    name: str
+    process: Popen[bytes]
+    log: Path
+
+    def why_dead(self) -> str | None:
+        """None while it runs; else its exit code and the last lines it wrote."""
+        if (code := self.process.poll()) is None:
+            return None
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        return f"{self.name} {how}; its last lines:\n{last_lines(self.log)}"
+
+    def end(self) -> None:
+        end_group(self.process)
+
+
+def start_emulator(
+    python: Path, credentials: EmulatorCredentials, *, corruptible: bool, folder: Path, log: Path
+) -> tuple[Child, Path]:
+    """The embedded providers as a process; the file it returns appears, with `base_url`, once they serve."""
+    spec, ready = folder / "emulator.json", folder / "emulator-ready.json"
+    content = {"credentials": credentials.model_dump(), "corruptible": corruptible}
+    write_atomically(spec, json.dumps(content), mode=0o600)
+    argv: list[str | Path] = [python, "-m", "compat_pipeline.emulator", spec, ready]
+    environment = {"PYTHONPATH": str(PACKAGE_PARENT)}
+    return _start("the emulator", argv, environment=environment, folder=folder, log=log), ready
+
+
+def start_proxy(venv: ProxyVenv, config: ProxyConfig, *, port: int, folder: Path, log: Path) -> Child:
+    """LiteLLM on loopback; its secrets travel in the environment only."""
+    file = folder / "config.yaml"
+    write_atomically(file, config.text)
+    argv: list[str | Path] = [venv.litellm, "--config", file, "--host", HOST, "--port", str(port)]
+    environment = {
+        **config.environment,
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+        "LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS": "True",
+        # Any other mode reads the first .env above its own installation.
+        "LITELLM_MODE": "PRODUCTION",
+    }
+    return _start("LiteLLM", argv, environment=environment, folder=folder, log=log)
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens on now."""
+    with socket.create_server((HOST, 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def last_lines(log: Path, lines: int = _TAIL_LINES) -> str:
+    """The end of a log, indented; a stated nothing when it is empty."""
+    try:
+        written = log.read_text(errors="replace").splitlines()[-lines:]
+    except OSError:
+        written = []
+    return "\n".join(f"    {line}" for line in written) or "    (it wrote nothing)"
+
+
+def _start(name: str, argv: Sequence[str | Path], *, environment: Mapping[str, str], folder: Path, log: Path) -> Child:
+    own = make_folder(folder / "home")
+    base = {"PATH": os.defpath, "HOME": str(own), "TMPDIR": str(own), "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
+    with log.open("wb") as output:
+        process = spawn(argv, env={**base, **environment}, cwd=own, stdout=output, stderr=STDOUT)
+    return Child(name, process, log)

@@ -1,0 +1,85 @@
+"""What a runtime is: which proxy is wanted (`RuntimeSpec`), and how to reach one that is up (`Runtime`)."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from compat_pipeline.domain.manifest import Manifest
+from compat_pipeline.ground.errors import CompatError
+from compat_pipeline.ground.home import write_atomically
+from compat_pipeline.proxy.release import LitellmRelease
+from compat_pipeline.proxy.venv import ProxyVenv
+
+ROUTE_OK = "ok"
+
+_PACKAGE = Path(__file__).parents[1]
+_ROOMS_THAT_RUN = ("emulator", "proxy")
+
+
+class RuntimeSpec(BaseModel):
+    """One LiteLLM release in its venv, serving every route of a manifest from the embedded providers.
+
+    `corruptible` lets tests break the providers' answers by name.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    release: LitellmRelease
+    venv: ProxyVenv
+    manifest: Manifest
+    corruptible: bool = False
+
+    @property
+    def key(self) -> str:
+        """Equal for specs that may share one proxy; changes with the lock, the routes and the code that runs them."""
+        routes = self.manifest.model_dump_json(include={"providers", "models"})
+        parts = (self.venv.digest, routes, _code_revision(), str(self.corruptible))
+        return f"litellm-{self.release.version}-{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:10]}"
+
+
+class Runtime(BaseModel):
+    """A proxy that is up. `routes`: `provider/model` -> `ok`, or how the proxy answered its trial message."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    key: str
+    proxy_url: str
+    api_key: str
+    control_url: str
+    control_token: str
+    upstream: Literal["emulated"] = "emulated"
+    litellm_version: str
+    venv_digest: str
+    config_digest: str
+    started_at: datetime
+    supervisor_pid: int
+    routes: dict[str, str]
+
+    @classmethod
+    def load(cls, path: Path) -> Runtime:
+        """Read a descriptor; raises CompatError when there is none or it is not one."""
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except OSError as error:
+            raise CompatError(f"cannot read {path}: {error.strerror}", "start a proxy first") from error
+        except ValidationError:  # without its values: they are credentials
+            raise CompatError(f"{path} is not the description of a running proxy", "start a proxy first") from None
+
+    def save(self, path: Path) -> None:
+        """Write the descriptor, readable by its owner only: it holds credentials."""
+        write_atomically(path, self.model_dump_json(indent=2), mode=0o600)
+
+
+@cache
+def _code_revision() -> str:
+    digest = hashlib.sha256()
+    for room in _ROOMS_THAT_RUN:
+        for source in sorted((_PACKAGE / room).rglob("*.py")):
+            digest.update(str(source.relative_to(_PACKAGE)).encode() + b"\0" + source.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,185 @@
+"""The supervisor of one runtime: `python -m compat_pipeline.proxy.supervisor STATE_FOLDER LOG_FOLDER`.
+
+It starts the embedded providers and LiteLLM, tries every route with one real message, writes the descriptor, and
+stays until the last lease is gone or one of its processes dies. What it prints is the progress of the start.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from datetime import datetime, timezone
+from pathlib import Path
+from types import FrameType
+
+import httpx
+
+from compat_pipeline.emulator.credentials import EmulatorCredentials
+from compat_pipeline.ground.errors import CompatError
+from compat_pipeline.proxy.config import EmbeddedUpstreams, ProxyConfig, render_config
+from compat_pipeline.proxy.folder import POLL_S, RecordedProcess, RuntimeFolder
+from compat_pipeline.proxy.process import HOST, Child, free_port, last_lines, start_emulator, start_proxy
+from compat_pipeline.proxy.routes import try_routes
+from compat_pipeline.proxy.runtime import Runtime, RuntimeSpec
+
+_START_TIMEOUT_S = 180.0
+_WATCH_S = 0.25
+_PORT_ATTEMPTS = 3
+_ADDRESS_IN_USE = "address already in use"
+
+
+class _Ended(Exception):
+    """The runtime cannot go on; the text says why."""
+
+
+class _NotWanted(Exception):
+    """Nobody holds the runtime any more, and it is gone."""
+
+
+class Supervisor:
+    """One runtime's processes, from start to end. Its public face is `run`."""
+
+    def __init__(self, folder: RuntimeFolder) -> None:
+        self._folder = folder
+        self._spec = RuntimeSpec.model_validate_json(folder.spec.read_bytes())
+        self._credentials = EmulatorCredentials.generate()
+        self._master_key = f"sk-{secrets.token_urlsafe(24)}"
+        self._children: list[Child] = []
+
+    def run(self) -> None:
+        """Start, watch, end. Returns when every process is gone; a reason to end early is left in the state folder."""
+        signal.signal(signal.SIGTERM, _asked_to_stop)
+        try:
+            self._start()
+            while True:
+                self._watch()
+                time.sleep(_WATCH_S)
+        except _NotWanted:
+            pass
+        except (_Ended, CompatError) as error:
+            self._explain(str(error))
+        finally:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            self._end_children()
+
+    def _start(self) -> None:
+        upstreams = self._start_upstreams()
+        version, targets = self._spec.release.version, self._spec.manifest.targets
+        config = render_config(self._spec.manifest, upstreams, litellm_version=version, master_key=self._master_key)
+        _say(f"starting LiteLLM {version}")
+        url = self.start_proxy(config, (free_port() for _ in range(_PORT_ATTEMPTS)))
+        _say(f"trying {len(targets)} routes with a message each")
+        routes = try_routes(url, self._master_key, targets)
+        Runtime(
+            key=self._folder.root.name,
+            proxy_url=url,
+            api_key=self._master_key,
+            control_url=upstreams.base_url,
+            control_token=self._credentials.control_token,
+            litellm_version=version,
+            venv_digest=self._spec.venv.digest,
+            config_digest=config.digest,
+            started_at=datetime.now(timezone.utc),
+            supervisor_pid=os.getpid(),
+            routes={target: self._redacted(answer) for target, answer in routes.items()},
+        ).save(self._folder.runtime)
+
+    def _start_upstreams(self) -> EmbeddedUpstreams:
+        _say("starting the embedded providers")
+        emulator, ready = start_emulator(
+            Path(sys.executable),
+            self._credentials,
+            corruptible=self._spec.corruptible,
+            folder=self._folder.root,
+            log=self._folder.logs / "emulator.log",
+        )
+        self._adopt(emulator)
+        self._wait_until(ready.exists, emulator)
+        return EmbeddedUpstreams(base_url=json.loads(ready.read_bytes())["base_url"], credentials=self._credentials)
+
+    def start_proxy(self, config: ProxyConfig, ports: Iterable[int]) -> str:
+        """The address of a live proxy on the first of `ports` that nobody took meanwhile."""
+        refused = "there is no port left to try"
+        for port in ports:
+            url = f"http://{HOST}:{port}"
+            proxy = start_proxy(
+                self._spec.venv, config, port=port, folder=self._folder.root, log=self._folder.logs / "proxy.log"
+            )
+            self._adopt(proxy)
+            try:
+                with httpx.Client(base_url=url, timeout=5.0, trust_env=False) as client:
+                    self._wait_until(lambda client=client: _is_live(client), proxy)  # type: ignore[misc]
+                self._watch()
+                return url
+            except _Ended as error:
+                refused = str(error)
+                if _ADDRESS_IN_USE not in refused:
+                    raise
+                self._children.remove(proxy)
+        raise _Ended(refused)
+
+    def _adopt(self, child: Child) -> None:
+        self._children.append(child)
+        self._folder.record([RecordedProcess.of(each.name, each.process.pid) for each in self._children])
+
+    def _wait_until(self, ready: Callable[[], bool], child: Child) -> None:
+        deadline = time.monotonic() + _START_TIMEOUT_S
+        while not ready():
+            self._watch()
+            if time.monotonic() > deadline:
+                raise _Ended(f"{child.name} did not come up in {_START_TIMEOUT_S:.0f} s:\n{last_lines(child.log)}")
+            time.sleep(POLL_S)
+
+    def _watch(self) -> None:
+        """Raises _Ended when a process died, _NotWanted when nobody wants the runtime and it has been removed."""
+        for child in self._children:
+            if why := child.why_dead():
+                raise _Ended(why)
+        if not self._folder.is_idle():
+            return
+        with self._folder.changing():
+            if self._folder.is_idle():
+                self._end_children()
+                shutil.rmtree(self._folder.root, ignore_errors=True)
+                raise _NotWanted
+
+    def _end_children(self) -> None:
+        while self._children:
+            self._children.pop().end()
+
+    def _explain(self, reason: str) -> None:
+        reason = self._redacted(reason)
+        _say(reason)
+        with suppress(CompatError):
+            self._folder.record_end(reason)
+
+    def _redacted(self, text: str) -> str:
+        public = {"aws_region", "vertex_project", "vertex_location"}
+        for secret in (self._master_key, *self._credentials.model_dump(exclude=public).values()):
+            text = text.replace(secret, "***").replace(json.dumps(secret)[1:-1], "***")
+        return text
+
+
+def _is_live(client: httpx.Client) -> bool:
+    with suppress(httpx.HTTPError):
+        return client.get("/health/liveliness").status_code == httpx.codes.OK
+    return False
+
+
+def _asked_to_stop(_number: int, _frame: FrameType | None) -> None:
+    raise _Ended("the proxy was asked to stop")
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    Supervisor(RuntimeFolder(root=Path(sys.argv[1]), logs=Path(sys.argv[2]))).run()

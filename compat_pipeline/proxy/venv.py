@@ -1,0 +1,97 @@
+"""The proxy's own environment: one venv per exact lock, never the pipeline's, built once and checked before use."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import logging
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from compat_pipeline.ground.errors import CompatError
+from compat_pipeline.ground.home import make_folder, write_atomically
+from compat_pipeline.proxy.client import run_uv
+from compat_pipeline.proxy.release import LitellmRelease
+
+log = logging.getLogger(__name__)
+
+_STAMP = ".complete"
+
+
+class ProxyVenv(BaseModel):
+    """A complete venv: its interpreter, and the digest of the lock it holds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    python: Path
+    digest: str
+
+    @property
+    def litellm(self) -> Path:
+        """The `litellm` command."""
+        return self.python.with_name("litellm")
+
+
+def ensure_venv(release: LitellmRelease, cache: Path, python: Path) -> ProxyVenv:
+    """The venv of `release` under `cache`, built with interpreter `python` unless it is there already.
+
+    Two processes that want the same venv build it once. One that was left half-built, or whose interpreter is gone,
+    is built anew. Every package is checked against the hashes of the lock; nothing is built from source.
+    Raises CompatError.
+    """
+    folder = cache / "litellm" / "venvs" / f"{release.version}-{release.digest[:12]}"
+    venv = ProxyVenv(python=folder / "bin" / "python", digest=release.digest)
+    with _only_one(folder):
+        if not (_is_stamped(folder, release) and _installed_version(venv.python) == release.version):
+            _build(folder, release, python)
+            if (installed := _installed_version(venv.python)) != release.version:
+                raise CompatError(
+                    f"the LiteLLM environment in {folder} holds version {installed or 'none'}, not {release.version}",
+                    f"delete {release.lock} and try again",
+                )
+            write_atomically(folder / _STAMP, release.digest)
+    return venv
+
+
+def _build(folder: Path, release: LitellmRelease, python: Path) -> None:
+    if not release.lock.is_file() or hashlib.sha256(release.lock.read_bytes()).hexdigest() != release.digest:
+        raise CompatError(f"{release.lock} is gone or was changed since it was resolved", "resolve the release again")
+    log.info("installing LiteLLM %s", release.version)
+    what, next_step = f"cannot install LiteLLM {release.version}", "check the network and free disk space"
+    shutil.rmtree(folder, ignore_errors=True)
+    create: list[str | Path] = ["venv", "--quiet", "--python", python, folder]
+    fill: list[str | Path] = ["pip", "sync", "--quiet", "--require-hashes", "--no-build"]
+    for command in (create, [*fill, "--python", folder / "bin" / "python", release.lock]):
+        run_uv(command, what=what, cwd=folder.parent, next_step=next_step)
+
+
+def _is_stamped(folder: Path, release: LitellmRelease) -> bool:
+    stamp = folder / _STAMP
+    return stamp.is_file() and stamp.read_text() == release.digest
+
+
+def _installed_version(python: Path) -> str | None:
+    ask = "from importlib.metadata import version; print(version('litellm'))"
+    try:
+        done = subprocess.run([python, "-I", "-c", ask], capture_output=True, text=True, check=True, timeout=60)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+@contextmanager
+def _only_one(folder: Path) -> Iterator[None]:
+    """Hold the file lock beside `folder`."""
+    make_folder(folder.parent)
+    try:
+        handle = folder.with_name(f"{folder.name}.lock").open("w")
+    except OSError as error:
+        raise CompatError(f"cannot write in {folder.parent}: {error.strerror}", "check its owner") from error
+    with handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield

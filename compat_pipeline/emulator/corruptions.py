@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from compat_pipeline.emulator.contract import Answer, Call, Json, blocks_of
+from compat_pipeline.emulator.deltas import cut
 from compat_pipeline.emulator.persona import COLOURS
 from compat_pipeline.wire.exchange import NONCE_PATTERN
 
@@ -58,9 +59,8 @@ def _without_thinking(call: Call) -> Call:
 
 
 def _with_content(answer: Answer, change: Callable[[Json], Json]) -> Answer:
-    return replace(
-        answer, message={**answer.message, "content": [change(block) for block in answer.message["content"]]}
-    )
+    """The answer with every block changed, cut for its stream anew."""
+    return cut({**answer.message, "content": [change(block) for block in answer.message["content"]]})
 
 
 def _with_text(answer: Answer, change: Callable[[str], str]) -> Answer:

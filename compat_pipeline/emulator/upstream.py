@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import secrets
 import time
 
@@ -12,14 +11,13 @@ from compat_pipeline.emulator.caching import InputUsage, PromptCache, count_toke
 from compat_pipeline.emulator.contract import CREDENTIAL_HEADERS, Answer, Call, Incoming, Json, Refused, Reply, Wire
 from compat_pipeline.emulator.corruptions import CORRUPTIONS, Corruption
 from compat_pipeline.emulator.credentials import EmulatorCredentials
+from compat_pipeline.emulator.deltas import cut
 from compat_pipeline.emulator.errors import error_reply, error_text
 from compat_pipeline.emulator.persona import reply_to
 from compat_pipeline.emulator.recording import Recorder
 from compat_pipeline.emulator.tokens import tokens_of_block
 from compat_pipeline.wire.exchange import Exchange
 
-_SHORT_TEXT_CHARACTERS = 24
-_DELTA_CHARACTERS = 16
 _MESSAGE_ID_PREFIX = {"vertex_ai": "msg_vrtx_", "bedrock_invoke": "msg_bdrk_", "bedrock_converse": "msg_bdrk_"}
 _SOUND = Corruption("as it should be")
 
@@ -98,21 +96,6 @@ class Upstream:
             finished_at=time.time(),
         )
         self.recorder.add(exchange, call.nonces)
-
-
-def cut(message: Json) -> Answer:
-    """A message with its stream's pieces. Rule C3: a short text comes as one or two deltas, a long one as several."""
-    return Answer(message, tuple(_pieces(block) for block in message["content"]))
-
-
-def _pieces(block: Json) -> tuple[str, ...]:
-    if block["type"] == "tool_use":
-        whole = json.dumps(block["input"]) if block["input"] else ""
-    else:
-        whole = block["thinking"] if block["type"] == "thinking" else block["text"]
-    if len(whole) <= _SHORT_TEXT_CHARACTERS:
-        return (whole,) if whole else ()
-    return tuple(re.findall(rf".{{1,{_DELTA_CHARACTERS}}}", whole, re.DOTALL))
 
 
 def _message(call: Call, content: list[Json], stop_reason: str, used: InputUsage) -> Json:

@@ -1,7 +1,5 @@
 """Third stage: one observation per cell. A red cell is a result; a cell that could not be judged is one, too."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -29,7 +27,7 @@ ALL_OBSERVED = "planned_is_observed"
     partitions_def=CELLS,
     backfill_policy=SINGLE_RUN,
 )
-def cell_results(context: dg.AssetExecutionContext, cell_runner: CellRunner) -> dg.MaterializeResult[None]:
+def cell_results(context: dg.AssetExecutionContext, cell_runner: CellRunner) -> dg.MaterializeResult:
     """What one run of one cell saw: pass, fail, not applicable or inconclusive, each with its reason."""
     cells = cells_of_run(context)
     versions = Versions.of_run(context, cell_runner)

@@ -1,7 +1,5 @@
 """Fourth stage: the locked public JSON and the details beside it, from the verdicts of one pair of versions."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime, timezone
@@ -26,7 +24,7 @@ from compat_pipeline.resources.home import Home
 @dg.asset(group_name="matrix", owners=ENGINEERS, kinds={"json"}, deps=[cell_results], backfill_policy=SINGLE_RUN)
 def compatibility_matrix(
     context: dg.AssetExecutionContext, cell_runner: CellRunner, docs_repo: DocsRepo
-) -> dg.MaterializeResult[None]:
+) -> dg.MaterializeResult:
     """The matrix of one LiteLLM and one Claude Code version, as the locked JSON and with its details beside it."""
     return dg.MaterializeResult(metadata=write_matrix(cell_runner, docs_repo, Versions.of_run(context, cell_runner)))
 

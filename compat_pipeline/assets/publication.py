@@ -1,7 +1,5 @@
 """Last stage: one commit in the docs repository that touches one file, or the stated reason why none was due."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from compat_pipeline.assets.face import ENGINEERS, SINGLE_RUN
@@ -13,7 +11,7 @@ from compat_pipeline.resources.home import Home
 @dg.asset(
     group_name="publication", owners=ENGINEERS, kinds={"git"}, deps=[compatibility_matrix], backfill_policy=SINGLE_RUN
 )
-def published_docs_commit(home: Home, docs_repo: DocsRepo) -> dg.MaterializeResult[None]:
+def published_docs_commit(home: Home, docs_repo: DocsRepo) -> dg.MaterializeResult:
     """The commit that brings the matrix to the docs site."""
     matrix = written(home)
     publication = docs_repo.publish(

@@ -1,7 +1,5 @@
 """Second stage: the parts that will run. The CLI's binary, the upstreams, and proof that the proxy is up."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from compat_pipeline.assets.face import ENGINEERS, SINGLE_RUN
@@ -29,7 +27,7 @@ from compat_pipeline.resources.runtime import ProxyRuntime
         )
     ],
 )
-def claude_cli(context: dg.AssetExecutionContext, npm: NpmRegistry) -> dg.MaterializeResult[None]:
+def claude_cli(context: dg.AssetExecutionContext, npm: NpmRegistry) -> dg.MaterializeResult:
     """That version's native binary, verified, in a cache keyed by digest."""
     release = recorded(context, claude_code_release.key, ClaudeCodeRelease) or npm.resolve("")
     cli = npm.fetch(release)
@@ -56,7 +54,7 @@ def claude_cli(context: dg.AssetExecutionContext, npm: NpmRegistry) -> dg.Materi
         )
     ],
 )
-def provider_upstreams() -> dg.MaterializeResult[None]:
+def provider_upstreams() -> dg.MaterializeResult:
     """Where the five providers are: the embedded emulator, tried with one message per provider."""
     health = preflight()
     return dg.MaterializeResult(
@@ -87,7 +85,7 @@ def provider_upstreams() -> dg.MaterializeResult[None]:
 )
 def litellm_proxy(
     context: dg.AssetExecutionContext, home: Home, python_index: PythonIndex, runtime: ProxyRuntime
-) -> dg.MaterializeResult[None]:
+) -> dg.MaterializeResult:
     """One running proxy, tried with a real message per route. Evidence of which proxy it was, not its owner."""
     release = recorded(context, litellm_release.key, LitellmRelease) or python_index.resolve("")
     with runtime.lease(release, python_index.install(release), home.manifest) as up:

@@ -1,7 +1,5 @@
 """First stage: which LiteLLM and which Claude Code this matrix is about."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
@@ -17,7 +15,7 @@ from compat_pipeline.resources.registries import NpmRegistry, PythonIndex
 
 Release = TypeVar("Release", bound=BaseModel)
 
-RunsAssets: TypeAlias = "dg.AssetExecutionContext | dg.OpExecutionContext"
+RunsAssets: TypeAlias = dg.AssetExecutionContext | dg.OpExecutionContext
 
 _RECENT = 20
 """How many materializations to look through for one of the run's own."""
@@ -30,13 +28,13 @@ class VersionConfig(dg.Config):
 
 
 @dg.asset(group_name="versions", owners=ENGINEERS, kinds={"python"}, backfill_policy=SINGLE_RUN)
-def litellm_release(config: VersionConfig, python_index: PythonIndex) -> dg.MaterializeResult[None]:
+def litellm_release(config: VersionConfig, python_index: PythonIndex) -> dg.MaterializeResult:
     """The LiteLLM release under test: the newest final one that installs, or a pinned version."""
     return dg.MaterializeResult(metadata=litellm_metadata(python_index.resolve(config.version)))
 
 
 @dg.asset(group_name="versions", owners=ENGINEERS, kinds={"npm"}, backfill_policy=SINGLE_RUN)
-def claude_code_release(config: VersionConfig, npm: NpmRegistry) -> dg.MaterializeResult[None]:
+def claude_code_release(config: VersionConfig, npm: NpmRegistry) -> dg.MaterializeResult:
     """The Claude Code release under test: npm's `latest`, the newest past its cool-down, or a pinned version."""
     return dg.MaterializeResult(metadata=claude_code_metadata(npm.resolve(config.version)))
 
@@ -74,7 +72,7 @@ class Versions:
     claude_code: ClaudeCodeRelease
 
     @classmethod
-    def of_run(cls, context: RunsAssets, cell_runner: CellRunner) -> Versions:
+    def of_run(cls, context: RunsAssets, cell_runner: CellRunner) -> "Versions":
         """The releases this run resolved, else the last recorded ones, else the newest."""
         return cls(
             recorded(context, litellm_release.key, LitellmRelease) or cell_runner.python_index.resolve(""),

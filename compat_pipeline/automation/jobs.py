@@ -1,7 +1,5 @@
 """The two jobs: `refresh_matrix` walks the whole way, `run_cells` re-runs any set of cells in one run."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import dagster as dg

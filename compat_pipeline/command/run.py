@@ -15,7 +15,7 @@ from rich.markup import escape
 from compat_pipeline.assets.publication import published_docs_commit
 from compat_pipeline.automation.jobs import INCONCLUSIVE
 from compat_pipeline.command.instance import open_instance
-from compat_pipeline.command.show import STATUS_STYLE, show_matrix
+from compat_pipeline.command.show import STATUS_STYLE, make_console, show_matrix
 from compat_pipeline.definitions import defs
 from compat_pipeline.domain.cell import NoSuchCell, select
 from compat_pipeline.domain.observation import Observation
@@ -44,7 +44,7 @@ def run_some(patterns: list[str]) -> bool:
 
 
 def _run(job: str, config: dict[str, Any]) -> bool:
-    home, console, started = CompatHome.from_env(), Console(highlight=False), time.monotonic()
+    home, console, started = CompatHome.from_env(), make_console(), time.monotonic()
     with open_instance(home) as instance:
         try:
             with _progress_on(console):

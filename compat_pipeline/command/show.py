@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 from pydantic import ValidationError
@@ -23,11 +24,17 @@ STATUS_STYLE = {
     "unjudged": ("?", "yellow"),
 }
 _LONGEST_REASON_CHARS = 400
+_PIPED_WIDTH = 140
+
+
+def make_console() -> Console:
+    """The user's terminal; as wide as the table needs where there is none."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else _PIPED_WIDTH)
 
 
 def show_matrix(home: CompatHome, console: Console | None = None) -> CompatibilityDetails:
     """Print the last matrix; returns its details. CompatError when there is none, or a file is damaged."""
-    console = console or Console(highlight=False)
+    console = console or make_console()
     matrix, details = _read(home)
     console.print(
         f"[bold]Claude Code {matrix.claude_code_version}[/] through [bold]LiteLLM {matrix.litellm_version}[/]"

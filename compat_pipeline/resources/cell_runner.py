@@ -1,7 +1,5 @@
 """Observing a set of cells: lease the proxy, run the suite, keep each observation the moment it is there."""
 
-from __future__ import annotations
-
 import hashlib
 import logging
 import os
@@ -41,7 +39,7 @@ def suite_revision() -> str:
     return digest.hexdigest()[:12]
 
 
-class CellRunner(dg.ConfigurableResource):  # type: ignore[type-arg]
+class CellRunner(dg.ConfigurableResource):
     """Runs cells against one pair of versions. `workers`: CLI processes at a time; 0 means one per core."""
 
     home: dg.ResourceDependency[Home]

@@ -1,7 +1,5 @@
 """The repository whose site renders the matrix."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 
@@ -11,7 +9,7 @@ from compat_pipeline.ground.home import CompatHome
 from compat_pipeline.publication.local_git import Publication, latest, publish
 
 
-class DocsRepo(dg.ConfigurableResource):  # type: ignore[type-arg]
+class DocsRepo(dg.ConfigurableResource):
     """A local git repository: `COMPAT_DOCS_REPO`, by default one under COMPAT_HOME that is made on first use."""
 
     @property

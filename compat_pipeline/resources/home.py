@@ -1,7 +1,5 @@
 """The folder that everything is written to."""
 
-from __future__ import annotations
-
 from functools import cached_property
 
 import dagster as dg
@@ -12,7 +10,7 @@ from compat_pipeline.ground.manifest_file import load_manifest
 from compat_pipeline.history.store import History
 
 
-class Home(dg.ConfigurableResource):  # type: ignore[type-arg]
+class Home(dg.ConfigurableResource):
     """`COMPAT_HOME` and the manifest in force, both from the environment."""
 
     @cached_property

@@ -1,7 +1,5 @@
 """The package registries: the Python index for LiteLLM, npm for Claude Code. Reached through their own clients."""
 
-from __future__ import annotations
-
 import os
 import sys
 from datetime import datetime, timezone
@@ -20,7 +18,7 @@ LITELLM_VARIABLE = "COMPAT_LITELLM_VERSION"
 CLAUDE_CODE_VARIABLE = "COMPAT_CLAUDE_CODE_VERSION"
 
 
-class PythonIndex(dg.ConfigurableResource):  # type: ignore[type-arg]
+class PythonIndex(dg.ConfigurableResource):
     """The package index as uv is configured to see it."""
 
     def resolve(self, request: str) -> LitellmRelease:
@@ -33,7 +31,7 @@ class PythonIndex(dg.ConfigurableResource):  # type: ignore[type-arg]
         return ensure_venv(release, CompatHome.from_env().cache, Path(sys.executable))
 
 
-class NpmRegistry(dg.ConfigurableResource):  # type: ignore[type-arg]
+class NpmRegistry(dg.ConfigurableResource):
     """The npm registry as npm is configured to see it."""
 
     def resolve(self, request: str) -> ClaudeCodeRelease:

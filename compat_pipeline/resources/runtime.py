@@ -1,7 +1,5 @@
 """The proxy and its upstreams, leased for as long as a step needs them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,7 +13,7 @@ from compat_pipeline.proxy.runtime import Runtime
 from compat_pipeline.proxy.venv import ProxyVenv
 
 
-class ProxyRuntime(dg.ConfigurableResource):  # type: ignore[type-arg]
+class ProxyRuntime(dg.ConfigurableResource):
     """Starts nothing by itself: a step leases the proxy, concurrent runs share it, the last one's end takes it down."""
 
     linger_s: float = 20.0

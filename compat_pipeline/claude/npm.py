@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,7 +26,6 @@ _UNREACHABLE = {
     "ENETUNREACH",
     "ERR_SOCKET_TIMEOUT",
 }
-_URL_CREDENTIALS = re.compile(r"//[^/@\s]+@")
 
 
 class Npm:
@@ -101,7 +99,7 @@ def _answer(exit_code: int, stdout: str, stderr: str, spec: str) -> Any:
     told = answer.get("error") if isinstance(answer, dict) else None
     told = told if isinstance(told, dict) else {}
     code = str(told.get("code") or "")
-    cause = _URL_CREDENTIALS.sub("//***@", str(told.get("summary") or stderr.strip() or f"exit code {exit_code}"))
+    cause = str(told.get("summary") or stderr.strip() or f"exit code {exit_code}")
     if code in _MISSING:
         raise CompatError(f"the npm registry has no {spec}", "check the version: `npm view PACKAGE versions`")
     if code in _UNREACHABLE:

@@ -93,7 +93,9 @@ def test_a_binary_that_was_changed_is_fetched_again(shop: Shop) -> None:
 
 def test_a_binary_that_was_cut_is_fetched_again(shop: Shop) -> None:
     cli = shop.fetch()
+    modified_ns = cli.path.stat().st_mtime_ns
     cli.path.write_bytes(cli.path.read_bytes()[:10])
+    os.utime(cli.path, ns=(modified_ns, modified_ns))
     assert verify_cli(shop.fetch())
     assert shop.registry.downloads == 2
 

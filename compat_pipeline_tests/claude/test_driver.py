@@ -240,6 +240,17 @@ class TestTheProcess:
         result = self.run(cli, sandbox, prompt=None, messages=([{"type": "text", "text": "y" * 3_000_000}],))
         assert (result.text, result.error) == ("ok", None)
 
+    def test_a_turn_waits_for_the_result_of_the_one_before(self, script: Script, sandbox: Sandbox) -> None:
+        cli = script(
+            "exec bash -c '\n"
+            'read -r one; echo "{\\"type\\":\\"system\\"}"\n'
+            'read -r -t 1 early && exit 3; echo "$0"; read -r two && echo "$0"; read -r more || exit 0; exit 4\n'
+            f"' '{OK}'"
+        )
+        turns = tuple([{"type": "text", "text": which}] for which in ("one", "two"))
+        result = self.run(cli, sandbox, prompt=None, messages=turns)
+        assert (result.error, result.text) == (None, "ok")
+
     def test_a_kill_from_outside_is_tried_again(self, script: Script, sandbox: Sandbox, tmp_path: Path) -> None:
         mark, told = tmp_path / "mark", list[Attempt]()
         cli = script(f"[ -e {mark} ] && echo '{OK}' && exit\ntouch {mark}\nkill -9 $$")

@@ -110,8 +110,8 @@ class Call:
 
     @cached_property
     def nonces(self) -> frozenset[str]:
-        """Every nonce in the texts of the messages."""
-        return frozenset(nonce for text in texts(self.messages) for nonce in re.findall(NONCE_PATTERN, text))
+        """Every nonce in the texts of the messages, malformed ones included."""
+        return frozenset(nonce for text in texts(self.body.get("messages")) for nonce in re.findall(NONCE_PATTERN, text))
 
 
 @dataclass(frozen=True)
@@ -185,5 +185,5 @@ def texts(value: object) -> Iterator[str]:
             yield from texts(item)
     elif isinstance(value, dict):
         for key, item in value.items():
-            if key != "data":
+            if key not in ("data", "bytes"):
                 yield from texts(item)

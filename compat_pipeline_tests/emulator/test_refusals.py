@@ -1,0 +1,344 @@
+"""Every rule on requests refuses a request that breaks it, in that provider's own form, and is recorded by its id."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from compat_pipeline.emulator.contract import Provider
+from compat_pipeline.emulator.refusals import REFUSALS
+from compat_pipeline_tests.emulator.emulated import (
+    BASH,
+    HAIKU,
+    OPUS,
+    PROVIDERS,
+    SONNET,
+    Emulated,
+    Json,
+    ask,
+    assistant,
+    new_nonce,
+    tool_result,
+    user,
+)
+
+MARK = {"cache_control": {"type": "ephemeral"}}
+HOUR = {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
+FORGED = {"type": "thinking", "thinking": "I never said so.", "signature": "Zm9yZ2Vk"}
+DOCUMENT = {"document": {"name": "a", "format": "pdf", "source": {"bytes": "JVBERg=="}}}
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A request that breaks one rule at one provider, and a part of the message it must get."""
+
+    rule: str
+    provider: Provider
+    message: str
+    request: Json
+    model: str = SONNET
+
+    def __str__(self) -> str:
+        return f"{self.rule}-{self.provider}"
+
+
+def converse(*messages: Json, **fields: Any) -> Json:
+    return {"messages": list(messages), **fields}
+
+
+def talk(nonce: str, *more: Json) -> Json:
+    """A Converse user turn."""
+    return {"role": "user", "content": [{"text": f"Hello {nonce}"}, *more]}
+
+
+def thought(**text: Any) -> Json:
+    return {"role": "assistant", "content": [{"reasoningContent": {"reasoningText": text}}, {"text": "Hi"}]}
+
+
+def violations(nonce: str) -> list[Violation]:
+    words = f"Hello {nonce}"
+    marked = [{"type": "text", "text": "one", **MARK}] * 5
+    late_hour = [{"type": "text", "text": "one", **MARK}, {"type": "text", "text": "two", **HOUR}]
+    tool_turns = [
+        user(words),
+        assistant({"type": "tool_use", "id": "toolu_1", "name": "Bash", "input": {}}),
+        user(tool_result("toolu_1", "out")),
+    ]
+    budget = {"thinking": {"type": "enabled", "budget_tokens": 2048}}
+    return [
+        Violation(
+            "C14",
+            "bedrock_converse",
+            "reasoningText.text",
+            converse(talk(nonce), thought(text=None, signature="s"), talk(nonce)),
+        ),
+        Violation(
+            "C14",
+            "bedrock_converse",
+            "Member must not be null",
+            converse(talk(nonce), thought(signature="s"), talk(nonce)),
+        ),
+        Violation(
+            "C16",
+            "bedrock_converse",
+            "The model returned the following errors: tool_choice.type: Field required",
+            converse(talk(nonce), inferenceConfig={"maxTokens": 9, "tool_choice": {"type": "auto"}}),
+        ),
+        Violation("T2", "bedrock_converse", "1 validation error detected", converse(talk(nonce), system="not a list")),
+        Violation(
+            "X2-beta", "bedrock_invoke", "invalid beta flag", ask(words, anthropic_beta=["mcp-servers-2025-12-04"])
+        ),
+        Violation(
+            "X2-beta",
+            "bedrock_converse",
+            "The model returned the following errors: invalid beta flag",
+            converse(talk(nonce), additionalModelRequestFields={"anthropic_beta": ["claude-code-20250219"]}),
+        ),
+        Violation(
+            "X1",
+            "bedrock_invoke",
+            "does not match any of the expected tags: 'bash_20250124', 'custom'",
+            ask(words, tools=[{"type": "tool_search_tool_regex_20251119", "name": "tool_search_tool_regex"}]),
+        ),
+        Violation("X2", "anthropic", "fast: Extra inputs are not permitted", ask(words, fast=True)),
+        Violation("X2", "vertex_ai", "model: Extra inputs are not permitted", ask(words, model="claude-sonnet-4-6")),
+        Violation(
+            "X2",
+            "azure",
+            "tools.0.custom.eager: Extra inputs are not permitted",
+            ask(words, tools=[{**BASH, "eager": True}]),
+        ),
+        Violation("X2", "bedrock_invoke", "stream: Extra inputs are not permitted", ask(words, stream=True)),
+        Violation(
+            "X2",
+            "bedrock_converse",
+            "The model returned the following errors: reasoning: Extra inputs are not permitted",
+            converse(talk(nonce), additionalModelRequestFields={"reasoning": 1}),
+        ),
+        Violation(
+            "X2",
+            "anthropic",
+            "system.0.cache_control.ephemeral.scope: Extra inputs are not permitted",
+            ask(words, system=[{"type": "text", "text": "s", "cache_control": {"type": "ephemeral", "scope": "x"}}]),
+        ),
+        Violation("T1", "anthropic", "max_tokens: Field required", {"messages": [user(words)]}),
+        Violation(
+            "T1",
+            "anthropic",
+            "messages.0.content.1.image.source.base64.media_type",
+            ask(
+                words,
+                messages=[
+                    user(words, {"type": "image", "source": {"type": "base64", "media_type": "image/x", "data": ""}})
+                ],
+            ),
+        ),
+        Violation(
+            "T1",
+            "bedrock_invoke",
+            "anthropic_version: Input should be a valid string",
+            {"anthropic_version": None, **ask(words)},
+        ),
+        Violation(
+            "X2-gated",
+            "anthropic",
+            "context_management: Extra inputs are not permitted",
+            ask(words, context_management={"edits": []}),
+        ),
+        Violation(
+            "C15-empty",
+            "bedrock_converse",
+            "messages.1 is empty",
+            converse(talk(nonce), {"role": "assistant", "content": []}, talk(nonce)),
+        ),
+        Violation(
+            "C15-empty",
+            "azure",
+            "messages.1: all messages must have non-empty content",
+            ask(words, messages=[user(words), assistant(), user("more")]),
+        ),
+        Violation("C15", "bedrock_converse", "messages.0.content.1 is blank", converse(talk(nonce, {"text": " "}))),
+        Violation("C15", "vertex_ai", "text content blocks must be non-empty", ask(words, messages=[user(words, "")])),
+        Violation(
+            "C15-document",
+            "bedrock_converse",
+            "Add a text block",
+            converse(
+                talk(nonce), {"role": "assistant", "content": [{"text": "Hi"}]}, {"role": "user", "content": [DOCUMENT]}
+            ),
+        ),
+        Violation(
+            "M1", "anthropic", '"thinking.type.enabled" is not supported for this model', ask(words, **budget), OPUS
+        ),
+        Violation(
+            "M1",
+            "azure",
+            "adaptive thinking is not supported on this model",
+            ask(words, thinking={"type": "adaptive"}),
+            HAIKU,
+        ),
+        Violation(
+            "V1", "vertex_ai", "`max_tokens` must be greater than `thinking.budget_tokens`", ask(words, **budget), HAIKU
+        ),
+        Violation(
+            "C13",
+            "anthropic",
+            "messages.1.content.0: Invalid `signature` in `thinking` block",
+            ask(words, messages=[user(words), assistant(FORGED, "Hi"), user("more")]),
+        ),
+        Violation(
+            "C13",
+            "bedrock_converse",
+            "Invalid `signature` in `thinking` block",
+            converse(talk(nonce), thought(text="I never said so.", signature="Zm9yZ2Vk"), talk(nonce)),
+        ),
+        Violation(
+            "C13-missing",
+            "anthropic",
+            "Expected `thinking` or `redacted_thinking`, but found `tool_use`",
+            ask(words, max_tokens=4096, messages=tool_turns, **budget),
+            HAIKU,
+        ),
+        Violation(
+            "K1",
+            "anthropic",
+            "A maximum of 4 blocks with cache_control may be provided. Found 5.",
+            ask(words, system=marked),
+        ),
+        Violation("K2", "bedrock_invoke", "must not come after a ttl='5m'", ask(words, system=late_hour)),
+    ]
+
+
+CASES = violations("nonce-000000000000")
+
+
+def test_every_rule_has_a_violation_and_every_violation_a_rule() -> None:
+    assert {case.rule for case in CASES} == {rule.id for rule in REFUSALS}
+
+
+@pytest.mark.parametrize("rule", REFUSALS, ids=lambda rule: rule.id)
+def test_every_rule_names_its_source_and_symptom(rule: Any) -> None:
+    assert rule.source.startswith(("[R]", "[D]", "[I]", "[J]"))
+    assert rule.symptom
+
+
+@pytest.mark.parametrize("index", range(len(CASES)), ids=[str(case) for case in CASES])
+def test_a_broken_rule_is_refused_and_recorded_by_its_id(emulated: Emulated, index: int) -> None:
+    nonce = new_nonce()
+    case = violations(nonce)[index]
+    answer = emulated.post(case.provider, case.request, case.model)
+    assert answer.status_code == 400
+    body = answer.json()
+    if case.provider.startswith("bedrock"):
+        assert answer.headers["x-amzn-errortype"] == "ValidationException"
+        message = body["message"]
+    else:
+        assert (body["type"], body["error"]["type"]) == ("error", "invalid_request_error")
+        message = body["error"]["message"]
+    assert case.message in message
+    (exchange,) = emulated.control.exchanges(nonce)
+    assert (exchange.status, exchange.rule, exchange.error, exchange.reply) == (400, case.rule, message, None)
+
+
+# --- what comes close to a rule and keeps it ---------------------------------------------------------------------
+
+
+def test_a_budget_may_exceed_max_tokens_when_thinking_is_interleaved_with_tools(emulated: Emulated) -> None:
+    request = ask("Hello", thinking={"type": "enabled", "budget_tokens": 4096}, tools=[BASH])
+    assert emulated.post("anthropic", request, HAIKU).status_code == 400
+    assert emulated.post("anthropic", request, HAIKU, betas=("interleaved-thinking-2025-05-14",)).status_code == 200
+
+
+def test_context_management_passes_with_its_beta_and_is_reported(emulated: Emulated) -> None:
+    request = ask("Hello", context_management={"edits": [{"type": "clear_thinking_20251015", "keep": "all"}]})
+    for provider in ("anthropic", "bedrock_invoke"):
+        answer = emulated.post(provider, request, betas=("context-management-2025-06-27",))
+        assert answer.json()["context_management"] == {"applied_edits": []}
+
+
+def test_four_breakpoints_and_an_hour_before_five_minutes_pass(emulated: Emulated) -> None:
+    system = [{"type": "text", "text": "s", **HOUR}, {"type": "text", "text": "s", **HOUR}]
+    tools = [{**BASH, **HOUR}]
+    content = [{"type": "text", "text": "Hello", **MARK}]
+    request = ask("", system=system, tools=tools, messages=[{"role": "user", "content": content}])
+    assert emulated.post("anthropic", request).status_code == 200
+
+
+def test_dropped_thinking_before_a_tool_result_passes_when_thinking_is_adaptive(emulated: Emulated) -> None:
+    turns = [
+        user("Hello"),
+        assistant({"type": "tool_use", "id": "toolu_1", "name": "Bash", "input": {}}),
+        user(tool_result("toolu_1", "out")),
+    ]
+    assert emulated.post("anthropic", ask("", messages=turns, thinking={"type": "adaptive"})).status_code == 200
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_model_the_provider_does_not_serve_is_not_found(emulated: Emulated, provider: Provider) -> None:
+    request = converse(talk("x")) if provider == "bedrock_converse" else ask("Hello")
+    answer = emulated.post(provider, request, "us.anthropic.claude-sonnet-4-6")
+    assert answer.status_code == 404
+
+
+# --- no request is too odd for an answer -------------------------------------------------------------------------
+
+FIELDS = [
+    "messages",
+    "system",
+    "tools",
+    "thinking",
+    "max_tokens",
+    "anthropic_beta",
+    "inferenceConfig",
+    "toolConfig",
+    "context_management",
+    "tool_choice",
+    "additionalModelRequestFields",
+    "additionalModelResponseFieldPaths",
+]
+WORDS = [
+    "role",
+    "content",
+    "type",
+    "text",
+    "user",
+    "assistant",
+    "reasoningContent",
+    "reasoningText",
+    "toolSpec",
+    "image",
+    "source",
+    "cachePoint",
+    "tools",
+    "name",
+    "enabled",
+    "ttl",
+    "tool_choice",
+]
+scalars = st.none() | st.booleans() | st.integers() | st.text(max_size=9) | st.sampled_from(WORDS)
+json_values = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(WORDS), inner, max_size=4),
+    max_leaves=12,
+)
+bodies = st.dictionaries(st.sampled_from(FIELDS), json_values, max_size=5)
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(body=bodies)
+def test_any_json_object_is_answered_or_refused_never_a_crash(
+    emulated: Emulated, provider: Provider, body: Json
+) -> None:
+    assert emulated.post(provider, body).status_code in (200, 400)
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{", b'{"a": "\\ud800"}', b"\xff"])
+def test_a_body_that_is_no_json_object_is_refused(emulated: Emulated, content: bytes) -> None:
+    answer = emulated.http.post(emulated.url("anthropic"), content=content, headers=emulated.headers("anthropic"))
+    assert answer.status_code == 400
+    assert answer.json()["error"]["type"] == "invalid_request_error"

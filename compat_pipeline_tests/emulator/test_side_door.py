@@ -1,0 +1,294 @@
+"""The side door: exchanges by nonce, armed conversations, corrupted answers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+from anthropic.types.beta import BetaMessage
+from botocore.exceptions import EventStreamError
+
+from compat_pipeline.emulator.app import build_app
+from compat_pipeline.emulator.behaviours import BEHAVIOURS, Armed
+from compat_pipeline.emulator.contract import Provider
+from compat_pipeline.emulator.corruptions import CORRUPTIONS
+from compat_pipeline.emulator.credentials import EmulatorCredentials
+from compat_pipeline.emulator.recording import Recorder
+from compat_pipeline.wire.exchange import EXCHANGES, Exchange
+from compat_pipeline_tests.emulator.emulated import (
+    BASH,
+    PROVIDERS,
+    Emulated,
+    Json,
+    ask,
+    assistant,
+    call_of,
+    count_to,
+    exactly,
+    new_nonce,
+    picture,
+    run,
+    tool_result,
+    user,
+    which_colour,
+)
+
+
+def hello(provider: Provider, nonce: str) -> Json:
+    if provider == "bedrock_converse":
+        return {"messages": [{"role": "user", "content": [{"text": exactly(nonce)}]}]}
+    return ask(exactly(nonce))
+
+
+# --- who may come in ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("token", [None, "wrong"])
+def test_without_the_token_there_is_no_side_door(emulated: Emulated, token: str | None) -> None:
+    headers = {"x-compat-control": token} if token else {}
+    for method, path in (("GET", "health"), ("GET", "exchanges"), ("POST", "arm"), ("POST", "corrupt")):
+        answer = emulated.http.request(method, f"{emulated.base_url}/_compat/{path}", headers=headers)
+        assert (answer.status_code, answer.content) == (404, b"")
+
+
+def test_all_five_providers_are_well(emulated: Emulated) -> None:
+    assert emulated.control.health() == dict.fromkeys(PROVIDERS, "ok")
+
+
+# --- exchanges ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_an_exchange_is_found_by_its_nonce(emulated: Emulated, provider: Provider, stream: bool) -> None:
+    nonce = new_nonce()
+    emulated.post(provider, hello(provider, nonce), stream=stream).raise_for_status()
+    (exchange,) = emulated.control.exchanges(nonce)
+    assert (exchange.provider, exchange.streamed, exchange.status, exchange.rule) == (provider, stream, 200, None)
+    assert exchange.request["messages"] == [user(exactly(nonce))]
+    assert exchange.reply is not None
+    assert exchange.reply["content"] == [{"type": "text", "text": nonce}]
+    assert exchange.started_at <= exchange.finished_at
+
+
+def test_an_exchange_is_found_under_each_nonce_of_its_conversation(emulated: Emulated) -> None:
+    one, two = new_nonce(), new_nonce()
+    turns = [user(exactly(one)), assistant(one), user(exactly(two))]
+    emulated.post("anthropic", ask("", messages=turns))
+    assert emulated.control.exchanges(one) == emulated.control.exchanges(two) != []
+
+
+def exchange_of(number: int) -> Exchange:
+    nothing: dict[str, Any] = {"headers": {}, "request": {}, "streamed": False, "model": "m", "operation": "messages"}
+    return Exchange(provider="anthropic", status=200, started_at=number, finished_at=number, **nothing)
+
+
+def test_the_record_forgets_the_oldest_beyond_its_bound() -> None:
+    recorder = Recorder(bound=3)
+    for number in range(5):
+        recorder.add(exchange_of(number), ["all", f"only {number}"])
+    assert [one.started_at for one in EXCHANGES.validate_json(recorder.json_of("all"))] == [2, 3, 4]
+    assert recorder.json_of("only 1") == b"[]"
+    assert recorder.json_of("only 4") != b"[]"
+
+
+# --- arming ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_refuse_stream_refuses_the_stream_with_404_and_serves_the_rest(emulated: Emulated, provider: Provider) -> None:
+    nonce, other = new_nonce(), new_nonce()
+    emulated.control.arm(nonce, "refuse_stream")
+    assert emulated.post(provider, hello(provider, nonce), stream=True).status_code == 404
+    assert emulated.post(provider, hello(provider, nonce)).status_code == 200
+    assert emulated.post(provider, hello(provider, other), stream=True).status_code == 200
+    assert [(one.status, one.rule) for one in emulated.control.exchanges(nonce)] == [(404, None), (200, None)]
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "statuses"),
+    [
+        ("overloaded", {"anthropic": 529, "azure": 529, "vertex_ai": 529, "bedrock": 503}),
+        ("rate_limited", {"anthropic": 429, "azure": 429, "vertex_ai": 429, "bedrock": 429}),
+        ("no_credit", {"anthropic": 400, "azure": 403, "vertex_ai": 403, "bedrock": 403}),
+        ("server_error", {"anthropic": 500, "azure": 500, "vertex_ai": 500, "bedrock": 500}),
+    ],
+)
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_fault_has_that_providers_status(
+    emulated: Emulated, provider: Provider, behaviour: str, statuses: dict[str, int]
+) -> None:
+    nonce = new_nonce()
+    emulated.control.arm(nonce, behaviour)
+    for stream in (True, False):
+        answer = emulated.post(provider, hello(provider, nonce), stream=stream)
+        assert answer.status_code == statuses["bedrock" if provider.startswith("bedrock") else provider]
+        assert ("retry-after" in answer.headers) is (answer.status_code == 429)
+
+
+def test_no_credit_at_anthropic_reads_as_users_know_it(emulated: Emulated) -> None:
+    nonce = new_nonce()
+    emulated.control.arm(nonce, "no_credit")
+    assert "Your credit balance is too low" in emulated.post("anthropic", hello("anthropic", nonce)).text
+
+
+@pytest.mark.parametrize("behaviour", BEHAVIOURS)
+def test_once_means_the_first_request_only(behaviour: str) -> None:
+    armed, nonce = Armed(), new_nonce()
+    armed.arm(nonce, f"{behaviour}_once")
+    call = call_of(ask(exactly(nonce)), streamed=True)
+    assert armed.behaviour_for(call) == BEHAVIOURS[behaviour]
+    assert armed.behaviour_for(call) is None
+
+
+def test_an_unknown_behaviour_is_named_with_the_known_ones(emulated: Emulated) -> None:
+    with pytest.raises(httpx.HTTPStatusError) as refused:
+        emulated.control.arm(new_nonce(), "explode")
+    assert "explode" in refused.value.response.json()["error"]
+    assert refused.value.response.json()["known"] == list(BEHAVIOURS)
+
+
+def test_only_so_many_conversations_stay_armed() -> None:
+    armed, first, second = Armed(bound=1), new_nonce(), new_nonce()
+    armed.arm(first, "overloaded")
+    armed.arm(second, "overloaded")
+    assert armed.behaviour_for(call_of(ask(first))) is None
+    assert armed.behaviour_for(call_of(ask(second))) is not None
+
+
+def test_c17_awss_client_meets_an_exception_inside_the_stream(emulated: Emulated) -> None:
+    nonce = new_nonce()
+    emulated.control.arm(nonce, "broken_stream")
+    body = hello("bedrock_converse", nonce)
+    answer = emulated.bedrock().converse_stream(modelId="us.anthropic.claude-sonnet-4-6", **body)
+    with pytest.raises(EventStreamError, match="modelStreamErrorException"):
+        list(answer["stream"])
+    (exchange,) = emulated.control.exchanges(nonce)
+    assert exchange.status == 200
+    assert exchange.error
+
+
+@pytest.mark.parametrize("provider", ["anthropic", "azure", "vertex_ai"])
+def test_c17_a_stream_of_events_breaks_off_with_an_error_event(emulated: Emulated, provider: Provider) -> None:
+    nonce = new_nonce()
+    emulated.control.arm(nonce, "broken_stream")
+    answer = emulated.post(provider, hello(provider, nonce), stream=True)
+    kinds = re.findall(r"^event: (\w+)", answer.text, re.MULTILINE)
+    assert (answer.status_code, kinds[0], kinds[-1]) == (200, "message_start", "error")
+
+
+# --- corruptions -------------------------------------------------------------------------------------------------
+
+PADDING = "word " * 4000
+
+
+def streamed_text(emulated: Emulated, nonce: str) -> tuple[list[str], list[str]]:
+    """(events, text deltas) of a long answer."""
+    answer = emulated.post("anthropic", ask(count_to(nonce, 40)), stream=True)
+    kinds = re.findall(r"^event: (\w+)", answer.text, re.MULTILINE)
+    return kinds, re.findall(r'"type": "text_delta", "text": "([^"]*)"', answer.text)
+
+
+def said(emulated: Emulated, request: Json) -> Json:
+    message: Json = emulated.post("anthropic", request).raise_for_status().json()
+    BetaMessage.model_validate(message)
+    return message
+
+
+def text(emulated: Emulated, request: Json) -> str:
+    return str(said(emulated, request)["content"][-1].get("text"))
+
+
+def tool_turns(nonce: str) -> Json:
+    call = {"type": "tool_use", "id": "toolu_1", "name": "Bash", "input": {"command": "echo hi"}}
+    turns = [user(run("echo hi", nonce)), assistant(call), user(tool_result("toolu_1", "hi"))]
+    return ask("", messages=turns, tools=[BASH])
+
+
+def usages(emulated: Emulated, nonce: str) -> tuple[Json, Json]:
+    request = ask("Hi", system=[{"type": "text", "text": nonce + PADDING, "cache_control": {"type": "ephemeral"}}])
+    first, second = (said(emulated, request)["usage"] for _ in range(2))
+    return first, second
+
+
+THOUGHT = {"thinking": {"type": "enabled", "budget_tokens": 1024}}
+BLUE = user(picture((0, 0, 255)))["content"]
+
+# Name -> whether what it breaks is sound; each must be True without and False with its corruption.
+SOUND: dict[str, Callable[[Emulated, str], bool]] = {
+    "wrong_code": lambda emulated, nonce: text(emulated, ask(exactly(nonce))) == nonce,
+    "text_cut": lambda emulated, nonce: text(emulated, ask(count_to(nonce, 9))).endswith("9"),
+    "one_delta": lambda emulated, nonce: len(streamed_text(emulated, nonce)[1]) > 3,
+    "truncated_stream": lambda emulated, nonce: streamed_text(emulated, nonce)[0][-1] == "message_stop",
+    "no_stream_fallback": lambda emulated, nonce: text(emulated, ask(exactly(nonce))) != "",
+    "tool_input_lost": lambda emulated, nonce: (
+        said(emulated, ask(run("ls", nonce), tools=[BASH]))["content"][0]["input"] != {}
+    ),
+    "tool_result_ignored": lambda emulated, nonce: text(emulated, tool_turns(nonce)) == f"{nonce} hi",
+    "no_cache_reads": lambda emulated, nonce: usages(emulated, nonce)[1]["cache_read_input_tokens"] > 0,
+    "no_cache_creation": lambda emulated, nonce: usages(emulated, nonce)[0]["cache_creation_input_tokens"] > 0,
+    "picture_dropped": lambda emulated, nonce: (
+        "no picture" not in text(emulated, ask("", messages=[user(*BLUE, which_colour(nonce))]))
+    ),
+    "wrong_colour": lambda emulated, nonce: text(
+        emulated, ask("", messages=[user(*BLUE, which_colour(nonce))])
+    ).endswith("blue"),
+    "no_thinking": lambda emulated, _: said(emulated, ask("Hi", **THOUGHT))["content"][0]["type"] == "thinking",
+    "signature_lost": lambda emulated, _: bool(
+        said(emulated, ask("Hi", **THOUGHT))["content"][0].get("signature", "x")
+    ),
+    "usage_zeroed": lambda emulated, _: said(emulated, ask("Hi"))["usage"]["output_tokens"] > 0,
+}
+
+
+def test_every_corruption_is_proven() -> None:
+    assert set(SOUND) == set(CORRUPTIONS)
+
+
+@pytest.mark.parametrize("name", CORRUPTIONS)
+def test_a_corruption_breaks_what_it_says_until_it_is_healed(emulated: Emulated, name: str) -> None:
+    assert SOUND[name](emulated, new_nonce())
+    emulated.control.corrupt(name)
+    assert not SOUND[name](emulated, new_nonce())
+    emulated.control.corrupt(None)
+    assert SOUND[name](emulated, new_nonce())
+
+
+@pytest.mark.parametrize("name", ["wrong_code", "text_cut"])
+def test_a_corruption_reaches_streams_and_the_record(emulated: Emulated, name: str) -> None:
+    nonce = new_nonce()
+    emulated.control.corrupt(name)
+    _, deltas = streamed_text(emulated, nonce)
+    (exchange,) = emulated.control.exchanges(nonce)
+    assert exchange.reply is not None
+    assert "".join(deltas) == exchange.reply["content"][0]["text"]
+    assert "".join(deltas) != " ".join([nonce, *map(str, range(1, 41))])
+
+
+def test_a_truncated_converse_stream_lacks_its_last_events(emulated: Emulated) -> None:
+    emulated.control.corrupt("truncated_stream")
+    body = hello("bedrock_converse", new_nonce())
+    answer = emulated.bedrock().converse_stream(modelId="us.anthropic.claude-sonnet-4-6", **body)
+    assert next(iter(list(answer["stream"])[-1])) == "contentBlockDelta"
+
+
+def test_an_unknown_corruption_is_refused(emulated: Emulated) -> None:
+    with pytest.raises(httpx.HTTPStatusError, match="422"):
+        emulated.control.corrupt("explode")
+
+
+@pytest.mark.anyio
+async def test_an_emulator_not_meant_for_it_cannot_be_corrupted(credentials: EmulatorCredentials) -> None:
+    transport = httpx.ASGITransport(build_app(credentials))
+    async with httpx.AsyncClient(transport=transport, base_url="http://emulator") as client:
+        headers = {"x-compat-control": credentials.control_token}
+        answer = await client.post("/_compat/corrupt", json={"name": "wrong_code"}, headers=headers)
+    assert answer.status_code == 403
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"

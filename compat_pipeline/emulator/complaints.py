@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import groupby
 
 from compat_pipeline.emulator import schema
 from compat_pipeline.emulator.contract import Call, Json, blocks_of
@@ -132,6 +133,8 @@ def field_without_beta(call: Call) -> str | None:
 
 
 def empty_content(call: Call) -> str | None:
+    if not call.messages:
+        return "messages: at least one message is required"
     last = len(call.messages) - 1
     for number, message in enumerate(call.messages):
         if blocks_of(message) or (number == last and message["role"] == "assistant"):
@@ -162,6 +165,48 @@ def document_only(call: Call) -> str | None:
             place = f"The content field in the Message object at messages.{number}"
             return f"{place} contains a document and no text. Add a text block and try again."
     return None
+
+
+# --- tool calls and their results --------------------------------------------------------------------------------
+
+
+def unanswered_tool_call(call: Call) -> str | None:
+    for number, calls, results in _tool_ids(call):
+        missing = ", ".join(tool_id for tool_id in calls if tool_id not in results)
+        if missing and call.provider == "bedrock_converse":
+            return f"Expected toolResult blocks at messages.{number}.content for the following Ids: {missing}"
+        if missing:
+            duty = "Each `tool_use` block must have a corresponding `tool_result` block in the next message."
+            problem = "`tool_use` ids were found without `tool_result` blocks immediately after"
+            return f"messages.{number - 1}: {problem}: {missing}. {duty}"
+    return None
+
+
+def unexpected_tool_result(call: Call) -> str | None:
+    for number, calls, results in _tool_ids(call):
+        strange = [tool_id for tool_id in results if tool_id not in calls]
+        if strange and call.provider == "bedrock_converse":
+            place = f"The number of toolResult blocks at messages.{number}.content"
+            return f"{place} exceeds the number of toolUse blocks of previous turn."
+        if strange:
+            duty = "Each `tool_result` block must have a corresponding `tool_use` block in the previous message."
+            problem = f"unexpected `tool_use_id` found in `tool_result` blocks: {strange[0]}"
+            return f"messages.{number}.content.0: {problem}. {duty}"
+    return None
+
+
+def _tool_ids(call: Call) -> Iterator[tuple[int, list[str], list[str]]]:
+    """For each user turn: the number of its first message, the tool calls it must answer, the results it holds.
+
+    Messages of one role in a row are one turn.
+    """
+    calls: list[str] = []
+    for role, turn in groupby(enumerate(call.messages), key=lambda numbered: numbered[1]["role"]):
+        numbered = list(turn)
+        blocks = [block for _, message in numbered for block in blocks_of(message)]
+        if role == "user":
+            yield numbered[0][0], calls, [block["tool_use_id"] for block in blocks if block["type"] == "tool_result"]
+        calls = [block["id"] for block in blocks if block["type"] == "tool_use"] if role == "assistant" else []
 
 
 # --- thinking ----------------------------------------------------------------------------------------------------

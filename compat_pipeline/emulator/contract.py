@@ -111,7 +111,8 @@ class Call:
     @cached_property
     def nonces(self) -> frozenset[str]:
         """Every nonce in the texts of the messages, malformed ones included."""
-        return frozenset(nonce for text in texts(self.body.get("messages")) for nonce in re.findall(NONCE_PATTERN, text))
+        found = (re.findall(NONCE_PATTERN, text) for text in texts(self.body.get("messages")))
+        return frozenset(nonce for nonces in found for nonce in nonces)
 
 
 @dataclass(frozen=True)

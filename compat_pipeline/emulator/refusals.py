@@ -47,7 +47,7 @@ REFUSALS: tuple[Refusal, ...] = (
     Refusal(
         "C14",
         _CONVERSE,
-        "[I] litellm#26554; [D] botocore: ReasoningTextBlock requires text",
+        "[D] botocore: ReasoningTextBlock requires text; [I]",
         "a thinking block without text cannot be replayed: 400 on the second turn",
         complaints.null_reasoning_text,
         by_model=False,
@@ -124,6 +124,22 @@ REFUSALS: tuple[Refusal, ...] = (
         "[I] litellm#36499; wording [J]",
         "pdf row: a turn with nothing but a document",
         complaints.document_only,
+        by_model=False,
+    ),
+    Refusal(
+        "U1",
+        _ALL,
+        "[D] Anthropic tool use; [I] anthropics/claude-code#1237, agno-agi/agno#6698",
+        "a tool result lost on the way back",
+        complaints.unanswered_tool_call,
+        by_model=False,
+    ),
+    Refusal(
+        "U2",
+        _ALL,
+        "[D] Anthropic tool use; wording [J]",
+        "a tool call lost from the conversation, or its id changed",
+        complaints.unexpected_tool_result,
         by_model=False,
     ),
     Refusal(

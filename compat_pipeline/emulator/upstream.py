@@ -42,19 +42,38 @@ class Upstream:
         try:
             wire.authenticate(incoming, self.credentials)
             call = wire.read(incoming)
-            if call.operation == "count_tokens":
-                reply, message, error = self._count(call), None, None
-            else:
-                answer = self._answer(call)
-                reply = (wire.stream if call.streamed else wire.whole)(call, answer)
-                message, error = answer.message, answer.broken_off
-            rule = None
+            reply, seen = self._count(call) if call.operation == "count_tokens" else self._speak(wire, call)
         except Refused as refused:
             call = call or _unread(wire, incoming)
             reply = error_reply(wire.provider, refused, call.model)
-            message, error, rule = None, refused, refused.rule
-        self._record(call, incoming, reply, message, error, rule, started_at)
+            seen = {"error": error_text(wire.provider, refused, call.model).message, "rule": refused.rule}
+        exchange = Exchange(
+            provider=call.provider,
+            operation=call.operation,
+            model=call.model,
+            streamed=call.streamed,
+            headers={name: value for name, value in incoming.headers.items() if name not in CREDENTIAL_HEADERS},
+            request=call.request,
+            status=reply.status,
+            started_at=started_at,
+            finished_at=time.time(),
+            **seen,
+        )
+        self.recorder.add(exchange, call.nonces)
         return reply
+
+    def _count(self, call: Call) -> tuple[Reply, Json]:
+        refusals.check(call)
+        behaviours.refuse(self.armed.behaviour_for(call))
+        return Reply(200, "application/json", json.dumps({"input_tokens": count_tokens(call)}).encode()), {}
+
+    def _speak(self, wire: Wire, call: Call) -> tuple[Reply, Json]:
+        """The reply, and what the record says of it."""
+        answer = self._answer(call)
+        seen: Json = {"reply": answer.message}
+        if answer.broken_off:
+            seen["error"] = error_text(call.provider, answer.broken_off, call.model).message
+        return (wire.stream if call.streamed else wire.whole)(call, answer), seen
 
     def _answer(self, call: Call) -> Answer:
         corruption = CORRUPTIONS[self.corruption] if self.corruption else _SOUND
@@ -65,37 +84,6 @@ class Upstream:
         message = _message(call, content, stop_reason, self._cache.use(call))
         answer = corruption.answered(call, cut(message))
         return behaviours.break_off(answer, behaviour)
-
-    def _count(self, call: Call) -> Reply:
-        refusals.check(call)
-        behaviours.refuse(self.armed.behaviour_for(call))
-        return Reply(200, "application/json", json.dumps({"input_tokens": count_tokens(call)}).encode())
-
-    def _record(
-        self,
-        call: Call,
-        incoming: Incoming,
-        reply: Reply,
-        message: Json | None,
-        error: Refused | None,
-        rule: str | None,
-        started_at: float,
-    ) -> None:
-        exchange = Exchange(
-            provider=call.provider,
-            operation=call.operation,
-            model=call.model,
-            streamed=call.streamed,
-            headers={name: value for name, value in incoming.headers.items() if name not in CREDENTIAL_HEADERS},
-            request=call.request,
-            status=reply.status,
-            error=error_text(call.provider, error, call.model).message if error else None,
-            rule=rule,
-            reply=message,
-            started_at=started_at,
-            finished_at=time.time(),
-        )
-        self.recorder.add(exchange, call.nonces)
 
 
 def _message(call: Call, content: list[Json], stop_reason: str, used: InputUsage) -> Json:

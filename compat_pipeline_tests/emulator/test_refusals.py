@@ -29,6 +29,7 @@ from compat_pipeline_tests.emulator.emulated import (
 MARK = {"cache_control": {"type": "ephemeral"}}
 HOUR = {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
 FORGED = {"type": "thinking", "thinking": "I never said so.", "signature": "Zm9yZ2Vk"}
+TOOL_USE = {"toolUse": {"toolUseId": "tooluse_1", "name": "Bash", "input": {}}}
 DOCUMENT = {"document": {"name": "a", "format": "pdf", "source": {"bytes": "JVBERg=="}}}
 
 
@@ -202,6 +203,30 @@ def violations(nonce: str) -> list[Violation]:
             "Expected `thinking` or `redacted_thinking`, but found `tool_use`",
             ask(words, max_tokens=4096, messages=tool_turns, **budget),
             HAIKU,
+        ),
+        Violation(
+            "U1",
+            "anthropic",
+            "messages.1: `tool_use` ids were found without `tool_result` blocks immediately after: toolu_1.",
+            ask(words, messages=[*tool_turns[:2], user("more")]),
+        ),
+        Violation(
+            "U1",
+            "bedrock_converse",
+            "Expected toolResult blocks at messages.2.content for the following Ids: tooluse_1",
+            converse(talk(nonce), {"role": "assistant", "content": [TOOL_USE]}, talk(nonce)),
+        ),
+        Violation(
+            "U2",
+            "vertex_ai",
+            "unexpected `tool_use_id` found in `tool_result` blocks: toolu_2",
+            ask(words, messages=[*tool_turns[:2], user(tool_result("toolu_1", "a"), tool_result("toolu_2", "b"))]),
+        ),
+        Violation(
+            "U2",
+            "bedrock_converse",
+            "exceeds the number of toolUse blocks of previous turn",
+            converse(talk(nonce, {"toolResult": {"toolUseId": "tooluse_1", "content": [{"text": "out"}]}})),
         ),
         Violation(
             "K1",

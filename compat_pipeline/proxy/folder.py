@@ -25,10 +25,12 @@ from compat_pipeline.ground.home import CompatHome, make_folder, write_atomicall
 
 POLL_S = 0.1
 _GRACE_S = 15.0
+_CLOCK_STEP_S = 5.0
+"""By how much the start of a running process may seem to move when the system's clock is set."""
 
 
 class RecordedProcess(BaseModel):
-    """A process we started, leader of its own group; `created` tells it from a later one with the same pid."""
+    """A process we started, leader of its own group; `created` (epoch seconds) tells it from a later one of its pid."""
 
     name: str
     pid: int
@@ -42,7 +44,8 @@ class RecordedProcess(BaseModel):
     def running(self) -> bool:
         with suppress(psutil.NoSuchProcess):
             process = psutil.Process(self.pid)
-            return process.create_time() == self.created and process.status() != psutil.STATUS_ZOMBIE
+            same = abs(process.create_time() - self.created) < _CLOCK_STEP_S
+            return same and process.status() != psutil.STATUS_ZOMBIE
         return False
 
     def kill_group(self) -> None:
@@ -185,7 +188,7 @@ class RuntimeFolder:
                 entry.unlink(missing_ok=True)
 
     def take_down(self) -> None:
-        """End the supervisor, with it the proxy, and remove the state. Only while `changing`."""
+        """End the supervisor, if it lives, with it the proxy, and remove the state. Only while `changing`."""
         for number in (signal.SIGTERM, signal.SIGKILL):
             deadline = time.monotonic() + _GRACE_S
             self._signal_supervisor(number)

@@ -77,8 +77,8 @@ def _held(folder: RuntimeFolder, spec: RuntimeSpec, linger_s: float) -> Iterator
     wait_s = 0.0
     try:
         with folder.changing():
-            if not folder.is_supervised():
-                folder.clear()
+            if not folder.is_supervised() or folder.recorded_end() is not None:
+                folder.take_down()
                 _start_supervisor(folder, spec)
         yield
         wait_s = linger_s
@@ -127,10 +127,10 @@ def _wait_for(folder: RuntimeFolder, version: str) -> Runtime:
     with folder.progress.open(errors="replace") as stages:
         while True:
             alive = folder.is_supervised()
-            for stage in stages:
-                log.info("%s", stage.rstrip())
             if folder.runtime.exists():
                 return Runtime.load(folder.runtime)
+            for stage in stages:
+                log.info("%s", stage.rstrip())
             if not alive:
                 reason = folder.recorded_end() or f"its supervisor is gone:\n{last_lines(folder.progress)}"
                 raise ProxyDown(f"LiteLLM {version} did not come up: {reason}", f"read the logs in {folder.logs}")

@@ -76,12 +76,12 @@ def free_port() -> int:
 
 
 def last_lines(log: Path, lines: int = _TAIL_LINES) -> str:
-    """The end of a log, indented; a stated nothing when it is empty."""
+    """The end of a log without the frames of tracebacks, indented; a stated nothing when it is empty."""
     try:
-        written = log.read_text(errors="replace").splitlines()[-lines:]
+        written = [line for line in log.read_text(errors="replace").splitlines() if line.strip() and line[:2] != "  "]
     except OSError:
         written = []
-    return "\n".join(f"    {line}" for line in written) or "    (it wrote nothing)"
+    return "\n".join(f"    {line}" for line in written[-lines:]) or "    (it wrote nothing)"
 
 
 def _start(name: str, argv: Sequence[str | Path], *, environment: Mapping[str, str], folder: Path, log: Path) -> Child:

@@ -30,8 +30,8 @@ LATEST = "latest"
 # google-auth: every Vertex call imports it, and the extra `proxy` does not pull it in.
 _REQUIREMENTS = ("litellm[proxy]{pin}", "google-auth")
 
-# LiteLLM versions -> what their own metadata forgets: these do not start with a newer fastapi.
-_COMPANIONS = {SpecifierSet(">=1.95.1,<=1.97.0"): "fastapi==0.136.0"}
+# LiteLLM versions -> what their own metadata forgets: these import a name that later fastapi versions lack.
+_COMPANIONS = {SpecifierSet(">=1.95.1,<=1.97.0"): "fastapi==0.136.3"}
 
 # Pins and hashes only, no address in the lock; final versions, as wheels.
 _LOCK_OPTIONS = (

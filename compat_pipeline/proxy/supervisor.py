@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -44,7 +45,7 @@ class _NotWanted(Exception):
 
 
 class Supervisor:
-    """One runtime's processes, from start to end. Its public face is `run`."""
+    """One runtime's processes, from start to end. `run` is all of it; its parts serve tests."""
 
     def __init__(self, folder: RuntimeFolder) -> None:
         self._folder = folder
@@ -67,7 +68,7 @@ class Supervisor:
             self._explain(str(error))
         finally:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
-            self._end_children()
+            self.end()
 
     def _start(self) -> None:
         upstreams = self._start_upstreams()
@@ -115,7 +116,7 @@ class Supervisor:
             self._adopt(proxy)
             try:
                 with httpx.Client(base_url=url, timeout=5.0, trust_env=False) as client:
-                    self._wait_until(lambda client=client: _is_live(client), proxy)  # type: ignore[misc]
+                    self._wait_until(partial(_is_live, client), proxy)
                 self._watch()
                 return url
             except _Ended as error:
@@ -146,19 +147,21 @@ class Supervisor:
             return
         with self._folder.changing():
             if self._folder.is_idle():
-                self._end_children()
+                self.end()
                 shutil.rmtree(self._folder.root, ignore_errors=True)
                 raise _NotWanted
 
-    def _end_children(self) -> None:
+    def end(self) -> None:
+        """End every process that was started."""
         while self._children:
             self._children.pop().end()
 
     def _explain(self, reason: str) -> None:
         reason = self._redacted(reason)
-        _say(reason)
-        with suppress(CompatError):
+        try:
             self._folder.record_end(reason)
+        except CompatError:
+            _say(reason)
 
     def _redacted(self, text: str) -> str:
         public = {"aws_region", "vertex_project", "vertex_location"}

@@ -1,0 +1,76 @@
+"""The rendered configuration: what LiteLLM is told, and what it is never told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from compat_pipeline.domain.manifest import Manifest
+from compat_pipeline.emulator.credentials import EmulatorCredentials
+from compat_pipeline.ground.errors import CompatError
+from compat_pipeline.ground.manifest_file import load_manifest
+from compat_pipeline.proxy.config import EmbeddedUpstreams, ProxyConfig, render_config
+from compat_pipeline_tests.pins import LITELLM
+
+GOLDEN = Path(__file__).parent / "golden" / "config.yaml"
+
+
+def render(port: int = 1, version: str = LITELLM, manifest: Manifest | None = None) -> ProxyConfig:
+    upstreams = EmbeddedUpstreams(base_url=f"http://127.0.0.1:{port}", credentials=EmulatorCredentials.generate())
+    return render_config(
+        manifest or load_manifest({}), upstreams, litellm_version=version, master_key=f"sk-{port}-master"
+    )
+
+
+def test_the_packaged_manifest_renders_to_the_golden_file() -> None:
+    assert render().text == GOLDEN.read_text()
+
+
+def test_the_text_and_its_digest_are_the_same_whatever_the_ports_and_secrets() -> None:
+    one, other = render(port=1), render(port=2)
+    assert one.environment != other.environment
+    assert (one.text, one.digest) == (other.text, other.digest)
+
+
+def test_no_secret_and_no_address_stands_in_the_text() -> None:
+    config = render()
+    assert [name for name, value in config.environment.items() if value in config.text] == []
+
+
+def test_every_reference_is_resolved_by_the_environment_and_nothing_is_left_over() -> None:
+    config = render()
+    references = {word.removeprefix("os.environ/") for word in config.text.split() if word.startswith("os.environ/")}
+    assert references == set(config.environment)
+
+
+def test_every_target_of_the_manifest_is_served_under_its_own_name() -> None:
+    manifest = load_manifest({})
+    served = [entry["model_name"] for entry in yaml.safe_load(render(manifest=manifest).text)["model_list"]]
+    assert served == manifest.targets
+
+
+@pytest.mark.parametrize("setting", ["drop_params", "modify_params", "forward_client_headers_to_llm_api"])
+def test_nothing_that_hides_errors_is_set(setting: str) -> None:
+    assert setting not in render().text
+
+
+@pytest.mark.parametrize(
+    ("version", "ending"),
+    [
+        ("1.83.14", "/models/claude-sonnet-4-6:streamRawPredict"),
+        ("1.90.0", "/models/claude-sonnet-4-6:streamRawPredict"),
+        ("1.91.0", "/models/claude-sonnet-4-6"),
+        (LITELLM, "/models/claude-sonnet-4-6"),
+    ],
+)
+def test_the_vertex_address_has_the_form_that_the_version_expects(version: str, ending: str) -> None:
+    assert render(version=version).environment["UPSTREAM_VERTEX_URL_CLAUDE_SONNET_4_6"].endswith(ending)
+
+
+def test_a_route_that_no_upstream_speaks_is_refused_by_name() -> None:
+    provider = load_manifest({}).providers[0]
+    strange = provider.model_copy(update={"id": "mine", "routes": dict.fromkeys(provider.routes, "mistral/large")})
+    with pytest.raises(CompatError, match="'mine' is routed to 'mistral/large'"):
+        render(manifest=load_manifest({}).model_copy(update={"providers": (strange,)}))

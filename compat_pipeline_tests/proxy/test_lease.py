@@ -1,0 +1,325 @@
+"""A leased proxy, real from end to end: LiteLLM and the embedded providers as processes under their supervisor."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from compat_pipeline.emulator.credentials import EmulatorCredentials
+from compat_pipeline.ground.errors import CompatError
+from compat_pipeline.ground.home import CompatHome
+from compat_pipeline.ground.manifest_file import load_manifest
+from compat_pipeline.proxy.config import EmbeddedUpstreams, render_config
+from compat_pipeline.proxy.folder import RecordedProcess, RuntimeFolder
+from compat_pipeline.proxy.lease import ProxyDown, Runtime, RuntimeSpec, lease, reap, stop_idle, why_down
+from compat_pipeline.proxy.process import free_port
+from compat_pipeline.proxy.release import LitellmRelease
+from compat_pipeline.proxy.routes import try_routes
+from compat_pipeline.proxy.supervisor import Supervisor
+from compat_pipeline.proxy.venv import ProxyVenv
+from compat_pipeline.wire.exchange import UpstreamControl
+from compat_pipeline_tests.proxy.stand_in import stand_in_venv
+
+LONG_S = 600.0
+NO_SUCH_MODEL = "anthropic/claude-of-tomorrow"
+
+
+@pytest.fixture(scope="module")
+def spec(litellm_release: LitellmRelease, proxy_venv: ProxyVenv) -> RuntimeSpec:
+    """The packaged manifest, and beside it a provider whose routes lead to a model that does not exist."""
+    manifest = load_manifest({})
+    routes = dict.fromkeys((model.id for model in manifest.models), NO_SUCH_MODEL)
+    broken = manifest.providers[0].model_copy(update={"id": "broken", "routes": routes})
+    manifest = manifest.model_copy(update={"providers": (*manifest.providers, broken)})
+    return RuntimeSpec(release=litellm_release, venv=proxy_venv, manifest=manifest)
+
+
+def home_in(folder: Path) -> CompatHome:
+    return CompatHome(root=folder, cache=folder / "cache")
+
+
+@pytest.fixture
+def own_home(tmp_path: Path) -> Iterator[CompatHome]:
+    """A home of one test's own; what a failing test leaves up is taken down."""
+    home = home_in(tmp_path / "home")
+    yield home
+    stop_idle(home)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> CompatHome:
+    return home_in(tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(scope="module")
+def up(spec: RuntimeSpec, home: CompatHome) -> Iterator[Runtime]:
+    """One proxy for the tests that only look at it."""
+    with lease(spec, home, linger_s=0) as runtime:
+        yield runtime
+
+
+def processes_of(home: CompatHome) -> list[psutil.Process]:
+    """Every living process that was started for `home`."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            words = [*process.cmdline(), *process.environ().values()]
+            if process.pid != os.getpid() and any(str(home.root) in word for word in words):
+                found.append(process)
+    return found
+
+
+def eventually(condition: Callable[[], bool], patience_s: float = 30) -> bool:
+    deadline = time.monotonic() + patience_s
+    while not (met := condition()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return met
+
+
+def is_gone(home: CompatHome) -> bool:
+    return not processes_of(home) and RuntimeFolder.every(home) == []
+
+
+def child(home: CompatHome, key: str, name: str) -> int:
+    return next(process.pid for process in RuntimeFolder.of(home, key).recorded() if process.name == name)
+
+
+@contextmanager
+def holder(spec: RuntimeSpec, home: CompatHome, folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that holds a lease with a long linger; its first line of output is the proxy's address."""
+    (file := folder / "spec.json").write_text(spec.model_dump_json())
+    argv = [sys.executable, "-m", "compat_pipeline_tests.proxy.holder", file, home.root, home.cache]
+    process = subprocess.Popen(list(map(str, argv)), stdout=subprocess.PIPE, text=True)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_every_route_of_the_packaged_manifest_answers_a_real_message(up: Runtime) -> None:
+    assert {target: up.routes[target] for target in load_manifest({}).targets} == dict.fromkeys(
+        load_manifest({}).targets, "ok"
+    )
+
+
+def test_a_route_that_is_broken_is_recorded_and_does_not_stop_the_others(up: Runtime) -> None:
+    assert all(up.routes[f"broken/{model.id}"].startswith("404: ") for model in load_manifest({}).models)
+
+
+def test_the_descriptor_says_which_proxy_it_is(up: Runtime, spec: RuntimeSpec) -> None:
+    assert (up.key, up.litellm_version, up.venv_digest) == (spec.key, spec.release.version, spec.venv.digest)
+    assert up.upstream == "emulated"
+
+
+def test_the_descriptor_is_for_its_owner_only(up: Runtime, home: CompatHome) -> None:
+    path = RuntimeFolder.of(home, up.key).runtime
+    assert Runtime.load(path) == up
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_the_upstreams_can_be_asked_what_they_saw(up: Runtime) -> None:
+    with closing(UpstreamControl(up.control_url, up.control_token)) as control:
+        assert set(control.health().values()) == {"ok"}
+
+
+def test_concurrent_leases_share_one_proxy(up: Runtime, spec: RuntimeSpec, home: CompatHome) -> None:
+    def borrow(_: int) -> Runtime:
+        with lease(spec, home, linger_s=0) as runtime:
+            return runtime
+
+    with ThreadPoolExecutor(4) as pool:
+        assert set(map(Runtime.model_dump_json, pool.map(borrow, range(4)))) == {up.model_dump_json()}
+    assert why_down(home, up) is None
+
+
+def test_a_proxy_in_use_is_neither_stopped_nor_reaped(up: Runtime, home: CompatHome) -> None:
+    stop_idle(home)
+    reap(home)
+    assert why_down(home, up) is None
+    assert httpx.get(f"{up.proxy_url}/health/liveliness", trust_env=False).status_code == 200
+
+
+def test_the_proxy_refuses_a_wrong_key(up: Runtime) -> None:
+    assert all(answer.startswith("400: ") for answer in try_routes(up.proxy_url, "sk-wrong", ["broken/x"]).values())
+
+
+def test_nothing_listens_beyond_loopback(up: Runtime, home: CompatHome) -> None:
+    listening = {
+        connection.laddr.ip
+        for process in processes_of(home)
+        for connection in process.net_connections()
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert listening == {"127.0.0.1"}
+    assert up.proxy_url.startswith("http://127.0.0.1:")
+
+
+def test_no_secret_is_in_a_command_line_or_a_log(up: Runtime, home: CompatHome) -> None:
+    shown = [word for process in processes_of(home) for word in process.cmdline()]
+    logs = list(RuntimeFolder.of(home, up.key).logs.iterdir())
+    assert {log.name for log in logs} == {"proxy.log", "emulator.log", "supervisor.log"}
+    for text in (*shown, *(log.read_text() for log in logs)):
+        assert up.api_key not in text
+        assert up.control_token not in text
+
+
+def test_the_proxy_sees_nothing_of_our_environment(up: Runtime, home: CompatHome) -> None:
+    theirs = psutil.Process(child(home, up.key, "LiteLLM")).environ()
+    assert theirs["HOME"].startswith(str(home.root))
+    assert not {name for name in theirs if name.startswith("COMPAT_") or name in os.environ} - {
+        *("PATH", "HOME", "LANG", "TMPDIR", "PYTHONUNBUFFERED", "LC_CTYPE")
+    }
+
+
+def test_a_lingering_proxy_is_taken_over_by_the_next_lease_and_gone_once_its_holder_is_killed(
+    spec: RuntimeSpec, own_home: CompatHome, tmp_path: Path
+) -> None:
+    with lease(spec, own_home, linger_s=LONG_S) as first:
+        pass
+    with holder(spec, own_home, tmp_path) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline().strip() == first.proxy_url
+        assert why_down(own_home, first) is None
+        other.kill()
+        other.wait()
+        assert eventually(lambda: is_gone(own_home))
+    assert why_down(own_home, first) is not None
+
+
+def test_whatever_is_killed_leaves_nothing_and_the_next_lease_starts_cleanly(
+    spec: RuntimeSpec, own_home: CompatHome
+) -> None:
+    with lease(spec, own_home, linger_s=LONG_S) as first:
+        os.kill(first.supervisor_pid, signal.SIGKILL)
+        if sys.platform.startswith("linux"):
+            assert eventually(lambda: processes_of(own_home) == [])
+        assert "killed" in (why_down(own_home, first) or "")
+        with lease(spec, own_home, linger_s=LONG_S) as second:
+            assert second.supervisor_pid != first.supervisor_pid
+            assert why_down(own_home, second) is None
+            os.kill(child(own_home, second.key, "LiteLLM"), signal.SIGKILL)
+            assert eventually(lambda: why_down(own_home, second) is not None)
+            reason = why_down(own_home, second) or ""
+            assert "LiteLLM was killed by signal 9; its last lines:" in reason
+            assert "POST /v1/messages" in reason
+            assert eventually(lambda: processes_of(own_home) == [])
+    assert is_gone(own_home)
+
+
+@pytest.fixture
+def quick(spec: RuntimeSpec, tmp_path: Path) -> RuntimeSpec:
+    """A runtime whose LiteLLM is a stand-in."""
+    return spec.model_copy(update={"venv": stand_in_venv(tmp_path)})
+
+
+def test_an_idle_proxy_is_stopped_on_request(quick: RuntimeSpec, own_home: CompatHome) -> None:
+    with lease(quick, own_home, linger_s=LONG_S) as runtime:
+        pass
+    assert why_down(own_home, runtime) is None
+    stop_idle(own_home)
+    assert is_gone(own_home)
+
+
+def test_a_proxy_lingers_no_longer_than_it_was_told(quick: RuntimeSpec, own_home: CompatHome) -> None:
+    with lease(quick, own_home, linger_s=0.1):
+        pass
+    assert eventually(lambda: is_gone(own_home))
+
+
+def test_an_exception_in_the_block_ends_the_proxy_without_lingering(quick: RuntimeSpec, own_home: CompatHome) -> None:
+    with pytest.raises(KeyboardInterrupt), lease(quick, own_home, linger_s=LONG_S):
+        raise KeyboardInterrupt
+    assert is_gone(own_home)
+
+
+def test_a_holder_that_is_killed_during_the_start_leaves_nothing(
+    quick: RuntimeSpec, own_home: CompatHome, tmp_path: Path
+) -> None:
+    with holder(quick, own_home, tmp_path) as other:
+        stages = RuntimeFolder.of(own_home, quick.key).progress
+        assert eventually(lambda: stages.is_file() and stages.read_text() != "")
+        other.kill()
+        other.wait()
+        assert eventually(lambda: is_gone(own_home))
+
+
+def test_a_port_that_was_taken_meanwhile_is_given_up_for_the_next(spec: RuntimeSpec, tmp_path: Path) -> None:
+    folder = RuntimeFolder.of(home_in(tmp_path), spec.key)
+    folder.logs.mkdir(parents=True)
+    with folder.changing():
+        mine = folder.hold()
+    folder.spec.write_text(spec.model_dump_json())
+    supervisor = Supervisor(folder)
+    upstreams = EmbeddedUpstreams(base_url="http://127.0.0.1:9", credentials=EmulatorCredentials.generate())
+    config = render_config(spec.manifest, upstreams, litellm_version=spec.release.version, master_key="sk-mine")
+    with closing(socket.create_server(("127.0.0.1", 0))) as stranger:
+        free = free_port()
+        try:
+            found = supervisor.start_proxy(config, [stranger.getsockname()[1], free])
+        finally:
+            supervisor.end()
+    assert found == f"http://127.0.0.1:{free}"
+    folder.release(mine)
+
+
+def test_a_proxy_that_does_not_come_up_says_why_keeps_its_secrets_and_leaves_nothing(
+    spec: RuntimeSpec, own_home: CompatHome, tmp_path: Path
+) -> None:
+    (tmp_path / "litellm").write_text('#!/bin/sh\necho "no module named $LITELLM_MASTER_KEY"\nexit 3\n')
+    (tmp_path / "litellm").chmod(0o755)
+    broken = spec.model_copy(update={"venv": ProxyVenv(python=tmp_path / "python", digest="broken")})
+    with pytest.raises(ProxyDown) as refusal, lease(broken, own_home, linger_s=LONG_S):
+        pytest.fail("there is no proxy")
+    assert "LiteLLM ended with exit code 3; its last lines:\n    no module named ***" in str(refusal.value)
+    assert is_gone(own_home)
+
+
+def test_what_a_killed_supervisor_left_behind_is_reaped(own_home: CompatHome) -> None:
+    """As it is where the kernel does not end a process with its parent."""
+    folder = RuntimeFolder.of(own_home, "litellm-0")
+    with subprocess.Popen(["sleep", "600"], start_new_session=True) as orphan:
+        folder.root.mkdir(parents=True)
+        folder.record([RecordedProcess.of("LiteLLM", orphan.pid)])
+        reap(own_home)
+        assert orphan.wait() == -signal.SIGKILL
+    assert RuntimeFolder.every(own_home) == []
+
+
+def test_a_process_that_got_the_pid_of_a_dead_one_is_left_alone(own_home: CompatHome) -> None:
+    folder = RuntimeFolder.of(own_home, "litellm-0")
+    with subprocess.Popen(["sleep", "600"], start_new_session=True) as stranger:
+        folder.root.mkdir(parents=True)
+        recorded = RecordedProcess.of("LiteLLM", stranger.pid)
+        folder.record([recorded.model_copy(update={"created": recorded.created - 60})])
+        reap(own_home)
+        assert stranger.poll() is None
+        stranger.kill()
+
+
+def test_a_home_that_cannot_be_written_is_named(spec: RuntimeSpec) -> None:
+    with pytest.raises(CompatError, match="/dev/null"), lease(spec, home_in(Path("/dev/null/home")), linger_s=0):
+        pytest.fail("there is no home")
+
+
+def test_specs_that_run_different_things_do_not_share(spec: RuntimeSpec) -> None:
+    manifest = load_manifest({})
+    others = [
+        spec.model_copy(update={"corruptible": True}),
+        spec.model_copy(update={"manifest": manifest}),
+        spec.model_copy(update={"venv": spec.venv.model_copy(update={"digest": "other"})}),
+    ]
+    assert len({spec.key, *(other.key for other in others)}) == 4

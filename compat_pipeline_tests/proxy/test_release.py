@@ -1,0 +1,93 @@
+"""Resolving a release through the real package client."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from packaging.version import Version
+
+from compat_pipeline.domain.versions import is_denied_litellm
+from compat_pipeline.ground.errors import CompatError
+from compat_pipeline.proxy.release import LitellmRelease, locked_version, resolve_litellm
+from compat_pipeline_tests.pins import LITELLM
+
+PYTHON = Path(sys.executable)
+NOWHERE = "http://127.0.0.1:9/simple"
+
+
+@pytest.fixture
+def no_index(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UV_DEFAULT_INDEX", NOWHERE)
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+
+
+@pytest.mark.parametrize("request_", [LITELLM, f"v{LITELLM}", f"v{LITELLM}-stable"])
+def test_a_version_and_both_tag_forms_mean_the_same_release(
+    request_: str, litellm_release: LitellmRelease, shared_cache: Path
+) -> None:
+    found = resolve_litellm(request_, shared_cache, PYTHON)
+    assert (found.version, found.digest) == (LITELLM, litellm_release.digest)
+    assert found.policy == request_
+
+
+def test_the_lock_pins_everything_with_hashes_and_names_no_address(litellm_release: LitellmRelease) -> None:
+    text = litellm_release.lock.read_text()
+    requirements = [line for line in text.splitlines() if line and not line.startswith(" ")]
+    assert all(re.fullmatch(r"[A-Za-z0-9._\-\[\]]+==\S+( ;.*)? \\", line) for line in requirements)
+    assert text.count("--hash=sha256:") >= len(requirements)
+    assert "://" not in text
+    assert hashlib.sha256(text.encode()).hexdigest() == litellm_release.digest
+
+
+def test_the_lock_holds_what_the_vertex_routes_need(litellm_release: LitellmRelease) -> None:
+    assert locked_version(litellm_release.lock.read_text(), "google-auth")
+
+
+def test_latest_is_a_final_version_that_is_not_denied(shared_cache: Path) -> None:
+    found = resolve_litellm("latest", shared_cache, PYTHON)
+    assert Version(found.version) >= Version(LITELLM)
+    assert not Version(found.version).is_prerelease
+    assert not is_denied_litellm(found.version)
+
+
+def test_a_version_that_misses_an_upper_bound_gets_it(tmp_path: Path) -> None:
+    lock = resolve_litellm("1.96.2", tmp_path, PYTHON).lock.read_text()
+    assert locked_version(lock, "fastapi") == "0.136.3"
+
+
+@pytest.mark.usefixtures("litellm_release", "no_index")
+def test_a_pin_that_was_resolved_before_needs_no_network(shared_cache: Path) -> None:
+    assert resolve_litellm(LITELLM, shared_cache, PYTHON).version == LITELLM
+
+
+@pytest.mark.usefixtures("no_index")
+def test_an_index_that_cannot_be_reached_is_said_to_be_so(tmp_path: Path) -> None:
+    with pytest.raises(CompatError, match=r"cannot resolve the newest LiteLLM.*\n(.|\n)*check the network"):
+        resolve_litellm("latest", tmp_path, PYTHON)
+
+
+def test_a_version_that_does_not_exist_is_refused_by_name_and_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(CompatError, match=r"cannot resolve LiteLLM 9\.9\.9:(.|\n)*there is no version"):
+        resolve_litellm("9.9.9", tmp_path, PYTHON)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize("version", ["1.82.7", "v1.82.8-stable", "1.107.3"])
+def test_a_denied_version_is_refused_with_its_reason(version: str, tmp_path: Path) -> None:
+    with pytest.raises(CompatError, match="must not be installed: withdrawn"):
+        resolve_litellm(version, tmp_path, PYTHON)
+
+
+@pytest.mark.parametrize("request_", ["newest", "1.106", "v1.106.2-nightly", ""])
+def test_a_request_that_names_no_final_version_is_refused(request_: str, tmp_path: Path) -> None:
+    with pytest.raises(CompatError, match="give a version such as"):
+        resolve_litellm(request_, tmp_path, PYTHON)
+
+
+def test_a_python_that_does_not_run_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CompatError, match="no-python is not a Python that runs"):
+        resolve_litellm(LITELLM, tmp_path, tmp_path / "no-python")

@@ -1,0 +1,75 @@
+"""The proxy's venv: one per exact lock, built once, never trusted half-built."""
+
+from __future__ import annotations
+
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from compat_pipeline.ground.errors import CompatError
+from compat_pipeline.proxy.release import LitellmRelease
+from compat_pipeline.proxy.venv import ProxyVenv, ensure_venv
+
+PYTHON = Path(sys.executable)
+
+
+@pytest.fixture(scope="module")
+def own_cache(tmp_path_factory: pytest.TempPathFactory, litellm_release: LitellmRelease) -> Path:
+    """A cache of our own, with one venv that two threads asked for at once."""
+    cache = tmp_path_factory.mktemp("cache")
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda _: ensure_venv(litellm_release, cache, PYTHON), range(2))
+    assert first == second
+    return cache
+
+
+def folder_of(venv: ProxyVenv) -> Path:
+    return venv.python.parents[1]
+
+
+def identity(venv: ProxyVenv) -> int:
+    return folder_of(venv).stat().st_ino
+
+
+def test_a_venv_that_is_there_is_used_again_without_a_network(
+    own_cache: Path, litellm_release: LitellmRelease, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    before = ensure_venv(litellm_release, own_cache, PYTHON)
+    inode = identity(before)
+    assert ensure_venv(litellm_release, own_cache, PYTHON) == before
+    assert identity(before) == inode
+    assert before.digest == litellm_release.digest
+
+
+def test_an_install_that_was_interrupted_is_done_anew(own_cache: Path, litellm_release: LitellmRelease) -> None:
+    venv = ensure_venv(litellm_release, own_cache, PYTHON)
+    (folder_of(venv) / ".complete").unlink()
+    (half := next(folder_of(venv).rglob("proxy_cli.py"))).unlink()
+    ensure_venv(litellm_release, own_cache, PYTHON)
+    assert half.is_file()
+
+
+def test_a_venv_whose_litellm_does_not_answer_is_built_anew(own_cache: Path, litellm_release: LitellmRelease) -> None:
+    venv = ensure_venv(litellm_release, own_cache, PYTHON)
+    venv.python.unlink()
+    assert ensure_venv(litellm_release, own_cache, PYTHON).python.exists()
+
+
+def test_a_lock_that_was_changed_is_not_installed(tmp_path: Path, litellm_release: LitellmRelease) -> None:
+    changed = tmp_path / "lock.txt"
+    changed.write_text(litellm_release.lock.read_text() + "\nsomething==1.0\n")
+    with pytest.raises(CompatError, match="was changed since it was resolved"):
+        ensure_venv(litellm_release.model_copy(update={"lock": changed}), tmp_path, PYTHON)
+
+
+def test_an_install_that_fails_tells_why_and_leaves_no_venv_that_looks_complete(
+    tmp_path: Path, litellm_release: LitellmRelease, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"UV_CACHE_DIR": str(tmp_path / "uv"), "UV_OFFLINE": "1"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(CompatError, match="cannot install LiteLLM"):
+        ensure_venv(litellm_release, tmp_path, PYTHON)
+    assert list(tmp_path.rglob(".complete")) == []

@@ -70,7 +70,7 @@ class RuntimeFolder:
 
     @classmethod
     def every(cls, home: CompatHome) -> list[RuntimeFolder]:
-        return [cls.of(home, root.name) for root in sorted(home.runtimes.glob("*/"))]
+        return [cls.of(home, root.name) for root in sorted(home.runtimes.glob("*")) if root.is_dir()]
 
     @property
     def spec(self) -> Path:

@@ -20,7 +20,7 @@ DENIED_LITELLM: Mapping[str, str] = MappingProxyType(
 )
 """LiteLLM version (`*` for any patch) -> why it must never be installed, whatever an index or mirror still offers."""
 
-COOLDOWN_DAYS = 7
+COOLDOWN_DAYS = 3
 """How long a Claude Code version must have been public before policy `cooldown` takes it."""
 
 # `-stable` until mid-2026, plain since; `-nightly`, `-rc.N` and `.devN` stand beside both.

@@ -24,7 +24,7 @@ BEDROCK_BETAS = frozenset(
         "effort-2025-11-24",
         "tool-search-tool-2025-10-19",
         "tool-examples-2025-10-29",
-        # the following: proven live by LiteLLM's maintainers (litellm#41203, its list of beta headers for Bedrock)
+        # the following: from LiteLLM's list of beta headers for Bedrock; litellm#41203 shows some of them live
         "compact-2026-01-12",
         "dangerous-tool-use-2026-09-03",
         "mid-conversation-output-config-2026-07-01",
@@ -254,6 +254,11 @@ def missing_thinking(call: Call) -> str | None:
 
 
 # --- caching -----------------------------------------------------------------------------------------------------
+
+
+def unsupported_sampling(call: Call) -> str | None:
+    given = [name for name in schema.SAMPLING if name in call.request]
+    return f"`{given[0]}` is deprecated for this model." if given and not call.facts.sampling else None
 
 
 def too_many_breakpoints(call: Call) -> str | None:

@@ -11,6 +11,8 @@ from typing import Literal
 class ModelFacts:
     """`thinking` are the accepted `thinking.type`s beside `disabled`; `display` is what thinking shows by default.
 
+    `sampling`: whether temperature, top_k and top_p are accepted.
+
     Sources: Anthropic's pages on thinking (support and display by model) and prompt caching (minimum length),
     AWS's page on adaptive thinking.
     """
@@ -19,12 +21,13 @@ class ModelFacts:
     thinking: frozenset[str]
     display: Literal["summarized", "omitted"]
     min_cached_tokens: int
+    sampling: bool = True
 
 
 _MODELS = (
     ModelFacts("claude-haiku-4-5", frozenset({"enabled"}), "summarized", 4096),
     ModelFacts("claude-sonnet-4-6", frozenset({"enabled", "adaptive"}), "summarized", 1024),
-    ModelFacts("claude-opus-4-7", frozenset({"adaptive"}), "omitted", 4096),
+    ModelFacts("claude-opus-4-7", frozenset({"adaptive"}), "omitted", 4096, sampling=False),
 )
 
 _IDS = {

@@ -171,6 +171,13 @@ REFUSALS: tuple[Refusal, ...] = (
         complaints.missing_thinking,
     ),
     Refusal(
+        "P1",
+        _ALL,
+        "[I] litellm#26444, RooCodeInc/Roo-Code#12162 (Bedrock)",
+        "every request to a newer model that carries a sampling parameter is refused",
+        complaints.unsupported_sampling,
+    ),
+    Refusal(
         "K1",
         _ALL,
         "[D] Anthropic prompt caching: at most four breakpoints",

@@ -21,9 +21,9 @@ from compat_pipeline.emulator.contract import Json
 
 _HEADER_FIELDS = frozenset({"betas", "workspace_id", "user_profile_id"})
 # Newer editions of the published types leave these out, because newer models refuse them (rule P1); older ones do not.
-_SAMPLING = ("temperature", "top_k", "top_p")
+SAMPLING = ("temperature", "top_k", "top_p")
 _FIELDS_OF_WIRES = {
-    **dict.fromkeys(_SAMPLING, core.typed_dict_field(core.float_schema(), required=False)),
+    **dict.fromkeys(SAMPLING, core.typed_dict_field(core.float_schema(), required=False)),
     "stream": core.typed_dict_field(core.bool_schema(), required=False),
     "anthropic_version": core.typed_dict_field(core.str_schema(), required=True),
     "anthropic_beta": core.typed_dict_field(core.list_schema(core.str_schema()), required=False),
@@ -83,7 +83,7 @@ def _validator(body_type: BodyType) -> SchemaValidator:
     body = dict(published["schema"]["items_schema"] if definitions else published["items_schema"])
     gone = _HEADER_FIELDS | body_type.lacks
     body["fields"] = {name: field for name, field in body["fields"].items() if name not in gone}
-    body["fields"] |= {name: _FIELDS_OF_WIRES[name] for name in (*body_type.adds, *_SAMPLING)}
+    body["fields"] |= {name: _FIELDS_OF_WIRES[name] for name in (*body_type.adds, *SAMPLING)}
     schema = _strict(body, definitions)
     return SchemaValidator(
         core.definitions_schema(schema, [_strict(entry, definitions) for entry in definitions.values()])

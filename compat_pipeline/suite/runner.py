@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
@@ -13,6 +12,7 @@ from compat_pipeline.domain.cell import Cell
 from compat_pipeline.domain.observation import Inconclusive, Observation
 from compat_pipeline.ground.home import CompatHome, make_folder
 from compat_pipeline.ground.process import end_group, spawn
+from compat_pipeline.ground.scratch import scratch_folder
 from compat_pipeline.suite.settings import SETTINGS_VARIABLE, SuiteSettings
 
 SUITE = Path(__file__).parent
@@ -37,10 +37,9 @@ def run_suite(
     `harness`. Closing the iterator early ends pytest and every CLI it started.
     """
     log = make_folder(home.logs) / "suite.log"
-    make_folder(settings.scratch)
-    with tempfile.TemporaryDirectory(dir=settings.scratch, prefix="suite-") as folder:
+    with scratch_folder(home.scratch) as folder:
         pending = dict.fromkeys(cells)
-        for observation in _stream(cells, settings, home, Path(folder), log, workers):
+        for observation in _stream(cells, settings, home, folder, log, workers):
             pending.pop(observation.cell, None)
             yield observation
     for cell in pending:
@@ -51,7 +50,7 @@ def _stream(
     cells: Sequence[Cell], settings: SuiteSettings, home: CompatHome, folder: Path, log: Path, workers: int
 ) -> Iterator[Observation]:
     settings_file, cells_file = folder / "suite.json", folder / "cells"
-    settings.save(settings_file)
+    settings.model_copy(update={"scratch": folder}).save(settings_file)
     cells_file.write_text("\n".join(cell.key for cell in cells))
     reader, writer = os.pipe()
     environment = {

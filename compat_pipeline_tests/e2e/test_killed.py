@@ -49,4 +49,4 @@ def test_a_run_stopped_in_the_middle_can_be_started_again(
     again = site.run("compat", "run", "--cells", "vision|azure/claude-haiku-4-5")
     assert again.returncode == 0, again.stdout + again.stderr
     assert finished_cells(site) == kept + 1
-    assert not list(site.home.scratch.glob("*"))
+    assert not list(site.home.scratch.glob("scratch-*"))

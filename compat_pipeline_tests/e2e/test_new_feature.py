@@ -59,7 +59,7 @@ def test_a_made_up_feature_gets_its_row(tmp_path: Path, shared_cache: Path) -> N
     shutil.copy(Path(__file__).parents[2] / "dagster.yaml", package.parent)
     add_feature(package)
     site = make_site(tmp_path, shared_cache, PYTHONPATH=str(package.parent))
-    done = site.run("python", "-m", "compat_pipeline.command.main", "run", "--cells", "echo|*")
+    done = site.run("python", "-m", "compat_pipeline", "run", "--cells", "echo|*")
     assert done.returncode == 0, done.stdout + done.stderr
     assert row(site, "echo") == {
         "anthropic": {"status": "pass"},

@@ -126,6 +126,14 @@ def violations(nonce: str) -> list[Violation]:
             "system.0.cache_control.ephemeral.scope: Extra inputs are not permitted",
             ask(words, system=[{"type": "text", "text": "s", "cache_control": {"type": "ephemeral", "scope": "x"}}]),
         ),
+        Violation("P1", "anthropic", "`temperature` is deprecated", ask(words, temperature=1.0), OPUS),
+        Violation(
+            "P1",
+            "bedrock_converse",
+            "The model returned the following errors: `temperature` is deprecated for this model.",
+            converse(talk(nonce), inferenceConfig={"temperature": 1.0}),
+            OPUS,
+        ),
         Violation("T1", "anthropic", "max_tokens: Field required", {"messages": [user(words)]}),
         Violation(
             "T1",

@@ -10,6 +10,9 @@ import secrets
 from compat_pipeline.domain.observation import Outcome
 from compat_pipeline.suite.cell_run import CellRun, blocks, prove
 
+# Thinking across tool calls is another feature; without it a fault of thinking cannot turn this row red.
+_NO_THINKING = {"MAX_THINKING_TOKENS": "0"}
+
 
 def probe(run: CellRun) -> Outcome:
     """Let the model echo a random word and report it."""
@@ -19,7 +22,9 @@ def probe(run: CellRun) -> Outcome:
         f"Use the Bash tool to run exactly this command: `{command}`. "
         f"Then reply with the code {nonce} followed by the command's output."
     )
-    talk = run.converse(nonce, prompt, turns=2, tools=("Bash",), allowed_tools=("Bash(echo:*)",))
+    talk = run.converse(
+        nonce, prompt, turns=2, tools=("Bash",), allowed_tools=("Bash(echo:*)",), extra_env=_NO_THINKING
+    )
 
     calls = talk.result.tool_calls
     prove([call.name for call in calls] == ["Bash"], f"one Bash call was due, the CLI saw {[c.name for c in calls]}")

@@ -32,7 +32,7 @@ def cell_results(context: dg.AssetExecutionContext, cell_runner: CellRunner) -> 
     cells = cells_of_run(context)
     versions = Versions.of_run(context, cell_runner)
     tested = [cell for cell in cells if has_test(cell)]
-    for observation in cell_runner.observe(versions.litellm, versions.claude_code, tested, context.run_id):
+    for observation in cell_runner.observe(versions.litellm, versions.claude_code, tested, context.run.run_id):
         context.add_asset_metadata(cell_metadata(observation), partition_key=observation.cell.key)
     for cell in set(cells) - set(tested):
         context.add_asset_metadata({"status": "not_tested"}, partition_key=cell.key)

@@ -88,7 +88,7 @@ def recorded(context: RunsAssets, asset: dg.AssetKey, model: type[Release]) -> R
     found = context.instance.fetch_materializations(asset, limit=_RECENT).records
     if not found:
         return None
-    mine = [record for record in found if record.run_id == context.run_id]
+    mine = [record for record in found if record.run_id == context.run.run_id]
     materialization = (mine or list(found))[0].asset_materialization
     if materialization is None:
         return None

@@ -39,7 +39,7 @@ def run_chosen_cells(
     versions = Versions.of_run(context, cell_runner)
     cells = chosen_cells(config.cells, unjudged(verdicts(cell_runner.home, versions)))
     context.log.info("%d cell(s) chosen", len(cells))
-    for observation in cell_runner.observe(versions.litellm, versions.claude_code, cells, context.run_id):
+    for observation in cell_runner.observe(versions.litellm, versions.claude_code, cells, context.run.run_id):
         yield dg.AssetMaterialization(
             cell_results.key, partition=observation.cell.key, metadata=dict(cell_metadata(observation))
         )
@@ -69,7 +69,7 @@ def run_cells() -> None:
 
 
 def chosen_cells(patterns: list[str], open_cells: list[Cell]) -> list[Cell]:
-    """The testable cells that the patterns choose, in manifest order; Failure with the choices when one matches none."""
+    """The cells with a test that the patterns choose, in manifest order; Failure when a pattern matches none."""
     try:
         named = select(MANIFEST.cells, [pattern for pattern in patterns if pattern != INCONCLUSIVE])
     except NoSuchCell as error:

@@ -11,7 +11,7 @@ import threading
 import click
 
 from compat_pipeline.ground.errors import CompatError
-from compat_pipeline.ground.home import CompatHome, make_folder
+from compat_pipeline.ground.home import CompatHome
 from compat_pipeline.ground.manifest_file import load_manifest
 from compat_pipeline.resources.registries import NpmRegistry, PythonIndex
 from compat_pipeline.resources.runtime import ProxyRuntime
@@ -49,14 +49,7 @@ def serve_proxy(litellm: str, claude_code: str) -> None:
     index, npm = PythonIndex(), NpmRegistry()
     release, cli = index.resolve(litellm), npm.fetch(npm.resolve(claude_code))
     with ProxyRuntime(linger_s=0).lease(release, index.install(release), load_manifest()) as up:
-        SuiteSettings(
-            proxy_url=up.proxy_url,
-            proxy_key=up.api_key,
-            control_url=up.control_url,
-            control_token=up.control_token,
-            claude=cli.path,
-            scratch=make_folder(home.scratch),
-        ).save(home.suite_settings)
+        SuiteSettings.for_runtime(up, cli.path, home.scratch).save(home.suite_settings)
         click.echo(f"LiteLLM {release.tag} on {up.proxy_url}, Claude Code {cli.version}  (Ctrl-C ends it)")
         click.echo("in another terminal:  .venv/bin/pytest compat_pipeline/suite/tool_use/test_anthropic.py")
         signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))

@@ -41,7 +41,7 @@ def show_matrix(home: CompatHome, console: Console | None = None) -> Compatibili
         f"  [dim]{matrix.generated_at:%Y-%m-%d %H:%M} UTC, {details.upstream} providers[/]"
     )
     console.print(_table(matrix))
-    _explain(console, [cell for cell in details.cells if cell.status in ("fail", "unjudged") and cell.attempts])
+    _explain(console, [cell for cell in details.cells if cell.status in ("fail", "unjudged") and cell.observed_at])
     if details.upstream == "emulated":
         console.print(
             "[dim]emulated: green proves LiteLLM's translation against our model of each API, not the cloud[/]"
@@ -70,12 +70,16 @@ def _table(matrix: CompatibilityMatrix) -> Table:
 
 
 def _explain(console: Console, cells: Sequence[CellDetails]) -> None:
+    by_reason: dict[tuple[str, str, str], list[str]] = {}
     for cell in cells:
-        icon, style = STATUS_STYLE[cell.status]
         reason = (cell.error or "")[:_LONGEST_REASON_CHARS]
-        console.print(
-            f"[{style}]{icon} {cell.feature}|{cell.provider}/{cell.model}[/] [dim]{cell.cause}[/] {escape(reason)}"
-        )
+        key = f"{cell.feature}|{cell.provider}/{cell.model}"
+        by_reason.setdefault((cell.status, cell.cause or "", reason), []).append(key)
+    for (status, cause, reason), keys in by_reason.items():
+        icon, style = STATUS_STYLE[status]
+        console.print(f"[{style}]{icon}[/] [dim]{cause}[/] {escape(reason)}")
+        for key in keys:
+            console.print(f"    [{style}]{key}[/]")
 
 
 def _suggest(console: Console, details: CompatibilityDetails) -> None:

@@ -69,6 +69,11 @@ class Observation(BaseModel):
     observed_at: AwareDatetime
     calls: tuple[dict[str, Any], ...] = ()
 
+    @classmethod
+    def not_run(cls, cell: Cell, outcome: Inconclusive, observed_at: AwareDatetime) -> Observation:
+        """What is known of a cell that was due but never ran, or never reported."""
+        return cls(**cell._asdict(), outcome=outcome, attempts=0, observed_at=observed_at)
+
     @property
     def cell(self) -> Cell:
         return Cell(self.feature, self.provider, self.model)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime
-from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -13,13 +12,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from compat_pipeline.domain.manifest import Manifest
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import write_atomically
+from compat_pipeline.ground.revision import code_revision
 from compat_pipeline.proxy.release import LitellmRelease
 from compat_pipeline.proxy.venv import ProxyVenv
 
 ROUTE_OK = "ok"
-
-_PACKAGE = Path(__file__).parents[1]
-_ROOMS_THAT_RUN = ("emulator", "proxy")
 
 
 class RuntimeSpec(BaseModel):
@@ -39,7 +36,7 @@ class RuntimeSpec(BaseModel):
     def key(self) -> str:
         """Equal for specs that may share one proxy; changes with the lock, the routes and the code that runs them."""
         routes = self.manifest.model_dump_json(include={"providers", "models"})
-        parts = (self.venv.digest, routes, _code_revision(), str(self.corruptible))
+        parts = (self.venv.digest, routes, code_revision("emulator", "proxy"), str(self.corruptible))
         return f"litellm-{self.release.version}-{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:10]}"
 
 
@@ -74,12 +71,3 @@ class Runtime(BaseModel):
     def save(self, path: Path) -> None:
         """Write the descriptor, readable by its owner only: it holds credentials."""
         write_atomically(path, self.model_dump_json(indent=2), mode=0o600)
-
-
-@cache
-def _code_revision() -> str:
-    digest = hashlib.sha256()
-    for room in _ROOMS_THAT_RUN:
-        for source in sorted((_PACKAGE / room).rglob("*.py")):
-            digest.update(str(source.relative_to(_PACKAGE)).encode() + b"\0" + source.read_bytes())
-    return digest.hexdigest()

@@ -1,17 +1,17 @@
 """Observing a set of cells: lease the proxy, run the suite, keep each observation the moment it is there."""
 
-import hashlib
 import logging
 import os
 from collections.abc import Iterator, Sequence
-from functools import cache
-from pathlib import Path
+from contextlib import closing
+from datetime import datetime, timezone
 
 import dagster as dg
 
 from compat_pipeline.claude.release import ClaudeCodeRelease
 from compat_pipeline.domain.cell import Cell
-from compat_pipeline.domain.observation import Fail, Inconclusive, Observation
+from compat_pipeline.domain.observation import Inconclusive, NotApplicable, Observation, Pass
+from compat_pipeline.ground.revision import code_revision
 from compat_pipeline.history.store import RunContext
 from compat_pipeline.proxy.lease import why_down
 from compat_pipeline.proxy.release import LitellmRelease
@@ -25,18 +25,10 @@ from compat_pipeline.suite.settings import SuiteSettings
 progress = logging.getLogger("compat_pipeline.progress")
 """One record per finished cell, with `observation`, `done` and `planned` as extras."""
 
-_PACKAGE = Path(__file__).parents[1]
-_ROOMS_THAT_JUDGE = ("claude", "domain", "emulator", "suite", "wire")
 
-
-@cache
 def suite_revision() -> str:
     """Digest of all code that decides what an observation says; runs of different revisions are not comparable."""
-    digest = hashlib.sha256()
-    for room in _ROOMS_THAT_JUDGE:
-        for source in sorted((_PACKAGE / room).rglob("*.py")):
-            digest.update(str(source.relative_to(_PACKAGE)).encode() + b"\0" + source.read_bytes())
-    return digest.hexdigest()[:12]
+    return code_revision("claude", "domain", "emulator", "suite", "wire")[:12]
 
 
 class CellRunner(dg.ConfigurableResource):
@@ -66,30 +58,29 @@ class CellRunner(dg.ConfigurableResource):
         )
         cli, venv = self.npm.fetch(claude_code), self.python_index.install(litellm)
         with self.runtime.lease(litellm, venv, self.home.manifest) as proxy:
-            settings = SuiteSettings(
-                proxy_url=proxy.proxy_url,
-                proxy_key=proxy.api_key,
-                control_url=proxy.control_url,
-                control_token=proxy.control_token,
-                claude=cli.path,
-                scratch=self.home.paths.scratch,
-            )
-            workers = self.workers or os.cpu_count() or 1
-            for done, seen in enumerate(run_suite(cells, settings, self.home.paths, workers=workers), start=1):
-                observation = self._without_blame_for_a_dead_proxy(seen, proxy)
-                self.home.history.append(run, [observation])
-                progress.info(
-                    "%s %s",
-                    observation.outcome.status,
-                    observation.cell.key,
-                    extra={"observation": observation, "done": done, "planned": len(cells)},
-                )
-                yield observation
+            settings = SuiteSettings.for_runtime(proxy, cli.path, self.home.paths.scratch)
+            for done, seen in enumerate(self._until_the_proxy_dies(cells, settings, proxy), start=1):
+                self.home.history.append(run, [seen])
+                extra = {"observation": seen, "done": done, "planned": len(cells)}
+                progress.info("%s %s", seen.outcome.status, seen.cell.key, extra=extra)
+                yield seen
 
-    def _without_blame_for_a_dead_proxy(self, seen: Observation, proxy: Runtime) -> Observation:
-        """A cell that failed because the proxy is gone says nothing about the feature."""
-        if not isinstance(seen.outcome, Fail | Inconclusive):
-            return seen
-        if (reason := why_down(self.home.paths, proxy)) is None:
-            return seen
-        return seen.model_copy(update={"outcome": Inconclusive(cause="environment", error=reason)})
+    def _until_the_proxy_dies(
+        self, cells: Sequence[Cell], settings: SuiteSettings, proxy: Runtime
+    ) -> Iterator[Observation]:
+        """The suite's observations; once the proxy is gone, neither a failed cell nor one not yet run is to blame."""
+        pending = dict.fromkeys(cells)
+        workers = self.workers or os.cpu_count() or 1
+        with closing(run_suite(cells, settings, self.home.paths, workers=workers)) as suite:
+            for seen in suite:
+                conclusive = isinstance(seen.outcome, Pass | NotApplicable)
+                reason = None if conclusive else why_down(self.home.paths, proxy)
+                if reason is not None:
+                    break
+                pending.pop(seen.cell, None)
+                yield seen
+            else:
+                return
+        outcome = Inconclusive(cause="environment", error=reason)
+        for cell in pending:
+            yield Observation.not_run(cell, outcome, datetime.now(timezone.utc))

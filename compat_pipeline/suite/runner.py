@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -30,7 +30,7 @@ def _test_file(cell: Cell) -> Path:
 
 def run_suite(
     cells: Sequence[Cell], settings: SuiteSettings, home: CompatHome, *, workers: int
-) -> Iterator[Observation]:
+) -> Generator[Observation, None, None]:
     """One observation per cell, in the order they finish.
 
     A cell whose test never reported (pytest died, a file does not import) comes last, as inconclusive with cause
@@ -87,11 +87,5 @@ def _pytest(workers: int) -> list[str]:
 
 def _never_reported(cell: Cell, log: Path) -> Observation:
     tail = log.read_text(errors="replace")[-_LOG_TAIL_CHARS:].strip()
-    return Observation(
-        feature=cell.feature,
-        provider=cell.provider,
-        model=cell.model,
-        outcome=Inconclusive(cause="harness", error=f"the test never reported; pytest's last words:\n{tail}"),
-        attempts=0,
-        observed_at=datetime.now(timezone.utc),
-    )
+    outcome = Inconclusive(cause="harness", error=f"the test never reported; pytest's last words:\n{tail}")
+    return Observation.not_run(cell, outcome, datetime.now(timezone.utc))

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import CompatHome, write_atomically
+from compat_pipeline.proxy.runtime import Runtime
 
 SETTINGS_VARIABLE = "COMPAT_SUITE"
 """Names the settings file; `COMPAT_PROXY_URL` and its companions take precedence over it."""
@@ -35,6 +36,18 @@ class SuiteSettings(BaseModel):
     claude: Path
     scratch: Path
     retries: int = Field(default=2, ge=0)
+
+    @classmethod
+    def for_runtime(cls, runtime: Runtime, claude: Path, scratch: Path) -> SuiteSettings:
+        """The settings that lead to a running proxy and its upstreams."""
+        return cls(
+            proxy_url=runtime.proxy_url,
+            proxy_key=runtime.api_key,
+            control_url=runtime.control_url,
+            control_token=runtime.control_token,
+            claude=claude,
+            scratch=scratch,
+        )
 
     def save(self, path: Path) -> None:
         write_atomically(path, self.model_dump_json(), mode=0o600)

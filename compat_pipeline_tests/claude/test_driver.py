@@ -12,7 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from compat_pipeline.claude.binary import ClaudeCli
@@ -21,6 +20,7 @@ from compat_pipeline.claude.stream import Attempt, ClaudeResult, CliError, ToolC
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.wire.grammar import check_message_events
 from compat_pipeline_tests.claude.loopback import ANSWER, SIGNATURE, TOKEN, TOOL_INPUT, LoopbackApi, closed_port
+from compat_pipeline_tests.processes import gone
 
 MODEL = "anthropic/claude-sonnet-4-6"
 GATEWAY = Gateway("http://127.0.0.1:9", TOKEN)
@@ -38,19 +38,6 @@ def ask(claude_cli: ClaudeCli, api: LoopbackApi, sandbox: Sandbox) -> Callable[.
 
 
 Ask = Callable[..., ClaudeResult]
-
-
-def gone(pid: int) -> bool:
-    """Wait for a process to disappear."""
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        try:
-            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
-                return True
-        except psutil.NoSuchProcess:
-            return True
-        time.sleep(0.02)
-    return False
 
 
 def read_when_written(path: Path) -> str:

@@ -6,7 +6,6 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,7 +81,7 @@ def full_run(full_site: Site) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="session")
-def small_site(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Iterator[Site]:
+def small_site(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Site:
     """A home whose manifest plans four cells, with Dagster's settings in place."""
     root = tmp_path_factory.mktemp("small")
     (root / "manifest.yaml").write_text(SMALL_MANIFEST)
@@ -90,7 +89,7 @@ def small_site(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> 
     site.home.dagster.mkdir()
     settings = Path(__file__).parents[2] / "dagster.yaml"
     (site.home.dagster / "dagster.yaml").write_text(settings.read_text())
-    yield site
+    return site
 
 
 def free_port() -> int:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import signal
 import subprocess
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from compat_pipeline.history.store import History
@@ -23,11 +26,8 @@ def finished_cells(site: Site) -> int:
     return len(History(site.home.history).observations(f"v{LITELLM}", CLAUDE_CODE, "emulated"))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
-def test_a_run_stopped_in_the_middle_can_be_started_again(
-    tmp_path: Path, shared_cache: Path, number: signal.Signals
-) -> None:
-    site = make_site(tmp_path, shared_cache)
+def started(site: Site) -> subprocess.Popen[str]:
+    """`compat run` of one model's cells, once its first cell is done."""
     process = subprocess.Popen(
         [BIN / "compat", "run", "--cells", CHOICE],
         env=site.environment, cwd=site.home.root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -35,6 +35,16 @@ def test_a_run_stopped_in_the_middle_can_be_started_again(
     assert process.stdout is not None
     while "/30" not in (line := process.stdout.readline()):
         assert line, "the run ended before a cell did"
+    return process
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
+def test_a_run_stopped_in_the_middle_can_be_started_again(
+    tmp_path: Path, shared_cache: Path, number: signal.Signals
+) -> None:
+    site = make_site(tmp_path, shared_cache)
+    process = started(site)
+    assert process.stdout is not None
     process.send_signal(number)
     said = process.stdout.read()
     process.wait(PATIENCE_S)
@@ -50,3 +60,26 @@ def test_a_run_stopped_in_the_middle_can_be_started_again(
     assert again.returncode == 0, again.stdout + again.stderr
     assert finished_cells(site) == kept + 1
     assert not list(site.home.scratch.glob("scratch-*"))
+
+
+def test_cells_whose_proxy_died_are_open_and_re_run_with_one_command(tmp_path: Path, shared_cache: Path) -> None:
+    site = make_site(tmp_path, shared_cache)
+    process = started(site)
+    for proxy in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            line = " ".join(proxy.cmdline())
+            if "litellm" in line and "--config" in line and str(site.home.root) in line:
+                proxy.kill()
+    assert process.stdout is not None
+    said = process.stdout.read()
+    assert process.wait(PATIENCE_S) == 3, said
+    cells = json.loads(site.home.details.read_text())["cells"]
+    assert not [cell for cell in cells if cell["status"] == "fail"]
+    assert {cell["cause"] for cell in cells if cell["status"] == "unjudged" and "observed_at" in cell} == {
+        "environment"
+    }
+
+    again = site.run("compat", "run", "--cells", "inconclusive")
+    assert again.returncode == 0, again.stdout + again.stderr
+    counts = json.loads(site.home.details.read_text())["counts"]
+    assert (counts["observed"], counts["inconclusive"]) == (30, 0)

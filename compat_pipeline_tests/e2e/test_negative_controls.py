@@ -81,14 +81,7 @@ def bench(
     cli = ensure_cli(resolve_claude_code(CLAUDE_CODE, npm, datetime.now(timezone.utc)), shared_cache, npm)
     spec = RuntimeSpec(release=litellm_release, venv=proxy_venv, manifest=load_manifest({}), corruptible=True)
     with lease(spec, home, linger_s=0) as up:
-        settings = SuiteSettings(
-            proxy_url=up.proxy_url,
-            proxy_key=up.api_key,
-            control_url=up.control_url,
-            control_token=up.control_token,
-            claude=cli.path,
-            scratch=home.scratch,
-        )
+        settings = SuiteSettings.for_runtime(up, cli.path, home.scratch)
         yield Bench(settings, UpstreamControl(up.control_url, up.control_token), home)
 
 

@@ -1,4 +1,4 @@
-"""Adding a feature takes three steps and no other wiring: an entry, a folder of test files, reasons where it can't be."""
+"""Adding a feature takes three steps: an entry, a folder of test files, a reason where it cannot apply."""
 
 from __future__ import annotations
 

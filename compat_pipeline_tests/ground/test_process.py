@@ -13,27 +13,14 @@ import psutil
 import pytest
 
 from compat_pipeline.ground.process import client_environment, end_group, spawn
+from compat_pipeline_tests.processes import PATIENCE_S, gone
 
 _GRANDCHILD = "import subprocess, time; subprocess.Popen(['sleep', '60']); time.sleep(60)"
-_PATIENCE_S = 10
-
-
-def gone(pid: int) -> bool:
-    """Whether the process ended within some seconds."""
-    deadline = time.monotonic() + _PATIENCE_S
-    while time.monotonic() < deadline:
-        try:
-            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
-                return True
-        except psutil.NoSuchProcess:
-            return True
-        time.sleep(0.02)
-    return False
 
 
 def first_child(pid: int) -> int:
     """The pid of a process's first child, once there is one."""
-    deadline = time.monotonic() + _PATIENCE_S
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         if children := psutil.Process(pid).children():
             return children[0].pid
@@ -62,7 +49,8 @@ def test_a_program_dies_with_its_killed_parent(tmp_path: Path) -> None:
     note = tmp_path / "pid"
     starter = (
         "import sys, time; from pathlib import Path; from compat_pipeline.ground.process import spawn;"
-        f"Path({str(note)!r}).write_text(str(spawn(['sleep', '60'], env={{'PATH': '/usr/bin:/bin'}}).pid)); time.sleep(60)"
+        "child = spawn(['sleep', '60'], env={'PATH': '/usr/bin:/bin'});"
+        f"Path({str(note)!r}).write_text(str(child.pid)); time.sleep(60)"
     )
     parent = subprocess.Popen([sys.executable, "-c", starter])
     while not note.exists() or not note.read_text():

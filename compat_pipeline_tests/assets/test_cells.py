@@ -1,0 +1,130 @@
+"""What the assets make of observations: nothing holds up the walk, nothing is silently left out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from compat_pipeline.assets import cells, matrix
+from compat_pipeline.assets.cells import cell_results
+from compat_pipeline.assets.face import CELLS, FULL_RANGE, MANIFEST, RANGE_END, RANGE_START
+from compat_pipeline.assets.matrix import compatibility_matrix
+from compat_pipeline.assets.versions import claude_code_release, litellm_release
+from compat_pipeline.automation.jobs import run_cells
+from compat_pipeline.resources.home import Home
+from compat_pipeline_tests.assets.conftest import NONE, OPEN, RED, ScriptedRunner
+
+Resources = dict[str, object]
+CHECKS = dg.load_asset_checks_from_modules([cells, matrix])
+
+
+def walk(instance: dg.DagsterInstance, resources: Resources, **options: object) -> dg.ExecuteInProcessResult:
+    """Versions, cells and matrix in one run, with their checks."""
+    stages = [litellm_release, claude_code_release, cell_results, compatibility_matrix]
+    return dg.materialize(
+        [*stages, *CHECKS],
+        instance=instance,
+        resources=resources,
+        selection=dg.AssetSelection.assets(*stages) | dg.AssetSelection.checks(*CHECKS),
+        **({"tags": FULL_RANGE} | options),  # type: ignore[arg-type]
+    )
+
+
+def statuses(instance: dg.DagsterInstance) -> dict[str, object]:
+    """Cell key -> status as materialised last."""
+    found: dict[str, object] = {}
+    for record in instance.fetch_materializations(cell_results.key, limit=1000).records:
+        materialization = record.asset_materialization
+        assert materialization is not None
+        found.setdefault(str(materialization.partition), materialization.metadata["status"].value)
+    return found
+
+
+def test_every_outcome_is_materialised_and_the_walk_goes_on(
+    instance: dg.DagsterInstance, resources: Resources, tmp_path: Path
+) -> None:
+    assert walk(instance, resources).success
+    seen = statuses(instance)
+    assert (seen[RED], seen[OPEN], seen[NONE]) == ("fail", "inconclusive", "not_applicable")
+    assert len(seen) == len(MANIFEST.cells)
+    document = json.loads((tmp_path / "compatibility-matrix.json").read_text())
+    rows = {row["id"]: row["providers"] for row in document["features"]}
+    assert rows["tool_use"]["azure"] == {"status": "fail", "error": "Claude Opus 4.7: the tool input was lost"}
+    assert rows["vision"]["anthropic"] == {"status": "not_tested"}
+    assert rows["vision"]["azure"] == {"status": "pass"}
+
+
+def evaluation(result: dg.ExecuteInProcessResult, name: str) -> dg.AssetCheckEvaluation:
+    return next(check for check in result.get_asset_check_evaluations() if check.check_name == name)
+
+
+def test_a_check_lists_what_could_not_be_judged(instance: dg.DagsterInstance, resources: Resources) -> None:
+    check = evaluation(walk(instance, resources), "every_cell_was_judged")
+    assert not check.passed
+    assert check.metadata["inconclusive"].value == {OPEN: "account: Credit balance is too low"}
+
+
+def test_a_check_lists_planned_cells_that_nothing_was_observed_of(
+    instance: dg.DagsterInstance, resources: Resources
+) -> None:
+    last = MANIFEST.cells[-1].key
+    check = evaluation(walk(instance, resources, tags={RANGE_START: last, RANGE_END: last}), "planned_is_observed")
+    assert not check.passed
+    missing = check.metadata["missing"].value
+    assert isinstance(missing, list)
+    assert len(missing) == len(MANIFEST.cells) - 1
+
+
+def test_the_inconclusive_cells_are_re_run_alone(
+    instance: dg.DagsterInstance, resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    walk(instance, resources)
+    monkeypatch.setattr(ScriptedRunner, "outcomes", {})
+    config = {"ops": {"run_chosen_cells": {"config": {"cells": ["inconclusive"]}}}}
+    result = run_cells.execute_in_process(run_config=config, resources=resources, instance=instance)
+    assert ScriptedRunner.observed[1:] == [[OPEN]]
+    assert statuses(instance)[OPEN] == "pass"
+    assert evaluation(result, "every_cell_was_judged").passed
+
+
+def test_a_pattern_that_chooses_nothing_fails_with_the_choices(
+    instance: dg.DagsterInstance, resources: Resources
+) -> None:
+    config = {"ops": {"run_chosen_cells": {"config": {"cells": ["visoin|*"]}}}}
+    with pytest.raises(dg.Failure, match=r"no cell matches 'visoin\|\*'"):
+        run_cells.execute_in_process(run_config=config, resources=resources, instance=instance)
+
+
+def test_a_run_that_dagster_would_cut_short_is_refused(instance: dg.DagsterInstance, resources: Resources) -> None:
+    key = CELLS.get_partition_keys()[0]
+    with pytest.raises(dg.Failure, match=r"tagged for 90 cells, but Dagster hands out 1"):
+        walk(instance, resources, tags={**FULL_RANGE, "dagster/partition": str(key), **key_tags(str(key))})
+
+
+def key_tags(key: str) -> dict[str, str]:
+    """The tags of a backfill that was launched from a job's page."""
+    feature, target = key.split("|")
+    return {"dagster/partition/feature": feature, "dagster/partition/target": target}
+
+
+def test_a_run_uses_the_version_it_resolved_itself(instance: dg.DagsterInstance, resources: Resources) -> None:
+    pinned = {"ops": {"litellm_release": {"config": {"version": "1.99.0"}}}}
+    dg.materialize([litellm_release], instance=instance, resources=resources, run_config=pinned)
+    result = walk(instance, resources)
+    metadata = next(
+        event.materialization.metadata
+        for event in result.get_asset_materialization_events()
+        if event.asset_key == compatibility_matrix.key
+    )
+    assert metadata["litellm_version"].value == "v1.106.2"
+
+
+def test_a_cell_alone_takes_the_versions_recorded_last(instance: dg.DagsterInstance, resources: Resources) -> None:
+    pinned = {"ops": {"litellm_release": {"config": {"version": "1.99.0"}}}}
+    dg.materialize([litellm_release], instance=instance, resources=resources, run_config=pinned)
+    dg.materialize([cell_results], instance=instance, resources=resources, partition_key=RED)
+    seen = Home().history.observations("v1.99.0", "2.1.329", "emulated")
+    assert [observation.cell.key for observation in seen] == [RED]

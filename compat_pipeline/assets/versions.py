@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import Any, TypeAlias, TypeVar
 
 import dagster as dg
@@ -58,7 +59,8 @@ def claude_code_metadata(release: ClaudeCodeRelease) -> Mapping[str, Any]:
         "version": release.version,
         "policy": release.policy,
         "integrity": release.integrity,
-        "published_at": dg.MetadataValue.timestamp(published) if published else dg.MetadataValue.text("unknown"),
+        "published_at": dg.MetadataValue.timestamp(published) if published else "unknown",
+        "age_days": (datetime.now(timezone.utc) - published).days if published else "unknown",
         "link": dg.MetadataValue.url("https://github.com/anthropics/claude-code/blob/main/CHANGELOG.md"),
         "release": dg.MetadataValue.json(release.model_dump(mode="json")),
     }

@@ -17,7 +17,6 @@ _HOME, _INDEX, _NPM, _RUNTIME = Home(), PythonIndex(), NpmRegistry(), ProxyRunti
 
 defs = dg.Definitions(
     assets=dg.load_assets_from_modules(_MODULES),
-    asset_checks=dg.load_asset_checks_from_modules(_MODULES),
     jobs=[jobs.refresh_matrix, jobs.run_cells],
     resources={
         "home": _HOME,

@@ -16,27 +16,51 @@ from compat_pipeline.domain.markdown import changes_markdown, matrix_markdown
 from compat_pipeline.domain.matrix import CompatibilityMatrix, build_matrix, dump_matrix, parse_matrix
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import write_atomically
-from compat_pipeline.resources.cell_runner import CellRunner, suite_revision
+from compat_pipeline.resources.cell_runner import CellRunner
 from compat_pipeline.resources.docs_repo import DocsRepo
 from compat_pipeline.resources.home import Home
 
+SCHEMA, ANOMALY, REGRESSION = "schema_is_valid", "no_infrastructure_anomaly", "no_regression"
 
-@dg.asset(group_name="matrix", owners=ENGINEERS, kinds={"json"}, deps=[cell_results], backfill_policy=SINGLE_RUN)
+
+@dg.asset(
+    group_name="matrix",
+    owners=ENGINEERS,
+    kinds={"json"},
+    deps=[cell_results],
+    backfill_policy=SINGLE_RUN,
+    check_specs=[
+        dg.AssetCheckSpec(
+            SCHEMA, asset="compatibility_matrix", blocking=True, description='The document is exactly schema "1".'
+        ),
+        dg.AssetCheckSpec(
+            ANOMALY,
+            asset="compatibility_matrix",
+            description="No whole row or column turned at once since the published matrix: that smells of machines.",
+        ),
+        dg.AssetCheckSpec(
+            REGRESSION, asset="compatibility_matrix", description="No cell that is published as pass fails now."
+        ),
+    ],
+)
 def compatibility_matrix(
     context: dg.AssetExecutionContext, cell_runner: CellRunner, docs_repo: DocsRepo
 ) -> dg.MaterializeResult:
     """The matrix of one LiteLLM and one Claude Code version, as the locked JSON and with its details beside it."""
-    return dg.MaterializeResult(metadata=write_matrix(cell_runner, docs_repo, Versions.of_run(context, cell_runner)))
+    return dg.MaterializeResult(
+        metadata=write_matrix(cell_runner, docs_repo, Versions.of_run(context, cell_runner)),
+        check_results=matrix_checks(cell_runner.home, docs_repo),
+    )
 
 
 def write_matrix(cell_runner: CellRunner, docs_repo: DocsRepo, versions: Versions) -> Mapping[str, Any]:
     """Write both documents; returns what a person sees of them in the UI."""
     home, now = cell_runner.home, datetime.now(timezone.utc)
-    known = verdicts(home, versions)
+    known = verdicts(cell_runner, versions)
     pair = {"litellm_version": versions.litellm.tag, "claude_code_version": versions.claude_code.version}
     matrix = build_matrix(home.manifest, known, generated_at=now, **pair)
     details = build_details(
-        home.manifest, known, generated_at=now, suite_revision=suite_revision(), upstream="emulated", **pair
+        home.manifest, known, generated_at=now, suite_revision=cell_runner.suite_revision, upstream="emulated", **pair
     )
     write_atomically(home.paths.matrix, dump_matrix(matrix))
     write_atomically(home.paths.details, dump_details(details))
@@ -67,29 +91,25 @@ def written(home: Home) -> CompatibilityMatrix:
         raise CompatError(f"cannot use {home.paths.matrix}: {error}", "run `compat run` to write it anew") from error
 
 
-@dg.asset_check(asset=compatibility_matrix, blocking=True, description='The document is exactly schema "1".')
-def schema_is_valid(home: Home) -> dg.AssetCheckResult:
+def matrix_checks(home: Home, docs_repo: DocsRepo) -> list[dg.AssetCheckResult]:
+    """What is checked of the matrix as written, against the one that is published."""
     try:
-        written(home)
+        fresh = written(home)
     except CompatError as error:
-        return dg.AssetCheckResult(passed=False, metadata={"error": str(error)})
-    return dg.AssetCheckResult(passed=True)
+        return [dg.AssetCheckResult(passed=False, check_name=SCHEMA, metadata={"error": str(error)})]
+    before = published(docs_repo)
+    turned = [f"{change.feature} on {change.provider}" for change in regressions(before, fresh)]
+    return [
+        dg.AssetCheckResult(passed=True, check_name=SCHEMA),
+        _listing(ANOMALY, anomalies(before, fresh)),
+        _listing(REGRESSION, turned),
+    ]
 
 
-@dg.asset_check(
-    asset=compatibility_matrix, description="No whole row or column turned at once (that smells of machines)."
-)
-def no_infrastructure_anomaly(home: Home, docs_repo: DocsRepo) -> dg.AssetCheckResult:
-    return _listing("anomalies", anomalies(published(docs_repo), written(home)))
-
-
-@dg.asset_check(asset=compatibility_matrix, description="No cell that is published as pass fails now.")
-def no_regression(home: Home, docs_repo: DocsRepo) -> dg.AssetCheckResult:
-    found = regressions(published(docs_repo), written(home))
-    return _listing("regressions", [f"{change.feature} on {change.provider}" for change in found])
-
-
-def _listing(what: str, found: list[str]) -> dg.AssetCheckResult:
+def _listing(check: str, found: list[str]) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
-        passed=not found, severity=dg.AssetCheckSeverity.WARN, metadata={what: dg.MetadataValue.json(found)}
+        passed=not found,
+        check_name=check,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"found": dg.MetadataValue.json(found)},
     )

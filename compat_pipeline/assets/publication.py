@@ -4,19 +4,29 @@ import dagster as dg
 
 from compat_pipeline.assets.face import ENGINEERS, SINGLE_RUN
 from compat_pipeline.assets.matrix import compatibility_matrix, written
+from compat_pipeline.assets.versions import Versions
+from compat_pipeline.domain.matrix import dump_matrix
+from compat_pipeline.resources.cell_runner import CellRunner
 from compat_pipeline.resources.docs_repo import DocsRepo
-from compat_pipeline.resources.home import Home
 
 
 @dg.asset(
     group_name="publication", owners=ENGINEERS, kinds={"git"}, deps=[compatibility_matrix], backfill_policy=SINGLE_RUN
 )
-def published_docs_commit(home: Home, docs_repo: DocsRepo) -> dg.MaterializeResult:
+def published_docs_commit(
+    context: dg.AssetExecutionContext, cell_runner: CellRunner, docs_repo: DocsRepo
+) -> dg.MaterializeResult:
     """The commit that brings the matrix to the docs site."""
-    matrix = written(home)
+    versions, matrix = Versions.of_run(context, cell_runner), written(cell_runner.home)
+    pair = (versions.litellm.tag, versions.claude_code.version)
+    if (matrix.litellm_version, matrix.claude_code_version) != pair:
+        raise dg.Failure(
+            f"the matrix on disk is of LiteLLM {matrix.litellm_version} and Claude Code {matrix.claude_code_version}, "
+            f"this run is about {' and '.join(pair)}: another run has written it; run this one again",
+            allow_retries=False,
+        )
     publication = docs_repo.publish(
-        home.paths.matrix.read_text(),
-        f"Claude Code compatibility: LiteLLM {matrix.litellm_version}, Claude Code {matrix.claude_code_version}",
+        dump_matrix(matrix), f"Claude Code compatibility: LiteLLM {pair[0]}, Claude Code {pair[1]}"
     )
     return dg.MaterializeResult(
         metadata={

@@ -83,14 +83,15 @@ class Versions:
 
 
 def recorded(context: RunsAssets, asset: dg.AssetKey, model: type[Release]) -> Release | None:
-    """The release this run resolved, else the last one any run resolved, else None.
+    """The release this run (or the one it re-executes) resolved, else the last one any run did, else None.
 
     A run looks for its own first: another run may have resolved another version in the meantime.
     """
     found = context.instance.fetch_materializations(asset, limit=_RECENT).records
     if not found:
         return None
-    mine = [record for record in found if record.run_id == context.run.run_id]
+    family = {context.run.run_id, context.run.root_run_id}
+    mine = [record for record in found if record.run_id in family]
     materialization = (mine or list(found))[0].asset_materialization
     if materialization is None:
         return None

@@ -1,16 +1,16 @@
 """The two jobs: `refresh_matrix` walks the whole way, `run_cells` re-runs any set of cells in one run."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 import dagster as dg
 from pydantic import Field
 
-from compat_pipeline.assets.cells import ALL_JUDGED, cell_metadata, cell_results, judged_check, unjudged, verdicts
+from compat_pipeline.assets.cells import cell_metadata, cell_results, evaluations, judged_check, open_cells, verdicts
 from compat_pipeline.assets.face import FULL_RANGE, MANIFEST
-from compat_pipeline.assets.matrix import compatibility_matrix, write_matrix
+from compat_pipeline.assets.matrix import compatibility_matrix, matrix_checks, write_matrix
 from compat_pipeline.assets.versions import Versions
 from compat_pipeline.domain.cell import Cell, NoSuchCell, select
-from compat_pipeline.resources.cell_runner import CellRunner
+from compat_pipeline.resources.cell_runner import CellRunner, progress
 from compat_pipeline.resources.docs_repo import DocsRepo
 from compat_pipeline.suite.runner import has_test
 
@@ -32,47 +32,38 @@ class CellChoice(dg.Config):
     )
 
 
-@dg.op(description="Observe the chosen cells with the versions of the current matrix; materialise each as it finishes.")
+@dg.op(out=dg.Out(dg.Nothing))
 def run_chosen_cells(
-    context: dg.OpExecutionContext, config: CellChoice, cell_runner: CellRunner
-) -> Iterator[dg.AssetMaterialization | dg.AssetCheckEvaluation | dg.Output[None]]:
+    context: dg.OpExecutionContext, config: CellChoice, cell_runner: CellRunner, docs_repo: DocsRepo
+) -> Iterator[dg.AssetMaterialization | dg.AssetCheckEvaluation]:
+    """Observe the chosen cells with the versions recorded last, each materialised as it finishes; then the matrix."""
     versions = Versions.of_run(context, cell_runner)
-    cells = chosen_cells(config.cells, unjudged(verdicts(cell_runner.home, versions)))
-    context.log.info("%d cell(s) chosen", len(cells))
+    cells = chosen_cells(config.cells, open_cells(verdicts(cell_runner, versions)))
     for observation in cell_runner.observe(versions.litellm, versions.claude_code, cells, context.run.run_id):
         yield dg.AssetMaterialization(
             cell_results.key, partition=observation.cell.key, metadata=dict(cell_metadata(observation))
         )
-    judged = judged_check(verdicts(cell_runner.home, versions))
-    yield dg.AssetCheckEvaluation(
-        asset_key=cell_results.key,
-        check_name=ALL_JUDGED,
-        passed=judged.passed,
-        severity=judged.severity,
-        metadata=judged.metadata,
+    yield from evaluations(cell_results.key, judged_check(verdicts(cell_runner, versions)))
+    yield dg.AssetMaterialization(
+        compatibility_matrix.key, metadata=dict(write_matrix(cell_runner, docs_repo, versions))
     )
-    yield dg.Output(None)
-
-
-@dg.op(ins={"after": dg.In(dg.Nothing)}, description="Write the matrix anew from all observations.")
-def rewrite_matrix(
-    context: dg.OpExecutionContext, cell_runner: CellRunner, docs_repo: DocsRepo
-) -> Iterator[dg.AssetMaterialization | dg.Output[None]]:
-    metadata = write_matrix(cell_runner, docs_repo, Versions.of_run(context, cell_runner))
-    yield dg.AssetMaterialization(compatibility_matrix.key, metadata=dict(metadata))
-    yield dg.Output(None)
+    yield from evaluations(compatibility_matrix.key, *matrix_checks(cell_runner.home, docs_repo))
 
 
 @dg.job(description="Re-run any set of cells in one run and write the matrix anew; publishes nothing.")
 def run_cells() -> None:
-    rewrite_matrix(after=run_chosen_cells())
+    run_chosen_cells()
 
 
-def chosen_cells(patterns: list[str], open_cells: list[Cell]) -> list[Cell]:
+def chosen_cells(patterns: list[str], left_open: Container[str]) -> list[Cell]:
     """The cells with a test that the patterns choose, in manifest order; Failure when a pattern matches none."""
     try:
         named = select(MANIFEST.cells, [pattern for pattern in patterns if pattern != INCONCLUSIVE])
     except NoSuchCell as error:
         raise dg.Failure(str(error), allow_retries=False) from error
-    wanted = {*named, *(open_cells if INCONCLUSIVE in patterns else [])}
-    return [cell for cell in MANIFEST.cells if cell in wanted and has_test(cell)]
+    wanted = [cell for cell in MANIFEST.cells if cell in named or (INCONCLUSIVE in patterns and cell.key in left_open)]
+    progress.info("%d cell(s) chosen", len(wanted))
+    for cell in wanted:
+        if not has_test(cell):
+            progress.info("no test: %s", cell.key)
+    return [cell for cell in wanted if has_test(cell)]

@@ -17,6 +17,8 @@ from compat_pipeline.ground.home import CompatHome, make_folder, write_atomicall
 from compat_pipeline.ground.manifest_file import load_manifest
 from compat_pipeline.ground.process import end_group, spawn
 
+_NOT_FOR_A_BENCHMARK = {"COMPAT_DOCS_REPO", "COMPAT_DAGSTER_YAML", "DAGSTER_HOME"}
+
 
 def bench(repeat: int) -> None:
     """Measure in a process and a home of their own, so that neither history nor page is touched.
@@ -28,14 +30,11 @@ def bench(repeat: int) -> None:
     with tempfile.TemporaryDirectory(dir=home.root, prefix="bench-") as folder:
         manifest, result = Path(folder) / "manifest.yaml", Path(folder) / "result.json"
         manifest.write_text(yaml.safe_dump(scaled(load_manifest(), repeat).model_dump(mode="json"), sort_keys=False))
-        environment = os.environ | {
-            "COMPAT_HOME": folder,
-            "COMPAT_CACHE": str(home.cache),
-            "COMPAT_MANIFEST": str(manifest),
-        }
+        own = {"COMPAT_HOME": folder, "COMPAT_CACHE": str(home.cache), "COMPAT_MANIFEST": str(manifest)}
+        users = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_A_BENCHMARK}
         measuring = spawn(
             [sys.executable, "-m", "compat_pipeline.command.measure", result],
-            env=environment, stdout=None, stderr=None,
+            env=users | own, stdout=None, stderr=None,
         )  # fmt: skip
         try:
             if measuring.wait() != 0:

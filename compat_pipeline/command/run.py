@@ -12,7 +12,6 @@ import dagster as dg
 from rich.console import Console
 from rich.markup import escape
 
-from compat_pipeline.assets.publication import published_docs_commit
 from compat_pipeline.automation.jobs import INCONCLUSIVE
 from compat_pipeline.command.instance import open_instance
 from compat_pipeline.command.show import STATUS_STYLE, make_console, show_matrix
@@ -24,6 +23,7 @@ from compat_pipeline.ground.home import CompatHome
 from compat_pipeline.ground.manifest_file import load_manifest
 from compat_pipeline.proxy.lease import stop_idle
 
+_COMMIT = dg.AssetKey("published_docs_commit")
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -69,7 +69,7 @@ def _execute(job: str, config: dict[str, Any], instance: dg.DagsterInstance) -> 
 
 def _tell_commit(console: Console, result: dg.ExecuteInProcessResult) -> None:
     for event in result.get_asset_materialization_events():
-        if event.asset_key == published_docs_commit.key:
+        if event.asset_key == _COMMIT:
             metadata = event.materialization.metadata
             console.print(
                 f"docs repo  {metadata['link'].value}  commit {metadata['sha'].value} ({metadata['reason'].value})"

@@ -41,7 +41,7 @@ def show_matrix(home: CompatHome, console: Console | None = None) -> Compatibili
         f"  [dim]{matrix.generated_at:%Y-%m-%d %H:%M} UTC, {details.upstream} providers[/]"
     )
     console.print(_table(matrix))
-    _explain(console, [cell for cell in details.cells if cell.status in ("fail", "unjudged") and cell.observed_at])
+    _explain(console, [cell for cell in details.cells if cell.status == "fail" or cell.open])
     if details.upstream == "emulated":
         console.print(
             "[dim]emulated: green proves LiteLLM's translation against our model of each API, not the cloud[/]"
@@ -70,14 +70,15 @@ def _table(matrix: CompatibilityMatrix) -> Table:
 
 
 def _explain(console: Console, cells: Sequence[CellDetails]) -> None:
-    by_reason: dict[tuple[str, str, str], list[str]] = {}
+    by_reason: dict[tuple[str, str], list[str]] = {}
     for cell in cells:
-        reason = (cell.error or "")[:_LONGEST_REASON_CHARS]
+        failed = cell.status == "fail"
+        reason = (f"{cell.cause}: {cell.error}" if failed else cell.open or "")[:_LONGEST_REASON_CHARS]
         key = f"{cell.feature}|{cell.provider}/{cell.model}"
-        by_reason.setdefault((cell.status, cell.cause or "", reason), []).append(key)
-    for (status, cause, reason), keys in by_reason.items():
+        by_reason.setdefault(("fail" if failed else "inconclusive", reason), []).append(key)
+    for (status, reason), keys in by_reason.items():
         icon, style = STATUS_STYLE[status]
-        console.print(f"[{style}]{icon}[/] [dim]{cause}[/] {escape(reason)}")
+        console.print(f"[{style}]{icon}[/] {escape(reason)}")
         for key in keys:
             console.print(f"    [{style}]{key}[/]")
 

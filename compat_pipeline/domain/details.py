@@ -19,7 +19,10 @@ class _Part(BaseModel):
 
 
 class CellDetails(_Part):
-    """The verdict of one cell. `error` tells why it failed or could not be judged, `reason` why it does not apply."""
+    """The verdict of one cell. `error` tells why it failed or could not be judged, `reason` why it does not apply.
+
+    `open` tells why the latest observation could not be judged; an older verdict then still stands.
+    """
 
     feature: str
     provider: str
@@ -28,6 +31,7 @@ class CellDetails(_Part):
     cause: Cause | None = None
     error: str | None = None
     reason: str | None = None
+    open: str | None = None
     attempts: int
     flaky: bool
     observed_at: AwareDatetime | None = None
@@ -37,7 +41,7 @@ class CellDetails(_Part):
 
 
 class Counts(_Part):
-    """Cells: planned by the manifest, observed at least once, and observed but never conclusively."""
+    """Cells: planned by the manifest, observed at least once, and left open by the latest observation."""
 
     planned: int
     observed: int
@@ -80,7 +84,7 @@ def build_details(
         counts=Counts(
             planned=len(by_cell),
             observed=len(seen),
-            inconclusive=sum(verdict.status == "unjudged" for verdict in seen),
+            inconclusive=sum(verdict.open is not None for verdict in seen),
         ),
         cells=tuple(_cell_details(cell, verdict) for cell, verdict in by_cell.items()),
     )
@@ -94,6 +98,7 @@ def _cell_details(cell: Cell, verdict: Verdict) -> CellDetails:
         cause=verdict.cause,
         error=None if verdict.status == "not_applicable" else told,
         reason=told if verdict.status == "not_applicable" else None,
+        open=verdict.open,
         attempts=verdict.attempts,
         flaky=verdict.flaky,
         observed_at=verdict.observed_at and verdict.observed_at.astimezone(timezone.utc),

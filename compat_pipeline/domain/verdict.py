@@ -19,7 +19,8 @@ class Verdict(BaseModel):
     """What may be said of one cell; every field but `flaky` and `times_observed` is that of the deciding observation.
 
     `explanation` is the error of a fail or unjudged cell and the reason of a not applicable one, empty otherwise.
-    An `unjudged` cell carries the latest inconclusive observation, or nothing when there never was one.
+    An `unjudged` cell carries the latest inconclusive observation, or nothing when there never was one. `open` says
+    why the latest observation could not be judged, whatever older ones say; None when it could.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -28,6 +29,7 @@ class Verdict(BaseModel):
     cause: Cause | None = None
     explanation: str = ""
     attempts: int = 0
+    open: str | None = None
     flaky: bool = False
     times_observed: int = 0
     observed_at: AwareDatetime | None = None
@@ -50,12 +52,13 @@ def judge(observations: Iterable[Observation]) -> Verdict:
     if not by_time:
         return NEVER_OBSERVED
     conclusive = [seen for seen in by_time if seen.outcome.status != "inconclusive"]
-    deciding = (conclusive or by_time)[-1]
+    deciding, latest = (conclusive or by_time)[-1], by_time[-1]
     return Verdict(
         status="unjudged" if deciding.outcome.status == "inconclusive" else deciding.outcome.status,
         cause=deciding.cause,
         explanation=deciding.explanation,
         attempts=deciding.attempts,
+        open=f"{latest.cause}: {latest.explanation}" if latest.outcome.status == "inconclusive" else None,
         flaky={"pass", "fail"} <= {seen.outcome.status for seen in conclusive},
         times_observed=len(by_time),
         observed_at=deciding.observed_at,

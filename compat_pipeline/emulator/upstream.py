@@ -8,7 +8,7 @@ import time
 
 from compat_pipeline.emulator import behaviours, refusals
 from compat_pipeline.emulator.caching import InputUsage, PromptCache, count_tokens
-from compat_pipeline.emulator.contract import CREDENTIAL_HEADERS, Answer, Call, Incoming, Json, Refused, Reply, Wire
+from compat_pipeline.emulator.contract import CREDENTIAL_HEADERS, Call, Incoming, Json, Refused, Reply, Wire
 from compat_pipeline.emulator.corruptions import CORRUPTIONS, Corruption
 from compat_pipeline.emulator.credentials import EmulatorCredentials
 from compat_pipeline.emulator.deltas import cut
@@ -41,7 +41,7 @@ class Upstream:
         call = None
         try:
             wire.authenticate(incoming, self.credentials)
-            call = wire.read(incoming)
+            call = self._corruption.asked(wire.read(incoming))
             reply, seen = self._count(call) if call.operation == "count_tokens" else self._speak(wire, call)
         except Refused as refused:
             call = call or _unread(wire, incoming)
@@ -68,22 +68,24 @@ class Upstream:
         return Reply(200, "application/json", json.dumps({"input_tokens": count_tokens(call)}).encode()), {}
 
     def _speak(self, wire: Wire, call: Call) -> tuple[Reply, Json]:
-        """The reply, and what the record says of it."""
-        answer = self._answer(call)
-        seen: Json = {"reply": answer.message}
+        """The reply, and what the record says of it.
+
+        A corruption breaks the wire, not the provider: on record is what reached it and what it sent.
+        """
+        refusals.check(call)
+        behaviour = self.armed.behaviour_for(call)
+        behaviours.refuse(behaviour)
+        content, stop_reason = reply_to(call)
+        message = _message(call, content, stop_reason, self._cache.use(call))
+        answer = behaviours.break_off(self._corruption.answered(call, cut(message)), behaviour)
+        seen: Json = {"reply": message}
         if answer.broken_off:
             seen["error"] = error_text(call.provider, answer.broken_off, call.model).message
         return (wire.stream if call.streamed else wire.whole)(call, answer), seen
 
-    def _answer(self, call: Call) -> Answer:
-        corruption = CORRUPTIONS[self.corruption] if self.corruption else _SOUND
-        refusals.check(call)
-        behaviour = self.armed.behaviour_for(call)
-        behaviours.refuse(behaviour)
-        content, stop_reason = reply_to(corruption.asked(call))
-        message = _message(call, content, stop_reason, self._cache.use(call))
-        answer = corruption.answered(call, cut(message))
-        return behaviours.break_off(answer, behaviour)
+    @property
+    def _corruption(self) -> Corruption:
+        return CORRUPTIONS[self.corruption] if self.corruption else _SOUND
 
 
 def _message(call: Call, content: list[Json], stop_reason: str, used: InputUsage) -> Json:

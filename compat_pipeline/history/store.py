@@ -99,14 +99,17 @@ class History:
             with self._transaction() as connection:
                 connection.execute(insert(_OBSERVATIONS), rows)
 
-    def observations(self, litellm_version: str, claude_code_version: str, upstream: UpstreamMode) -> list[Observation]:
-        """Everything seen under these versions in this upstream mode, by any run, by time of observation."""
+    def observations(
+        self, litellm_version: str, claude_code_version: str, upstream: UpstreamMode, suite_revision: str
+    ) -> list[Observation]:
+        """Everything that may be compared: same versions, upstream mode and suite; by any run, in order of time."""
         columns = _OBSERVATIONS.c
         query = (
             select(columns.observation)
             .where(columns.litellm_version == litellm_version)
             .where(columns.claude_code_version == claude_code_version)
             .where(columns.upstream == upstream)
+            .where(columns.suite_revision == suite_revision)
             .order_by(columns.observed_at, columns.id)
         )
         with self._transaction() as connection:

@@ -1,10 +1,12 @@
 """Observing a set of cells: lease the proxy, run the suite, keep each observation the moment it is there."""
 
+import hashlib
 import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import datetime, timezone
+from functools import cached_property
 
 import dagster as dg
 
@@ -26,11 +28,6 @@ progress = logging.getLogger("compat_pipeline.progress")
 """One record per finished cell, with `observation`, `done` and `planned` as extras."""
 
 
-def suite_revision() -> str:
-    """Digest of all code that decides what an observation says; runs of different revisions are not comparable."""
-    return code_revision("claude", "domain", "emulator", "suite", "wire")[:12]
-
-
 class CellRunner(dg.ConfigurableResource):
     """Runs cells against one pair of versions. `workers`: CLI processes at a time; 0 means one per core."""
 
@@ -39,6 +36,14 @@ class CellRunner(dg.ConfigurableResource):
     npm: dg.ResourceDependency[NpmRegistry]
     runtime: dg.ResourceDependency[ProxyRuntime]
     workers: int = 0
+
+    @cached_property
+    def suite_revision(self) -> str:
+        """Digest of all that decides what an observation says, versions apart: the code that runs and judges a cell,
+        and the routes. Observations of different revisions are not comparable (wpt.fyi compares aligned runs only)."""
+        code = code_revision("claude", "domain", "emulator", "proxy", "suite", "wire")
+        routes = self.home.manifest.model_dump_json(include={"providers", "models"})
+        return hashlib.sha256(f"{code} {routes}".encode()).hexdigest()[:12]
 
     def observe(
         self, litellm: LitellmRelease, claude_code: ClaudeCodeRelease, cells: Sequence[Cell], run_id: str
@@ -52,7 +57,7 @@ class CellRunner(dg.ConfigurableResource):
         run = RunContext(
             litellm_version=litellm.tag,
             claude_code_version=claude_code.version,
-            suite_revision=suite_revision(),
+            suite_revision=self.suite_revision,
             upstream="emulated",
             run_id=run_id,
         )

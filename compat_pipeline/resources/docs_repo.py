@@ -21,5 +21,12 @@ class DocsRepo(dg.ConfigurableResource):
         return latest(self.path)
 
     def publish(self, document: str, message: str) -> Publication:
-        """Commit the document if a commit is due."""
+        """Commit the document if a commit is due.
+
+        A repository of the user's own gets an emulated matrix only if COMPAT_PUBLISH asks for it by name: readers of
+        a docs site would take it for the clouds'.
+        """
+        if os.environ.get("COMPAT_DOCS_REPO") and os.environ.get("COMPAT_PUBLISH") != "emulated":
+            reason = "refused: the providers were emulated; set COMPAT_PUBLISH=emulated to publish that nevertheless"
+            return Publication(sha=None, reason=reason, diff="")
         return publish(self.path, document, message=message)

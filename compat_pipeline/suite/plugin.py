@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Generator, Mapping
 from datetime import datetime, timezone
 from functools import cached_property
@@ -24,15 +25,12 @@ from compat_pipeline.domain.observation import OUTCOME, Inconclusive, NotApplica
 from compat_pipeline.ground.home import CompatHome, write_atomically
 from compat_pipeline.ground.manifest_file import load_manifest
 from compat_pipeline.suite.cell_run import CellRun, Judged
-from compat_pipeline.suite.settings import SuiteSettings
+from compat_pipeline.suite.settings import CELLS_VARIABLE, STREAM_VARIABLE, SuiteSettings
 from compat_pipeline.wire.exchange import UpstreamControl
-
-STREAM_VARIABLE = "COMPAT_RESULTS_STREAM"
-CELLS_VARIABLE = "COMPAT_CELLS"
-"""Names a file with one cell key per line; without it every cell of the collected files runs."""
 
 _RUN = pytest.StashKey[CellRun]()
 _REPORTED = pytest.StashKey["CompatResult"]()
+_CLAIMS = pytest.StashKey[int]()
 
 
 class CompatResult:
@@ -94,7 +92,7 @@ class _Reporter:
 
     def pytest_sessionfinish(self) -> None:
         if self._finished:
-            document = {"schema_version": "results/1", "results": self._finished}
+            document = {"schema_version": "results/1", "upstream": "emulated", "results": self._finished}
             write_atomically(CompatHome.from_env().results, json.dumps(document, indent=2) + "\n")
 
 
@@ -112,7 +110,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep only the chosen cells."""
+    """Keep only the chosen cells, and mark those that two tests claim: neither may speak for the cell."""
+    claims = Counter(_cell(item) for item in items)
+    for item in items:
+        item.stash[_CLAIMS] = claims[_cell(item)]
     chosen_file = os.environ.get(CELLS_VARIABLE)
     if not chosen_file:
         return
@@ -179,6 +180,8 @@ def _observe(cell: Cell, item: pytest.Item, call: pytest.CallInfo[None]) -> Obse
 
 def _outcome(item: pytest.Item, call: pytest.CallInfo[None]) -> Outcome:
     """A probe's judgement as it is; anything unforeseen in a test is the harness's fault and judges no product."""
+    if item.stash[_CLAIMS] > 1:
+        return Inconclusive(cause="harness", error=f"{item.stash[_CLAIMS]} tests report for this cell: keep one")
     reported = item.stash[_REPORTED].outcomes if _REPORTED in item.stash else []
     if call.excinfo is not None:
         if isinstance(call.excinfo.value, Judged):

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from compat_pipeline.domain.cell import Cell
 from compat_pipeline.domain.observation import Inconclusive, Observation
-from compat_pipeline.ground.home import CompatHome, make_folder
+from compat_pipeline.ground.home import CompatHome, write_atomically
 from compat_pipeline.ground.process import end_group, spawn
 from compat_pipeline.ground.scratch import scratch_folder
-from compat_pipeline.suite.settings import SETTINGS_VARIABLE, SuiteSettings
+from compat_pipeline.suite.settings import CELLS_VARIABLE, SETTINGS_VARIABLE, STREAM_VARIABLE, SuiteSettings
 
 SUITE = Path(__file__).parent
 _LOG_TAIL_CHARS = 600
@@ -36,14 +36,17 @@ def run_suite(
     A cell whose test never reported (pytest died, a file does not import) comes last, as inconclusive with cause
     `harness`. Closing the iterator early ends pytest and every CLI it started.
     """
-    log = make_folder(home.logs) / "suite.log"
     with scratch_folder(home.scratch) as folder:
-        pending = dict.fromkeys(cells)
-        for observation in _stream(cells, settings, home, folder, log, workers):
-            pending.pop(observation.cell, None)
-            yield observation
+        log, pending = folder / "suite.log", dict.fromkeys(cells)
+        try:
+            for observation in _stream(cells, settings, home, folder, log, workers):
+                pending.pop(observation.cell, None)
+                yield observation
+            last_words = log.read_text(errors="replace")[-_LOG_TAIL_CHARS:].strip()
+        finally:
+            write_atomically(home.logs / "suite.log", log.read_bytes() if log.exists() else b"")
     for cell in pending:
-        yield _never_reported(cell, log)
+        yield _never_reported(cell, last_words)
 
 
 def _stream(
@@ -59,8 +62,8 @@ def _stream(
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
         "PYTHONPATH": str(SUITE.parents[1]),
         "COMPAT_HOME": str(home.root),
-        "COMPAT_RESULTS_STREAM": f"/dev/fd/{writer}",
-        "COMPAT_CELLS": str(cells_file),
+        STREAM_VARIABLE: f"/dev/fd/{writer}",
+        CELLS_VARIABLE: str(cells_file),
         SETTINGS_VARIABLE: str(settings_file),
     }
     files = dict.fromkeys(_test_file(cell) for cell in cells)
@@ -81,11 +84,13 @@ def _stream(
 def _pytest(workers: int) -> list[str]:
     """A single cell needs no second process; starting one would double its time."""
     parallel = ["-p", "xdist.plugin", "-n", str(workers), "--dist", "worksteal"] if workers > 1 else []
-    options = ["-q", "--tb=short", "-p", "no:cacheprovider", "--rootdir", str(SUITE), "--override-ini=addopts="]
-    return [sys.executable, "-m", "pytest", *options, "-p", "compat_pipeline.suite.plugin", *parallel]
+    # A file that does not import must not keep the others from running.
+    options = ["-q", "--tb=short", "--continue-on-collection-errors", "--import-mode=importlib"]
+    places = ["-p", "no:cacheprovider", "--rootdir", str(SUITE), "--override-ini=addopts="]
+    return [sys.executable, "-m", "pytest", *options, *places, "-p", "compat_pipeline.suite.plugin", *parallel]
 
 
-def _never_reported(cell: Cell, log: Path) -> Observation:
-    tail = log.read_text(errors="replace")[-_LOG_TAIL_CHARS:].strip()
-    outcome = Inconclusive(cause="harness", error=f"the test never reported; pytest's last words:\n{tail}")
+def _never_reported(cell: Cell, last_words: str) -> Observation:
+    reason = next((line for line in reversed(last_words.splitlines()) if "rror" in line), "pytest ended without it")
+    outcome = Inconclusive(cause="harness", error=f"the test never reported: {reason}\n{last_words}")
     return Observation.not_run(cell, outcome, datetime.now(timezone.utc))

@@ -15,6 +15,12 @@ from compat_pipeline.proxy.runtime import Runtime
 SETTINGS_VARIABLE = "COMPAT_SUITE"
 """Names the settings file; `COMPAT_PROXY_URL` and its companions take precedence over it."""
 
+STREAM_VARIABLE = "COMPAT_RESULTS_STREAM"
+"""Names the file to which each finished cell is appended as a line of JSON."""
+
+CELLS_VARIABLE = "COMPAT_CELLS"
+"""Names a file with one cell key per line; without it every cell of the collected files runs."""
+
 _VARIABLES = {
     "proxy_url": "COMPAT_PROXY_URL",
     "proxy_key": "COMPAT_PROXY_KEY",

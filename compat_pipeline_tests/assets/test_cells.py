@@ -8,27 +8,26 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from compat_pipeline.assets import cells, matrix
 from compat_pipeline.assets.cells import cell_results
 from compat_pipeline.assets.face import CELLS, FULL_RANGE, MANIFEST, RANGE_END, RANGE_START
 from compat_pipeline.assets.matrix import compatibility_matrix
+from compat_pipeline.assets.publication import published_docs_commit
 from compat_pipeline.assets.versions import claude_code_release, litellm_release
 from compat_pipeline.automation.jobs import run_cells
+from compat_pipeline.domain.observation import Inconclusive
 from compat_pipeline.resources.home import Home
 from compat_pipeline_tests.assets.conftest import NONE, OPEN, RED, ScriptedRunner
 
 Resources = dict[str, object]
-CHECKS = dg.load_asset_checks_from_modules([cells, matrix])
 
 
 def walk(instance: dg.DagsterInstance, resources: Resources, **options: object) -> dg.ExecuteInProcessResult:
     """Versions, cells and matrix in one run, with their checks."""
     stages = [litellm_release, claude_code_release, cell_results, compatibility_matrix]
     return dg.materialize(
-        [*stages, *CHECKS],
+        stages,
         instance=instance,
         resources=resources,
-        selection=dg.AssetSelection.assets(*stages) | dg.AssetSelection.checks(*CHECKS),
         **({"tags": FULL_RANGE} | options),  # type: ignore[arg-type]
     )
 
@@ -68,14 +67,12 @@ def test_a_check_lists_what_could_not_be_judged(instance: dg.DagsterInstance, re
 
 
 def test_a_check_lists_planned_cells_that_nothing_was_observed_of(
-    instance: dg.DagsterInstance, resources: Resources
+    instance: dg.DagsterInstance, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    last = MANIFEST.cells[-1].key
-    check = evaluation(walk(instance, resources, tags={RANGE_START: last, RANGE_END: last}), "planned_is_observed")
+    monkeypatch.setattr(ScriptedRunner, "loses", RED)
+    check = evaluation(walk(instance, resources), "planned_is_observed")
     assert not check.passed
-    missing = check.metadata["missing"].value
-    assert isinstance(missing, list)
-    assert len(missing) == len(MANIFEST.cells) - 1
+    assert check.metadata["missing"].value == [RED]
 
 
 def test_the_inconclusive_cells_are_re_run_alone(
@@ -126,5 +123,59 @@ def test_a_cell_alone_takes_the_versions_recorded_last(instance: dg.DagsterInsta
     pinned = {"ops": {"litellm_release": {"config": {"version": "1.99.0"}}}}
     dg.materialize([litellm_release], instance=instance, resources=resources, run_config=pinned)
     dg.materialize([cell_results], instance=instance, resources=resources, partition_key=RED)
-    seen = Home().history.observations("v1.99.0", "2.1.329", "emulated")
+    seen = Home().history.observations("v1.99.0", "2.1.329", "emulated", revision(resources))
     assert [observation.cell.key for observation in seen] == [RED]
+
+
+def revision(resources: Resources) -> str:
+    runner = resources["cell_runner"]
+    assert isinstance(runner, ScriptedRunner)
+    return runner.suite_revision
+
+
+def test_observations_of_another_suite_revision_say_nothing(
+    instance: dg.DagsterInstance, resources: Resources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    walk(instance, resources)
+    monkeypatch.setattr(ScriptedRunner, "suite_revision", "another")
+    walk(instance, resources, tags={RANGE_START: RED, RANGE_END: RED})
+    document = json.loads((tmp_path / "compatibility-matrix.json").read_text())
+    found = [cell["status"] for row in document["features"] for cell in row["providers"].values()]
+    assert found.count("fail") == 1
+    assert found.count("not_tested") == len(found) - 1
+
+
+def test_a_run_that_judged_nothing_is_seen_although_older_verdicts_stand(
+    instance: dg.DagsterInstance, resources: Resources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    walk(instance, resources)
+    dead = {cell.key: Inconclusive(cause="environment", error="the proxy was killed") for cell in MANIFEST.cells}
+    monkeypatch.setattr(ScriptedRunner, "outcomes", dead)
+    check = evaluation(walk(instance, resources), "every_cell_was_judged")
+    assert not check.passed
+    details = json.loads((tmp_path / "compatibility-details.json").read_text())
+    assert details["counts"]["inconclusive"] == len(MANIFEST.cells)
+    document = json.loads((tmp_path / "compatibility-matrix.json").read_text())
+    assert document["features"][0]["providers"]["anthropic"] == {"status": "pass"}
+
+
+def test_a_matrix_that_another_run_wrote_is_not_published(
+    instance: dg.DagsterInstance, resources: Resources, tmp_path: Path
+) -> None:
+    walk(instance, resources)
+    pinned = {"ops": {"litellm_release": {"config": {"version": "1.99.0"}}}}
+    dg.materialize([litellm_release], instance=instance, resources=resources, run_config=pinned)
+    with pytest.raises(dg.Failure, match=r"another run has written it"):
+        dg.materialize([published_docs_commit], instance=instance, resources=resources)
+    assert not (tmp_path / "docs-repo").exists()
+
+
+def test_a_docs_repo_of_the_users_own_is_spared_an_emulated_matrix(
+    instance: dg.DagsterInstance, resources: Resources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COMPAT_DOCS_REPO", str(tmp_path / "mine"))
+    walk(instance, resources)
+    result = dg.materialize([published_docs_commit], instance=instance, resources=resources)
+    metadata = result.get_asset_materialization_events()[0].materialization.metadata
+    assert (metadata["sha"].value, (tmp_path / "mine").exists()) == ("none", False)
+    assert "COMPAT_PUBLISH=emulated" in str(metadata["reason"].value)

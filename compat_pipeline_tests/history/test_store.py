@@ -41,7 +41,7 @@ def observation(minute: int = 0, outcome: Outcome | None = None, feature: str = 
 
 
 def seen(history: History, run: RunContext = RUN) -> list[Observation]:
-    return history.observations(run.litellm_version, run.claude_code_version, run.upstream)
+    return history.observations(run.litellm_version, run.claude_code_version, run.upstream, run.suite_revision)
 
 
 def test_what_was_appended_comes_back_whole_and_by_time(tmp_path: Path) -> None:

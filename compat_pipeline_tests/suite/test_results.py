@@ -79,6 +79,13 @@ def test_a_test_that_breaks_its_contract_judges_no_product(tmp_path: Path, body:
     assert complaint in first["error"]
 
 
+def test_two_tests_of_one_cell_speak_for_neither(tmp_path: Path) -> None:
+    twice = "compat_result.set({'status': 'fail', 'error': 'lost'})\n\n\ndef test_more(cell, compat_result):\n"
+    seen = outcomes(tmp_path, twice + "    compat_result.set({'status': 'pass'})")
+    assert {outcome["status"] for outcome in seen} == {"inconclusive"}
+    assert "2 tests report for this cell" in seen[0]["error"]
+
+
 def test_only_the_chosen_cells_run(tmp_path: Path) -> None:
     (tmp_path / "cells").write_text("made_up|anthropic/opus\n")
     seen = observe(tmp_path, "compat_result.set({'status': 'pass'})", COMPAT_CELLS=str(tmp_path / "cells"))

@@ -21,7 +21,7 @@ def probe(run: CellRun) -> Outcome:
     talk = run.converse(nonce, prompt, include_partial_messages=True)
 
     expected = " ".join([nonce, *map(str, range(1, _NUMBERS + 1))])
-    prove(talk.result.text == expected, f"the answer should read '{expected}', but reads '{talk.result.text}'")
+    talk.prove_answer(expected)
     broken_rules = check_message_events(talk.result.stream_events)
     prove(not broken_rules, f"the event stream breaks its grammar: {'; '.join(broken_rules)}")
     deltas = [

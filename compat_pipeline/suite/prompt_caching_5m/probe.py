@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from compat_pipeline.domain.observation import Outcome
-from compat_pipeline.suite.cell_run import CellRun, blocks, prove
+from compat_pipeline.suite.cell_run import CellRun, blocks, expect_of_model, prove
+
+_PROMPT = ("tools", "system", "messages")
 
 
 def probe(run: CellRun) -> Outcome:
@@ -24,13 +26,16 @@ def probe(run: CellRun) -> Outcome:
         markers = cache_markers(talk.exchanges[0].request)
         prove(bool(markers), f"no cache_control of the {which} call reached the upstream")
         prove(all(one.get("ttl", "5m") == "5m" for one in markers), f"a 5 minute cache was asked for, not {markers}")
-        prove(talk.result.text == nonce, f"the {which} answer should read '{nonce}', but reads '{talk.result.text}'")
+        talk.prove_answer(nonce)
+    prompts = [[talk.exchanges[0].request.get(part) for part in _PROMPT] for talk in (first, second)]
+    prove(prompts[0] == prompts[1], "the same prompt reached the upstream in two versions: no cache can hit")
+    # The counts are the upstream's own (`converse` proved it), so from here on it is the provider who speaks.
     written, read = first.result.usage, second.result.usage
-    prove(written.cache_creation_input_tokens > 0, "the first call wrote nothing to the cache")
-    prove(
+    expect_of_model(written.cache_creation_input_tokens > 0, "the provider wrote nothing to its cache")
+    expect_of_model(
         read.cache_read_input_tokens >= written.cache_read_input_tokens + written.cache_creation_input_tokens,
-        f"the second call read {read.cache_read_input_tokens} tokens from the cache, the first had written "
-        f"{written.cache_creation_input_tokens} and read {written.cache_read_input_tokens}",
+        f"the provider read {read.cache_read_input_tokens} tokens from its cache, it had written "
+        f"{written.cache_creation_input_tokens} and read {written.cache_read_input_tokens} before",
     )
     prove(written.ephemeral_1h_input_tokens == 0, "a cache of 5 minutes was counted as one of an hour")
     return run.passed()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 
 from compat_pipeline.domain.observation import Outcome
-from compat_pipeline.suite.cell_run import CellRun, blocks, prove
+from compat_pipeline.suite.cell_run import CellRun, blocks, expect_of_model, prove
 
 # Thinking across tool calls is another feature; without it a fault of thinking cannot turn this row red.
 _NO_THINKING = {"MAX_THINKING_TOKENS": "0"}
@@ -26,6 +26,9 @@ def probe(run: CellRun) -> Outcome:
         nonce, prompt, turns=2, tools=("Bash",), allowed_tools=("Bash(echo:*)",), extra_env=_NO_THINKING
     )
 
+    issued = [block for block in talk.replies[0]["content"] if block["type"] == "tool_use"]
+    asked = [(block["name"], block["input"].get("command")) for block in issued]
+    expect_of_model(asked == [("Bash", command)], f"the model was led to run '{command}', but asked for {asked}")
     calls = talk.result.tool_calls
     prove([call.name for call in calls] == ["Bash"], f"one Bash call was due, the CLI saw {[c.name for c in calls]}")
     seen = calls[0].input.get("command")
@@ -36,11 +39,9 @@ def probe(run: CellRun) -> Outcome:
         if block.get("type") == "tool_result" and word in str(block.get("content"))
     ]
     prove(len(returned) == 1, "the tool's output did not reach the upstream")
-    issued = {block["id"] for block in (talk.exchanges[0].reply or {})["content"] if block["type"] == "tool_use"}
     prove(
-        returned[0]["tool_use_id"] in issued,
-        f"the result answers tool call {returned[0]['tool_use_id']}, the upstream issued {', '.join(issued)}",
+        returned[0]["tool_use_id"] == issued[0]["id"],
+        f"the result answers tool call {returned[0]['tool_use_id']}, the upstream issued {issued[0]['id']}",
     )
-    expected = f"{nonce} {word}"
-    prove(talk.result.text == expected, f"the answer should read '{expected}', but reads '{talk.result.text}'")
+    talk.prove_answer(f"{nonce} {word}")
     return run.passed()

@@ -33,8 +33,7 @@ def probe(run: CellRun) -> Outcome:
     seen = [source["data"] for source in pictures(talk.exchanges[0].request)]
     prove(seen == [picture], f"one picture was sent, {len(seen)} reached the upstream, or its bytes were changed")
     prove(prompt in str(talk.exchanges[0].request["messages"]), "the question did not reach the upstream whole")
-    expected = f"{nonce} {colour}"
-    prove(talk.result.text == expected, f"the answer should read '{expected}', but reads '{talk.result.text}'")
+    talk.prove_answer(f"{nonce} {colour}")
     return run.passed()
 
 

@@ -57,8 +57,13 @@ class CauseRule:
 MACHINE_RULES: tuple[CauseRule, ...] = (
     CauseRule("disk_full", "environment", "anthropics/claude-code#9496", r"ENOSPC|no space left on device"),
     CauseRule(
-        "out_of_memory", "environment", "Linux signal(7), the kernel's OOM killer", r"ENOMEM|cannot allocate memory"
+        "out_of_memory",
+        "environment",
+        "Linux signal(7), the kernel's OOM killer; Python's MemoryError",
+        r"ENOMEM|cannot allocate memory|\bMemoryError\b",
     ),
+    CauseRule("open_files", "environment", "Linux errno(3)", r"EMFILE|ENFILE|too many open files"),
+    CauseRule("no_permission", "environment", "Linux errno(3)", r"EACCES|\[Errno 13\]"),
     CauseRule(
         "killed",
         "environment",
@@ -86,6 +91,26 @@ MACHINE_RULES: tuple[CauseRule, ...] = (
     CauseRule("cli_option", "harness", "the CLI's own argument parser", r"unknown (option|argument)"),
 )
 """Trouble of this machine or of our own call, told by the CLI or the proxy: counts before anything on the wire."""
+
+CRASH_RULES: tuple[CauseRule, ...] = (
+    CauseRule(
+        "cannot_start",
+        "environment",
+        "Linux ld.so(8); POSIX shell: exit status 126 and 127",
+        r"error while loading shared libraries|version .GLIBC\S* not found|permission denied"
+        r"|exit(ed)?( with)? (code|status) (126|127)\b",
+    ),
+    CauseRule(
+        "signal",
+        "environment",
+        "Linux signal(7); Bun reports a fault of its own as a `panic`, whichever signal then ends it",
+        r"killed by (SIG(?!(SEGV|ABRT|BUS|TRAP)\b)|signal )(?![\s\S]*panic(\(.*\))?: (?!illegal instruction))",
+    ),
+)
+"""Crashes that are no fault of the CLI: it cannot run here, or a signal ended it that a faulty program does not get.
+
+SIGILL alone is the wrong CPU.
+"""
 
 ACCOUNT_RULES: tuple[CauseRule, ...] = (
     CauseRule(
@@ -193,23 +218,27 @@ def classify(error: CliFault, upstream: Sequence[UpstreamAnswer]) -> Outcome:
     Leave out of `upstream` the refusals that the test itself asked the upstream for.
     In this order, the first that holds:
 
-    1. the machine or our own call (disk full, killed, no network, unknown option): inconclusive;
+    1. the machine or our own call (disk full, killed, no network, unknown option, a crash of a CLI that cannot run
+       here): inconclusive;
     2. the latest upstream answer that was not a success: account or provider trouble by text, then a request
        refused as invalid (400, 413, 422, or a rule it broke): `fail` of the gateway, then other trouble by status;
-    3. the same trouble told only in the CLI's words, for answers that nobody recorded;
-    4. a stream of the proxy that the CLI cannot read: `fail` of the gateway;
-    5. by kind: an API status the upstream has no part in is a `fail` of the gateway (a 401 or 403 before the upstream
+    3. the proxy refused our key or our route: inconclusive;
+    4. account or provider trouble told only in the CLI's words, if no answer of the upstream was recorded:
+       inconclusive (after answers that were all successes, such words are the proxy's own);
+    5. a stream of the proxy that the CLI cannot read: `fail` of the gateway;
+    6. by kind: an API status the upstream has no part in is a `fail` of the gateway (a 401 or 403 before the upstream
        was asked: our key, inconclusive), a crash is a `fail` of the client, a time-out or lost connection is the
        environment;
-    6. anything else is inconclusive, `harness`: it stays visible and is never published as a `fail`.
+    7. anything else is inconclusive, `harness`: it stays visible and is never published as a `fail`.
     """
     message = error.message.strip() or f"{error.kind} fault without a message"
-    if rule := _first(MACHINE_RULES, error.status, message):
+    machine = (*MACHINE_RULES, *CRASH_RULES) if error.kind == "crash" else MACHINE_RULES
+    if rule := _first(machine, error.status, message):
         return Inconclusive(cause=rule.cause, error=message)
     if refusal := next((answer for answer in reversed(upstream) if not answer.ok), None):
         return _from_answer(refusal)
-    told = (*ACCOUNT_RULES, *PROVIDER_RULES, *PROXY_SETUP_RULES, *(rule for rule in STATUS_RULES if rule.forwarded))
-    if rule := _first(told, error.status, message):
+    told = () if upstream else (*ACCOUNT_RULES, *PROVIDER_RULES, *(rule for rule in STATUS_RULES if rule.forwarded))
+    if rule := _first((*PROXY_SETUP_RULES, *told), error.status, message):
         return Inconclusive(cause=rule.cause, error=message)
     if MALFORMED_STREAM.search(message):
         return Fail(cause="gateway", error=f"the CLI cannot read the proxy's stream: {message}")

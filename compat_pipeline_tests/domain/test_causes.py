@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from compat_pipeline.domain.causes import (
     ACCOUNT_RULES,
+    CRASH_RULES,
     MACHINE_RULES,
     PROVIDER_RULES,
     PROXY_SETUP_RULES,
@@ -19,7 +20,9 @@ from compat_pipeline.domain.causes import (
 from compat_pipeline.domain.observation import Fail, Inconclusive
 
 ALL_RULES = {
-    rule.id: rule for rule in (*MACHINE_RULES, *ACCOUNT_RULES, *PROVIDER_RULES, *PROXY_SETUP_RULES, *STATUS_RULES)
+    rule.id: rule
+    for rules in (MACHINE_RULES, CRASH_RULES, ACCOUNT_RULES, PROVIDER_RULES, PROXY_SETUP_RULES, STATUS_RULES)
+    for rule in rules
 }
 
 OK = UpstreamAnswer(200, None, None)
@@ -71,6 +74,33 @@ FROM_THE_UPSTREAM: list[tuple[str, int, str]] = [
 FROM_THE_CLI: list[tuple[str, CliFault]] = [
     ("disk_full", CliFault("crash", None, "Error: ENOSPC: no space left on device, write")),
     ("out_of_memory", CliFault("crash", None, "spawn ENOMEM")),
+    ("out_of_memory", CliFault("api", 500, "API Error: 500 litellm.InternalServerError: MemoryError")),
+    ("open_files", CliFault("api", 500, "API Error: 500 [Errno 24] Too many open files")),
+    ("no_permission", CliFault("api", 500, "API Error: 500 [Errno 13] Permission denied: '/var/tmp/x'")),
+    ("no_permission", CliFault("crash", None, "the CLI ended with exit code 1: EACCES: permission denied, mkdir")),
+    ("cannot_start", CliFault("crash", None, "the CLI ended with exit code 126: claude: Permission denied")),
+    (
+        "cannot_start",
+        CliFault(
+            "crash",
+            None,
+            "the CLI ended with exit code 127: claude: error while loading shared libraries: libatomic.so.1: cannot "
+            "open shared object file: No such file or directory",
+        ),
+    ),
+    (
+        "cannot_start",
+        CliFault("crash", None, "the CLI ended with exit code 1: libc.so.6: version `GLIBC_2.38' not found"),
+    ),
+    ("signal", CliFault("crash", None, "the CLI was killed by SIGILL after 0 of 1 result(s)")),
+    (
+        "signal",
+        CliFault(
+            "crash", None, "the CLI was killed by SIGILL: \npanic(main thread): Illegal instruction at address 0x1"
+        ),
+    ),
+    ("signal", CliFault("crash", None, "the CLI was killed by SIGHUP after 0 of 1 result(s)")),
+    ("signal", CliFault("crash", None, "the CLI was killed by signal 34")),
     ("killed", CliFault("crash", None, "the CLI was killed by SIGKILL")),
     ("killed", CliFault("crash", None, "exit code 137")),
     ("killed", CliFault("crash", None, "Killed")),
@@ -191,6 +221,33 @@ def test_an_api_error_although_the_upstream_answered_everything_is_a_fault_of_th
     assert "although the upstream answered" in outcome.error
 
 
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (429, "API Error: Request rejected (429)"),
+        (429, "API Error: 429 rate_limit_error"),
+        (500, "API Error: 500 throttlingException: Too many requests, please wait"),
+        (400, "Credit balance is too low"),
+        (529, "API Error: 529 Overloaded."),
+        (404, "API Error: 404 not_found_error"),
+    ],
+)
+def test_trouble_in_the_proxy_s_words_after_nothing_but_successes_is_a_fault_of_the_gateway(
+    status: int, words: str
+) -> None:
+    fault = CliFault("api", status, words)
+    assert classify(fault, []).status == "inconclusive"
+    outcome = classify(fault, [OK, OK])
+    assert isinstance(outcome, Fail)
+    assert outcome.cause == "gateway"
+    assert words in outcome.error
+
+
+def test_words_of_a_crash_say_nothing_about_the_machine_when_the_proxy_says_them() -> None:
+    fault = CliFault("api", 500, "API Error: 500 permission denied: exit code 126")
+    assert classify(fault, [OK]).status == "fail"
+
+
 def test_an_api_error_before_the_upstream_was_asked_is_a_fault_of_the_gateway() -> None:
     message = "API Error: 500 litellm.APIConnectionError: 'NoneType' object has no attribute 'access_key'"
     outcome = classify(CliFault("api", 500, message), [])
@@ -213,7 +270,14 @@ def test_a_stream_that_the_cli_cannot_read_is_a_fault_of_the_gateway() -> None:
 
 
 def test_a_crash_with_nothing_wrong_on_the_wire_is_a_fault_of_the_client() -> None:
-    for message in ("the CLI was killed by SIGSEGV", "the CLI ended with exit code 1: panic(main thread): TypeError"):
+    for message in (
+        *(
+            f"the CLI was killed by {name} after 0 of 1 result(s)"
+            for name in ("SIGSEGV", "SIGABRT", "SIGBUS", "SIGTRAP")
+        ),
+        "the CLI was killed by SIGILL:\nElapsed: 9ms\npanic(main thread): Segmentation fault at address 0x0",
+        "the CLI ended with exit code 1: panic(main thread): TypeError",
+    ):
         for upstream in ([], [OK]):
             outcome = classify(CliFault("crash", None, message), upstream)
             assert isinstance(outcome, Fail)

@@ -68,10 +68,22 @@ def _signal_group(leader: int, number: signal.Signals) -> None:
         os.killpg(leader, number)
 
 
-# Credentials that publish or bill; a registry client has no use for them.
-_CREDENTIAL_PREFIXES = ("ANTHROPIC_", "AWS_", "AZURE_", "COMPAT_", "GH_", "GITHUB_", "GOOGLE_", "OPENAI_", "DAGSTER_")
+_CLIENT_NAMES = {
+    *("PATH", "HOME", "USER", "LOGNAME", "LANG", "TERM", "TMPDIR", "NETRC"),
+    *("CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
+}
+_CLIENT_PREFIXES = ("GIT_SSL", "LC_", "NODE_", "NPM_", "PIP_", "SSL_CERT_", "UV_", "XDG_")
+_PUBLISHING_PREFIX = "UV_PUBLISH_"
 
 
 def client_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The environment for a package client (npm, uv): the user's own mirror and proxy settings, without credentials."""
-    return {name: value for name, value in environ.items() if not name.startswith(_CREDENTIAL_PREFIXES)}
+    """The environment for a package client (npm, uv): the user's own places, mirror and proxy settings, nothing else.
+
+    Names count in any case, as they do for proxies and npm.
+    """
+    return {name: value for name, value in environ.items() if _concerns_clients(name.upper())}
+
+
+def _concerns_clients(name: str) -> bool:
+    named = name in _CLIENT_NAMES or name.startswith(_CLIENT_PREFIXES)
+    return named and not name.startswith(_PUBLISHING_PREFIX)

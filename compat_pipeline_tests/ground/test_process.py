@@ -66,12 +66,24 @@ def test_a_program_sees_only_the_environment_it_is_given() -> None:
     assert {line.partition("=")[0] for line in seen.decode().splitlines()} <= {"PATH", "ONLY", "PWD", "SHLVL", "_"}
 
 
-def test_package_clients_get_the_users_mirror_but_no_credentials() -> None:
-    caller = {
-        "UV_INDEX_URL": "u",
-        "PIP_INDEX_URL": "p",
-        "HTTPS_PROXY": "h",
-        "GITHUB_TOKEN": "t",
-        "ANTHROPIC_API_KEY": "k",
-    }
-    assert client_environment(caller) == {"UV_INDEX_URL": "u", "PIP_INDEX_URL": "p", "HTTPS_PROXY": "h"}
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "XDG_CACHE_HOME", "HTTPS_PROXY", "https_proxy", "no_proxy"),
+        *("npm_config_registry", "NPM_CONFIG_USERCONFIG", "NODE_EXTRA_CA_CERTS", "UV_INDEX_URL", "PIP_INDEX_URL"),
+        *("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NETRC"),
+    ],
+)
+def test_package_clients_get_the_users_places_mirrors_and_proxies(name: str) -> None:
+    assert client_environment({name: "mine"}) == {name: "mine"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("GITHUB_TOKEN", "ANTHROPIC_API_KEY", "VAULT_TOKEN", "DATABASE_URL", "MY_PROXY_PASSWORD", "PATHOLOGY"),
+        *("COMPAT_PROXY_KEY", "PYTHONPATH", "LD_PRELOAD", "UV_PUBLISH_TOKEN"),
+    ],
+)
+def test_package_clients_get_nothing_else(name: str) -> None:
+    assert client_environment({name: "secret"}) == {}

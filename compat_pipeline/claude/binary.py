@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import base64
-import fcntl
 import hashlib
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -20,6 +17,7 @@ from compat_pipeline.claude.npm import Npm
 from compat_pipeline.claude.release import ClaudeCodeRelease
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import make_folder, write_atomically
+from compat_pipeline.ground.lock import locked
 from compat_pipeline.ground.process import end_group, spawn
 
 _MEMBER = "package/claude"
@@ -58,7 +56,7 @@ def ensure_cli(release: ClaudeCodeRelease, cache: Path, npm: Npm) -> ClaudeCli:
     key = f"{release.version}-{_digest(release.integrity).hex()[:16]}"
     shelf = make_folder(cache / "claude")
     try:
-        with _locked(shelf / f"{key}.lock"):
+        with locked(shelf / f"{key}.lock"):
             folder = shelf / key
             stamp = _stamp_if_intact(folder, release)
             if stamp is None:
@@ -77,13 +75,6 @@ def verify_cli(cli: ClaudeCli) -> bool:
         return _sha512(cli.path).hexdigest() == cli.sha512
     except OSError:
         return False
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
 
 
 def _stamp_if_intact(folder: Path, release: ClaudeCodeRelease) -> _Stamp | None:

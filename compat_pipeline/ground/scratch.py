@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from compat_pipeline.ground.home import make_folder
+from compat_pipeline.ground.lock import locked
 
 _PREFIX = "scratch-"
 _HELD = ".held"
@@ -21,9 +21,7 @@ def scratch_folder(root: Path) -> Iterator[Path]:
 
     Its user holds a file lock inside it, so that a living folder is told from a dead one in any process.
     """
-    make_folder(root)
-    with (root / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(root / ".lock"):
         for left in root.glob(f"{_PREFIX}*"):
             _remove_if_dead(left)
         folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=root))

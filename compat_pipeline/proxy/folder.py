@@ -11,8 +11,7 @@ import shutil
 import signal
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -22,6 +21,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import CompatHome, make_folder, write_atomically
+from compat_pipeline.ground.lock import locked
 
 POLL_S = 0.1
 _GRACE_S = 15.0
@@ -107,20 +107,21 @@ class RuntimeFolder:
     def _processes(self) -> Path:
         return self.root / "processes.json"
 
-    @contextmanager
-    def changing(self) -> Iterator[None]:
+    def changing(self) -> AbstractContextManager[None]:
         """Only one process at a time leases, releases, starts or takes down this runtime."""
-        make_folder(self.root.parent)
-        with _open_for_lock(self.root.with_name(f"{self.root.name}.lock")) as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
+        return locked(self.root.with_name(f"{self.root.name}.lock"))
 
     def hold(self) -> IO[str]:
         """A lease, live until it is released or this process ends in any way. Only while `changing`."""
         name = uuid.uuid4().hex
         hidden = make_folder(self._leases) / f".{name}"
         self.root.chmod(0o700)
-        lease = _open_for_lock(hidden)
+        try:
+            lease = hidden.open("w")
+        except OSError as error:
+            raise CompatError(
+                f"cannot write {hidden}: {error.strerror}", "check its owner and the free disk space"
+            ) from error
         fcntl.flock(lease, fcntl.LOCK_EX)
         hidden.rename(self._leases / name)
         return lease
@@ -202,15 +203,6 @@ class RuntimeFolder:
             pid = int(self.supervisor.read_text())
             if self.is_supervised():
                 os.kill(pid, number)
-
-
-def _open_for_lock(path: Path) -> IO[str]:
-    try:
-        return path.open("w")
-    except OSError as error:
-        raise CompatError(
-            f"cannot write {path}: {error.strerror}", "check its owner and the free disk space"
-        ) from error
 
 
 def _is_locked(path: Path) -> bool:

@@ -26,14 +26,21 @@ from compat_pipeline.emulator.credentials import EmulatorCredentials
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.proxy.config import EmbeddedUpstreams, ProxyConfig, render_config
 from compat_pipeline.proxy.folder import POLL_S, RecordedProcess, RuntimeFolder
-from compat_pipeline.proxy.process import HOST, Child, free_port, last_lines, start_emulator, start_proxy
+from compat_pipeline.proxy.process import (
+    ADDRESS_IN_USE,
+    HOST,
+    Child,
+    free_port,
+    last_lines,
+    start_emulator,
+    start_proxy,
+)
 from compat_pipeline.proxy.routes import try_routes
 from compat_pipeline.proxy.runtime import Runtime, RuntimeSpec
 
 _START_TIMEOUT_S = 180.0
 _WATCH_S = 0.25
 _PORT_ATTEMPTS = 3
-_ADDRESS_IN_USE = "address already in use"
 
 
 class _Ended(Exception):
@@ -121,7 +128,7 @@ class Supervisor:
                 return url
             except _Ended as error:
                 refused = str(error)
-                if _ADDRESS_IN_USE not in refused:
+                if ADDRESS_IN_USE not in refused:
                     raise
                 self._children.remove(proxy)
         raise _Ended(refused)

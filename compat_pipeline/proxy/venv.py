@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import logging
 import shutil
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
 from compat_pipeline.ground.errors import CompatError
-from compat_pipeline.ground.home import make_folder, write_atomically
+from compat_pipeline.ground.home import write_atomically
+from compat_pipeline.ground.lock import locked
 from compat_pipeline.proxy.client import run_uv
 from compat_pipeline.proxy.release import LitellmRelease
 
@@ -46,7 +44,7 @@ def ensure_venv(release: LitellmRelease, cache: Path, python: Path) -> ProxyVenv
     """
     folder = cache / "litellm" / "venvs" / f"{release.version}-{release.digest[:12]}"
     venv = ProxyVenv(python=folder / "bin" / "python", digest=release.digest)
-    with _only_one(folder):
+    with locked(folder.with_name(f"{folder.name}.lock")):
         if not (_is_stamped(folder, release) and _installed_version(venv.python) == release.version):
             _build(folder, release, python)
             if (installed := _installed_version(venv.python)) != release.version:
@@ -82,16 +80,3 @@ def _installed_version(python: Path) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()
-
-
-@contextmanager
-def _only_one(folder: Path) -> Iterator[None]:
-    """Hold the file lock beside `folder`."""
-    make_folder(folder.parent)
-    try:
-        handle = folder.with_name(f"{folder.name}.lock").open("w")
-    except OSError as error:
-        raise CompatError(f"cannot write in {folder.parent}: {error.strerror}", "check its owner") from error
-    with handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield

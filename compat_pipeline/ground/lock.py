@@ -1,0 +1,24 @@
+"""One at a time: a file lock that the kernel frees the moment its holder ends, even by `kill -9`."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from compat_pipeline.ground.errors import CompatError
+from compat_pipeline.ground.home import make_folder
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock file `path`, made with its folder if need be; waits for its holder. CompatError if it cannot be."""
+    make_folder(path.parent)
+    try:
+        handle = path.open("w")
+    except OSError as error:
+        raise CompatError(f"cannot lock {path}: {error.strerror}", "check its owner and the free disk space") from error
+    with handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield

@@ -96,9 +96,6 @@ def _side_door(upstream: Upstream, corruptible: bool) -> list[Route]:
 
         return checked
 
-    async def health(_: Request) -> Response:
-        return JSONResponse({wire.provider: "ok" for wire in WIRES})
-
     async def exchanges(request: Request) -> Response:
         nonce = request.query_params.get("nonce", "")
         return Response(upstream.recorder.json_of(nonce), media_type="application/json")
@@ -121,7 +118,6 @@ def _side_door(upstream: Upstream, corruptible: bool) -> list[Route]:
         return Response(status_code=204)
 
     return [
-        Route("/_compat/health", guarded(health), methods=["GET"]),
         Route("/_compat/exchanges", guarded(exchanges), methods=["GET"]),
         Route("/_compat/arm", guarded(arm), methods=["POST"]),
         Route("/_compat/corrupt", guarded(corrupt), methods=["POST"]),

@@ -58,11 +58,6 @@ class UpstreamControl:
         """Break every answer in the way called `name` (None: heal); refused unless started for negative controls."""
         self._call("POST", "/_compat/corrupt", json={"name": name})
 
-    def health(self) -> dict[str, str]:
-        """Provider id -> `ok`."""
-        answer: dict[str, str] = self._call("GET", "/_compat/health").json()
-        return answer
-
     def close(self) -> None:
         self._client.close()
 

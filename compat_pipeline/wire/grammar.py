@@ -39,7 +39,7 @@ _STOP_REASONS = {
 _TOOLS = {"tool_use", "server_tool_use"}
 
 
-def split_messages(events: Sequence[Event]) -> list[list[Event]]:
+def _split_messages(events: Sequence[Event]) -> list[list[Event]]:
     """The events of a conversation, message by message: each begins at a `message_start`."""
     messages: list[list[Event]] = []
     for event in events:
@@ -55,7 +55,7 @@ def check_message_events(events: Sequence[Event]) -> list[str]:
     Sub-agents' messages must not be mixed in: messages come one after the other. With several messages each
     violation names the one it is in.
     """
-    messages = split_messages(events)
+    messages = _split_messages(events)
     if not messages:
         return ["there are no events"]
     broken = [list(_Message().check(message)) for message in messages]

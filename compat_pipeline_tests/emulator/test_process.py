@@ -17,7 +17,7 @@ from compat_pipeline.emulator.credentials import EmulatorCredentials
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.process import end_group, spawn
 from compat_pipeline.wire.exchange import UpstreamControl
-from compat_pipeline_tests.emulator.emulated import PROVIDERS, Emulated, ask, exactly, new_nonce
+from compat_pipeline_tests.emulator.emulated import Emulated, ask, exactly, new_nonce
 
 COMMAND = [sys.executable, "-m", "compat_pipeline.emulator"]
 LIMIT_S = 60.0
@@ -45,10 +45,10 @@ def test_it_serves_where_it_says_and_ends_quietly_on_sigterm(
     base_url = json.loads(wait_for(tmp_path / "ready.json"))["base_url"]
     assert base_url.startswith("http://127.0.0.1:")
     control = UpstreamControl(base_url, credentials.control_token)
-    assert control.health() == dict.fromkeys(PROVIDERS, "ok")
     nonce = new_nonce()
     answer = Emulated(base_url, credentials).post("anthropic", ask(exactly(nonce)))
     assert answer.json()["content"][0]["text"] == nonce
+    assert [one.status for one in control.exchanges(nonce)] == [200]
     process.send_signal(signal.SIGTERM)
     process.wait(timeout=LIMIT_S)
     assert (tmp_path / "log").read_text() == ""

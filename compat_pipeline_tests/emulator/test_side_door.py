@@ -49,13 +49,9 @@ def hello(provider: Provider, nonce: str) -> Json:
 @pytest.mark.parametrize("token", [None, "wrong"])
 def test_without_the_token_there_is_no_side_door(emulated: Emulated, token: str | None) -> None:
     headers = {"x-compat-control": token} if token else {}
-    for method, path in (("GET", "health"), ("GET", "exchanges"), ("POST", "arm"), ("POST", "corrupt")):
+    for method, path in (("GET", "exchanges"), ("POST", "arm"), ("POST", "corrupt")):
         answer = emulated.http.request(method, f"{emulated.base_url}/_compat/{path}", headers=headers)
         assert (answer.status_code, answer.content) == (404, b"")
-
-
-def test_all_five_providers_are_well(emulated: Emulated) -> None:
-    assert emulated.control.health() == dict.fromkeys(PROVIDERS, "ok")
 
 
 # --- exchanges ---------------------------------------------------------------------------------------------------

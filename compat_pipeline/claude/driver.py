@@ -1,4 +1,4 @@
-"""The one way to run Claude Code: one call, headless, in a place built from nothing, against one gateway."""
+"""The one way to run Claude Code: one call, headless, in a place built from nothing, against one proxy."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -33,7 +33,7 @@ _FIRST_PAUSE_S = 0.5
 
 
 @dataclass(frozen=True)
-class Gateway:
+class ProxyAddress:
     """Where the CLI sends its requests: the proxy, and the key it takes."""
 
     base_url: str
@@ -56,7 +56,6 @@ class ClaudeCall:
     include_partial_messages: bool = False
     effort: str | None = None
     json_schema: Mapping[str, Any] | None = None
-    extra_args: tuple[str, ...] = ()
     extra_env: Mapping[str, str] = field(default_factory=dict)
     timeout_s: float = 120.0
 
@@ -105,14 +104,7 @@ class Sandbox(AbstractContextManager["Sandbox"]):
         return self._root
 
 
-def run_claude(
-    cli: Path,
-    gateway: Gateway,
-    call: ClaudeCall,
-    sandbox: Sandbox,
-    retries: int = 2,
-    on_retry: Callable[[Attempt], None] | None = None,
-) -> ClaudeResult:
+def run_claude(cli: Path, proxy: ProxyAddress, call: ClaudeCall, sandbox: Sandbox, retries: int = 2) -> ClaudeResult:
     """Run the CLI once, again after a transient fault up to `retries` times, with a short growing pause between.
 
     Transient are answers 429, 502, 503, 504 and 529, a refused or lost connection, and a kill by someone else. The
@@ -121,12 +113,10 @@ def run_claude(
     """
     attempts: list[Attempt] = []
     while True:
-        result = _run_once(cli, gateway, call, sandbox)
+        result = _run_once(cli, proxy, call, sandbox)
         attempts.append(Attempt(result.error, result.duration_s))
         if len(attempts) > retries or not _transient(result.error, result.exit_code):
             return replace(result, attempts=tuple(attempts))
-        if on_retry:
-            on_retry(attempts[-1])
         time.sleep(_FIRST_PAUSE_S * 2 ** (len(attempts) - 1))
 
 
@@ -144,18 +134,18 @@ def command(cli: Path, call: ClaudeCall) -> list[str]:
     if call.json_schema is not None:
         options += ["--json-schema", json.dumps(call.json_schema)]
     if call.messages:
-        return [str(cli), *options, "--input-format", "stream-json", *call.extra_args]
-    return [str(cli), *options, *call.extra_args, "--", call.prompt or ""]
+        return [str(cli), *options, "--input-format", "stream-json"]
+    return [str(cli), *options, "--", call.prompt or ""]
 
 
-def _run_once(cli: Path, gateway: Gateway, call: ClaudeCall, sandbox: Sandbox) -> ClaudeResult:
+def _run_once(cli: Path, proxy: ProxyAddress, call: ClaudeCall, sandbox: Sandbox) -> ClaudeResult:
     argv = command(cli, call)
-    env = {**_SWITCHES, **sandbox.empty(), "ANTHROPIC_BASE_URL": gateway.base_url, **call.extra_env}
+    env = {**_SWITCHES, **sandbox.empty(), "ANTHROPIC_BASE_URL": proxy.base_url, **call.extra_env}
     turns = [_user_turn(blocks) for blocks in call.messages]
     try:
         run = run_child(
             argv,
-            env={**env, _TOKEN_VARIABLE: gateway.token},
+            env={**env, _TOKEN_VARIABLE: proxy.token},
             cwd=sandbox.work,
             limit_s=call.timeout_s,
             turns=turns,

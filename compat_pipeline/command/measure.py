@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from compat_pipeline.claude.child import run_child
-from compat_pipeline.claude.driver import Gateway, Sandbox
+from compat_pipeline.claude.driver import ProxyAddress, Sandbox
 from compat_pipeline.claude.stream import ends_turn
 from compat_pipeline.command.instance import open_instance
 from compat_pipeline.definitions import defs
@@ -48,7 +48,7 @@ def measure(result: Path) -> None:
             wall_s, cpu_s = time.monotonic() - wall, _cpu_s() - cpu
             seen = _observations(home)
             click.echo(f"the same {sum(len(one.calls) for one in seen)} CLI calls bare ...", err=True)
-            floor_wall_s = _floor(seen, Gateway(up.proxy_url, up.api_key), home)
+            floor_wall_s = _floor(seen, ProxyAddress(up.proxy_url, up.api_key), home)
     stop_idle(home)
     cli_cpu_s = sum(call["cpu_s"] for one in seen for call in one.calls)
     figures = {
@@ -74,20 +74,20 @@ def _observations(home: CompatHome) -> list[Observation]:
     return [Observation.model_validate(one) for one in document["results"]]
 
 
-def _floor(seen: list[Observation], gateway: Gateway, home: CompatHome) -> float:
+def _floor(seen: list[Observation], proxy: ProxyAddress, home: CompatHome) -> float:
     """Seconds that the very same calls take with as many at a time and nothing around them."""
     calls = [call for one in seen for call in one.calls]
     started = time.monotonic()
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        list(pool.map(lambda call: _bare(call, gateway, home.scratch), calls))
+        list(pool.map(lambda call: _bare(call, proxy, home.scratch), calls))
     return time.monotonic() - started
 
 
-def _bare(call: dict[str, Any], gateway: Gateway, scratch: Path) -> None:
+def _bare(call: dict[str, Any], proxy: ProxyAddress, scratch: Path) -> None:
     with Sandbox(scratch) as sandbox:
         run_child(
             call["argv"],
-            env=call["env"] | sandbox.empty() | {"ANTHROPIC_AUTH_TOKEN": gateway.token},
+            env=call["env"] | sandbox.empty() | {"ANTHROPIC_AUTH_TOKEN": proxy.token},
             cwd=sandbox.work,
             limit_s=_LIMIT_S,
             turns=[line.encode() + b"\n" for line in call["stdin"].splitlines()],

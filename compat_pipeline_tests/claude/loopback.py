@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from compat_pipeline.claude.driver import Gateway
+from compat_pipeline.claude.driver import ProxyAddress
 
 TOKEN = "loopback-token"
 ANSWER = "Hello from the loopback server."
@@ -78,8 +78,8 @@ class LoopbackApi:
         self.requests: list[dict[str, Any]] = []
 
     @property
-    def gateway(self) -> Gateway:
-        return Gateway(self.url, TOKEN)
+    def proxy(self) -> ProxyAddress:
+        return ProxyAddress(self.url, TOKEN)
 
     async def _messages(self, request: Request) -> Response:
         body: dict[str, Any] = await request.json()

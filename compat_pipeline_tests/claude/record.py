@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from compat_pipeline.claude.binary import ensure_cli
-from compat_pipeline.claude.driver import ClaudeCall, Gateway, Sandbox, run_claude
+from compat_pipeline.claude.driver import ClaudeCall, ProxyAddress, Sandbox, run_claude
 from compat_pipeline.claude.npm import Npm
 from compat_pipeline.claude.release import resolve_claude_code
 from compat_pipeline.ground.home import CompatHome
@@ -53,11 +53,11 @@ def record(version: str) -> None:
             tee = Path(folder) / "claude"
             tee.write_text(f'#!/bin/bash\nset -o pipefail\n"{cli.path}" "$@" | tee "{heard}"\n')
             tee.chmod(0o755)
-            gateway = api.gateway if name != "connection_refused" else Gateway(closed_port(), TOKEN)
-            result = run_claude(tee, gateway, call, sandbox, retries=0)
+            proxy = api.proxy if name != "connection_refused" else ProxyAddress(closed_port(), TOKEN)
+            result = run_claude(tee, proxy, call, sandbox, retries=0)
             target = RECORDINGS / version / f"{name}.jsonl"
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(scrub(heard.read_text(), sandbox.work.parent).replace(gateway.base_url[7:], "loopback"))
+            target.write_text(scrub(heard.read_text(), sandbox.work.parent).replace(proxy.base_url[7:], "loopback"))
             print(f"{version} {name}: exit {result.exit_code}, {result.error or 'no error'}")
 
 

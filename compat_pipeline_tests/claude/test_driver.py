@@ -15,15 +15,15 @@ from typing import Any
 import pytest
 
 from compat_pipeline.claude.binary import ClaudeCli
-from compat_pipeline.claude.driver import ClaudeCall, Gateway, Sandbox, run_claude
-from compat_pipeline.claude.stream import Attempt, ClaudeResult, CliError, ToolCall
+from compat_pipeline.claude.driver import ClaudeCall, ProxyAddress, Sandbox, run_claude
+from compat_pipeline.claude.stream import ClaudeResult, CliError, ToolCall
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.wire.grammar import check_message_events
 from compat_pipeline_tests.claude.loopback import ANSWER, SIGNATURE, TOKEN, TOOL_INPUT, LoopbackApi, closed_port
 from compat_pipeline_tests.processes import gone
 
 MODEL = "anthropic/claude-sonnet-4-6"
-GATEWAY = Gateway("http://127.0.0.1:9", TOKEN)
+PROXY = ProxyAddress("http://127.0.0.1:9", TOKEN)
 OK = '{"type":"result","subtype":"success","result":"ok"}'
 
 Script = Callable[[str], Path]
@@ -32,7 +32,7 @@ Script = Callable[[str], Path]
 @pytest.fixture
 def ask(claude_cli: ClaudeCli, api: LoopbackApi, sandbox: Sandbox) -> Callable[..., ClaudeResult]:
     def run(prompt: str | None = None, retries: int = 0, model: str = MODEL, **options: Any) -> ClaudeResult:
-        return run_claude(claude_cli.path, api.gateway, ClaudeCall(model, prompt, **options), sandbox, retries=retries)
+        return run_claude(claude_cli.path, api.proxy, ClaudeCall(model, prompt, **options), sandbox, retries=retries)
 
     return run
 
@@ -122,9 +122,9 @@ class TestTheRealCli:
         assert result.error is not None
         assert (result.error.kind, result.error.status, len(result.attempts)) == ("api", 401, 1)
 
-    def test_a_gateway_that_is_not_there_is_a_connection_fault(self, claude_cli: ClaudeCli, sandbox: Sandbox) -> None:
+    def test_a_proxy_that_is_not_there_is_a_connection_fault(self, claude_cli: ClaudeCli, sandbox: Sandbox) -> None:
         result = run_claude(
-            claude_cli.path, Gateway(closed_port(), TOKEN), ClaudeCall(MODEL, "hello"), sandbox, retries=1
+            claude_cli.path, ProxyAddress(closed_port(), TOKEN), ClaudeCall(MODEL, "hello"), sandbox, retries=1
         )
         assert [attempt.error.kind for attempt in result.attempts if attempt.error] == ["connection", "connection"]
 
@@ -134,7 +134,7 @@ class TestTheRealCli:
         assert (result.error.kind, len(result.attempts)) == ("timeout", 1)
 
     def test_an_unknown_option_is_told_in_the_cli_s_words(self, ask: Ask) -> None:
-        error = ask("hello", extra_args=("--no-such-option",)).error
+        error = ask("hello", allowed_tools=("--no-such-option",)).error
         assert error is not None
         assert error.kind == "crash"
         assert "unknown option '--no-such-option'" in error.message
@@ -142,7 +142,7 @@ class TestTheRealCli:
 
 class TestTheProcess:
     def run(self, cli: Path, sandbox: Sandbox, retries: int = 0, **options: Any) -> ClaudeResult:
-        return run_claude(cli, GATEWAY, ClaudeCall(MODEL, **({"prompt": "hi"} | options)), sandbox, retries=retries)
+        return run_claude(cli, PROXY, ClaudeCall(MODEL, **({"prompt": "hi"} | options)), sandbox, retries=retries)
 
     def test_its_environment_is_built_from_nothing(
         self, script: Script, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -172,7 +172,7 @@ class TestTheProcess:
         assert result.text == "ok"
         assert TOKEN not in repr(result)
         assert TOKEN not in json.dumps(result.replay())
-        assert TOKEN not in repr(GATEWAY)
+        assert TOKEN not in repr(PROXY)
 
     def test_each_call_finds_its_folders_empty_and_the_last_leaves_none(self, script: Script, tmp_path: Path) -> None:
         counting = script(
@@ -206,7 +206,8 @@ class TestTheProcess:
             "import sys; from pathlib import Path\n"
             "from compat_pipeline.claude.driver import *\n"
             "with Sandbox(Path(sys.argv[2])) as sandbox:\n"
-            "    run_claude(Path(sys.argv[1]), Gateway('http://127.0.0.1:9', 't'), ClaudeCall('m', 'p'), sandbox)\n"
+            "    proxy = ProxyAddress('http://127.0.0.1:9', 't')\n"
+            "    run_claude(Path(sys.argv[1]), proxy, ClaudeCall('m', 'p'), sandbox)\n"
         )
         parent = subprocess.Popen([sys.executable, "-c", program, str(cli), str(tmp_path / "scratch")])
         child = int(read_when_written(pid))
@@ -239,12 +240,13 @@ class TestTheProcess:
         assert (result.error, result.text) == (None, "ok")
 
     def test_a_kill_from_outside_is_tried_again(self, script: Script, sandbox: Sandbox, tmp_path: Path) -> None:
-        mark, told = tmp_path / "mark", list[Attempt]()
+        mark = tmp_path / "mark"
         cli = script(f"[ -e {mark} ] && echo '{OK}' && exit\ntouch {mark}\nkill -9 $$")
-        result = run_claude(cli, GATEWAY, ClaudeCall(MODEL, "hi"), sandbox, on_retry=told.append)
-        assert (result.text, len(result.attempts)) == ("ok", 2)
-        assert [attempt.error for attempt in told] == [
-            CliError("crash", None, "the CLI was killed by SIGKILL after 0 of 1 result(s)")
+        result = self.run(cli, sandbox, retries=2)
+        assert result.text == "ok"
+        assert [attempt.error for attempt in result.attempts] == [
+            CliError("crash", None, "the CLI was killed by SIGKILL after 0 of 1 result(s)"),
+            None,
         ]
 
     def test_a_crash_of_its_own_is_not_tried_again(self, script: Script, sandbox: Sandbox) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import dagster as dg
@@ -10,6 +11,8 @@ import dagster as dg
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import CompatHome, make_folder, write_atomically
 
+# A run of 90 cells leaves 7 MB; the CLI's own folders come and go beside it.
+_NEEDED_BYTES = 32 << 20
 _EMBEDDED = Path(__file__).parents[2] / "dagster.yaml"
 
 
@@ -24,12 +27,24 @@ def open_instance(home: CompatHome) -> dg.DagsterInstance:
     except OSError as error:
         raise CompatError(f"cannot read Dagster's settings {source}: {error.strerror}") from error
     folder = make_folder(home.dagster)
+    if (free := shutil.disk_usage(folder).free) < _NEEDED_BYTES:
+        raise CompatError(
+            f"the disk of {home.root} is full: {free >> 10} kB are left, a run takes {_NEEDED_BYTES >> 20} MB",
+            "free some space, or set COMPAT_HOME to another disk",
+        )
     if not (folder / "dagster.yaml").exists() or (folder / "dagster.yaml").read_text() != settings:
         write_atomically(folder / "dagster.yaml", settings)
     os.environ["DAGSTER_HOME"] = str(folder)
     try:
         return dg.DagsterInstance.get()
     except Exception as error:
-        raise CompatError(
-            f"cannot open Dagster's storage in {folder}: {error}", f"correct {source}, or move {folder} away"
-        ) from error
+        raise storage_fault(folder, error) from error
+
+
+def storage_fault(folder: Path, error: Exception) -> CompatError:
+    """What a person is told when Dagster's storage cannot be opened, or failed in the middle of a run."""
+    cause = getattr(error, "orig", None) or error
+    return CompatError(
+        f"cannot use Dagster's storage in {folder}: {cause}",
+        f"check the free disk space and {folder / 'dagster.yaml'}, or move {folder} away",
+    )

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
 import sys
+from collections.abc import Iterator
 
 import click
 
@@ -10,6 +14,7 @@ from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import CompatHome
 
 COULD_NOT_RUN, WRONG_USAGE, NOT_ALL_JUDGED, INTERRUPTED = 1, 2, 3, 130
+_CANNOT_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -27,7 +32,7 @@ def cli() -> None:
     """
 
 
-@cli.command()
+@cli.command(short_help="Run cells and show the matrix.")
 @click.option("--cells", "patterns", multiple=True, metavar="PATTERN",
               help="Only these: a cell key, a pattern such as 'vision|*/claude-haiku-4-5', or `inconclusive`. "
                    "Repeatable. Runs with the versions of the last full run and publishes nothing.")  # fmt: skip
@@ -47,7 +52,7 @@ def run(patterns: tuple[str, ...], litellm: str, claude_code: str) -> None:
     sys.exit(0 if all_judged else NOT_ALL_JUDGED)
 
 
-@cli.command()
+@cli.command(short_help="Show the matrix as last written.")
 def show() -> None:
     """Show the matrix as it was last written."""
     from compat_pipeline.command.show import show_matrix
@@ -55,8 +60,14 @@ def show() -> None:
     show_matrix(CompatHome.from_env())
 
 
-@cli.command()
-@click.option("--port", default=3000, show_default=True, help="Port of the web interface, on 127.0.0.1.")
+@cli.command(short_help="Open Dagster's web interface.")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=3000,
+    show_default=True,
+    help="Port of the web interface, on 127.0.0.1.",
+)
 def ui(port: int) -> None:
     """Open Dagster's web interface and daemon: lineage, partitions, backfills, single cells."""
     from compat_pipeline.command.serve import serve_ui
@@ -64,7 +75,7 @@ def ui(port: int) -> None:
     serve_ui(port)
 
 
-@cli.command()
+@cli.command(short_help="Keep a proxy up for tests under plain pytest.")
 @click.option("--litellm", default="", metavar="VERSION", help="LiteLLM version or tag; default: newest that installs.")
 @click.option("--claude-code", default="", metavar="VERSION", help="`latest`, `cooldown` or a version.")
 def proxy(litellm: str, claude_code: str) -> None:
@@ -74,8 +85,9 @@ def proxy(litellm: str, claude_code: str) -> None:
     serve_proxy(litellm, claude_code)
 
 
-@cli.command()
-@click.option("--repeat", default=1, show_default=True, help="How often to run every cell (10: 900 cells).")
+@cli.command(short_help="Measure what the pipeline itself costs.")
+@click.option("--repeat", type=click.IntRange(min=1), default=1, show_default=True,
+              help="How often to run every cell (10: 900 cells).")  # fmt: skip
 def bench(repeat: int) -> None:
     """Measure the pipeline against the same CLI calls with nothing around them."""
     from compat_pipeline.command.bench import bench as measure
@@ -84,18 +96,51 @@ def bench(repeat: int) -> None:
 
 
 def main() -> None:
-    """Entry point: a user's mistake gets a message, never a traceback."""
+    """Entry point: a user's mistake or a full disk gets a message, never a traceback."""
     try:
-        cli(standalone_mode=False)
+        with _stdout_flushed():
+            cli(standalone_mode=False)
     except click.UsageError as error:
         error.show()
         sys.exit(WRONG_USAGE)
     except click.ClickException as error:
         error.show()
         sys.exit(COULD_NOT_RUN)
-    except CompatError as error:
-        click.secho(f"compat: {error}", fg="red", err=True)
-        sys.exit(COULD_NOT_RUN)
     except (KeyboardInterrupt, click.Abort):
         click.secho("compat: interrupted; every finished cell is kept, nothing is left running", err=True)
         sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        sys.exit(COULD_NOT_RUN)
+    except Exception as error:
+        if (told := _told(error)) is None:
+            raise
+        click.secho(f"compat: {told}", fg="red", err=True)
+        sys.exit(COULD_NOT_RUN)
+
+
+@contextlib.contextmanager
+def _stdout_flushed() -> Iterator[None]:
+    try:
+        yield
+    finally:
+        try:
+            sys.stdout.flush()
+        except OSError:
+            # What could not be written must not be tried again, loudly, when Python ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise
+
+
+def _told(error: Exception) -> CompatError | None:
+    """What a person is told of `error`; None if it is a fault of this program."""
+    if isinstance(error, CompatError):
+        return error
+    if isinstance(error, OSError) and error.strerror:
+        where = f" {os.fsdecode(error.filename)}" if isinstance(error.filename, (str, bytes)) else ""
+        what = "write" if error.errno in _CANNOT_WRITE else "use"
+        return CompatError(f"cannot {what}{where}: {error.strerror}", "check its owner and the free disk space")
+    from sqlalchemy.exc import DBAPIError
+
+    from compat_pipeline.command.instance import storage_fault
+
+    return storage_fault(CompatHome.from_env().dagster, error) if isinstance(error, DBAPIError) else None

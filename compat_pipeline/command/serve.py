@@ -7,12 +7,15 @@ import signal
 import socket
 import sys
 import threading
+from contextlib import suppress
 
 import click
+from pydantic import ValidationError
 
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import CompatHome
 from compat_pipeline.ground.manifest_file import load_manifest
+from compat_pipeline.proxy.lease import Runtime, why_down
 from compat_pipeline.resources.registries import NpmRegistry, PythonIndex
 from compat_pipeline.resources.runtime import ProxyRuntime
 from compat_pipeline.suite.settings import SuiteSettings
@@ -48,12 +51,23 @@ def serve_proxy(litellm: str, claude_code: str) -> None:
     home = CompatHome.from_env()
     index, npm = PythonIndex(), NpmRegistry()
     release, cli = index.resolve(litellm), npm.fetch(npm.resolve(claude_code))
-    with ProxyRuntime(linger_s=0).lease(release, index.install(release), load_manifest()) as up:
-        SuiteSettings.for_runtime(up, cli.path, home.scratch).save(home.suite_settings)
-        click.echo(f"LiteLLM {release.tag} on {up.proxy_url}, Claude Code {cli.version}  (Ctrl-C ends it)")
-        click.echo("in another terminal:  .venv/bin/pytest compat_pipeline/suite/tool_use/test_anthropic.py")
-        signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-        try:
+    held: list[Runtime] = []
+    try:
+        with ProxyRuntime(linger_s=0).lease(release, index.install(release), load_manifest()) as up:
+            held.append(up)
+            SuiteSettings.for_runtime(up, cli.path, home.scratch).save(home.suite_settings)
+            click.echo(f"LiteLLM {release.tag} on {up.proxy_url}, Claude Code {cli.version}  (Ctrl-C ends it)")
+            click.echo("in another terminal:  .venv/bin/pytest compat_pipeline/suite/tool_use/test_anthropic.py")
+            signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
             threading.Event().wait()
-        finally:
-            home.suite_settings.unlink(missing_ok=True)
+    finally:
+        for up in held:
+            _withdraw_settings(home, up)
+
+
+def _withdraw_settings(home: CompatHome, up: Runtime) -> None:
+    """Remove the suite's settings unless they lead elsewhere, or another `compat proxy` keeps the same proxy up."""
+    with suppress(OSError, ValidationError):
+        settings = SuiteSettings.model_validate_json(home.suite_settings.read_bytes())
+        if settings.proxy_key == up.api_key and why_down(home, up):
+            home.suite_settings.unlink()

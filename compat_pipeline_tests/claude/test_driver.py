@@ -134,7 +134,7 @@ class TestTheRealCli:
         assert (result.error.kind, len(result.attempts)) == ("timeout", 1)
 
     def test_an_unknown_option_is_told_in_the_cli_s_words(self, ask: Ask) -> None:
-        error = ask("hello", allowed_tools=("--no-such-option",)).error
+        error = ask("hello", allowed_tools=("Bash", "--no-such-option")).error
         assert error is not None
         assert error.kind == "crash"
         assert "unknown option '--no-such-option'" in error.message

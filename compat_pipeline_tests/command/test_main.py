@@ -1,0 +1,68 @@
+"""The command line's edges: wrong values, output that nobody takes, files that cannot be used."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from compat_pipeline.command.main import COULD_NOT_RUN, WRONG_USAGE
+
+COMPAT = Path(sys.executable).with_name("compat")
+
+
+def compat(*arguments: str, stdout: int = subprocess.PIPE, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, **variables}
+    return subprocess.run(
+        [COMPAT, *arguments], env=environment, stdout=stdout, stderr=subprocess.PIPE, text=True, timeout=120
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("ui", "--port", "0"), ("ui", "--port", "65536"), ("bench", "--repeat", "0"), ("bench", "--repeat", "-1")],
+)
+def test_a_number_out_of_range_is_wrong_usage(arguments: tuple[str, ...]) -> None:
+    done = compat(*arguments)
+    assert done.returncode == WRONG_USAGE
+    assert f"Invalid value for '{arguments[1]}'" in done.stderr
+
+
+def test_help_tells_each_command_in_a_whole_sentence() -> None:
+    commands = compat("--help").stdout.partition("Commands:\n")[2].splitlines()
+    assert len(commands) == 5
+    assert all(line.endswith(".") and not line.endswith("..") for line in commands)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is Linux's")
+def test_output_onto_a_full_disk_is_one_message() -> None:
+    full = os.open("/dev/full", os.O_WRONLY)
+    try:
+        done = compat("--help", stdout=full)
+    finally:
+        os.close(full)
+    assert done.returncode == COULD_NOT_RUN
+    assert done.stderr.startswith("compat: cannot write: No space left on device\n")
+    assert len(done.stderr.splitlines()) == 2
+
+
+def test_output_that_nobody_reads_ends_quietly() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = compat("--help", stdout=writer)
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (COULD_NOT_RUN, "")
+
+
+def test_a_folder_where_a_file_belongs_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "dagster" / "dagster.yaml"
+    folder.mkdir(parents=True)
+    done = compat("run", "--cells", "vision|*", COMPAT_HOME=str(tmp_path))
+    assert done.returncode == COULD_NOT_RUN
+    assert done.stderr.startswith(f"compat: cannot use {folder}: Is a directory\n")
+    assert "Traceback" not in done.stderr

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +17,7 @@ from compat_pipeline.suite.settings import SuiteSettings
 from compat_pipeline.wire.exchange import Exchange, UpstreamControl
 
 _OK = 200
+INPUT_COUNTS = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
 
 
 class Judged(Exception):
@@ -145,16 +146,13 @@ class CellRun:
             )
             prove(bool(exchange.request.get("system")), "the system prompt did not reach the upstream")
             prove(prompt in user_text(exchange.request), "the user's words did not reach the upstream whole")
-        answered = [reply["usage"] for reply in talk.replies]
-        for name, seen in (
-            ("output_tokens", talk.result.usage.output_tokens),
-            ("cache_read_input_tokens", talk.result.usage.cache_read_input_tokens),
-            ("cache_creation_input_tokens", talk.result.usage.cache_creation_input_tokens),
-            ("input_tokens", talk.result.usage.input_tokens),
+        sent = [reply["usage"] for reply in talk.replies]
+        told = talk.result.usage
+        for name, due, seen in (
+            ("input", sum(_input_tokens(usage) for usage in sent), _input_tokens(vars(told))),
+            ("output", sum(int(usage["output_tokens"]) for usage in sent), told.output_tokens),
         ):
-            sent = sum(int(usage.get(name) or 0) for usage in answered)
-            prove(seen == sent, f"the upstream reported {name}={sent}, the CLI was told {seen}")
-        prove(talk.result.usage.output_tokens > 0, "an answer was given, but no output token was counted")
+            prove(seen == due, f"the upstream counted {due} {name} tokens, the CLI was told {seen}")
 
     def passed(self) -> Outcome:
         """All that had to be proven was."""
@@ -164,6 +162,11 @@ class CellRun:
 @contextmanager
 def _borrowed(sandbox: Sandbox) -> Iterator[Sandbox]:
     yield sandbox
+
+
+def _input_tokens(usage: Mapping[str, Any]) -> int:
+    """All input, however it is split between fresh, read from the cache and written to it."""
+    return sum(int(usage.get(name) or 0) for name in INPUT_COUNTS)
 
 
 def _answers(exchanges: Sequence[Exchange]) -> list[UpstreamAnswer]:

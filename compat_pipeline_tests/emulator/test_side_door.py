@@ -254,14 +254,24 @@ def test_a_corruption_breaks_what_it_says_until_it_is_healed(emulated: Emulated,
 
 
 @pytest.mark.parametrize("name", ["wrong_code", "text_cut"])
-def test_a_corruption_reaches_streams_and_the_record(emulated: Emulated, name: str) -> None:
-    nonce = new_nonce()
+def test_a_corruption_breaks_the_wire_while_the_record_holds_what_the_provider_sent(
+    emulated: Emulated, name: str
+) -> None:
+    nonce, sound = new_nonce(), " ".join(map(str, range(1, 41)))
     emulated.control.corrupt(name)
     _, deltas = streamed_text(emulated, nonce)
     (exchange,) = emulated.control.exchanges(nonce)
     assert exchange.reply is not None
-    assert "".join(deltas) == exchange.reply["content"][0]["text"]
-    assert "".join(deltas) != " ".join([nonce, *map(str, range(1, 41))])
+    assert exchange.reply["content"][0]["text"] == f"{nonce} {sound}"
+    assert "".join(deltas) != f"{nonce} {sound}"
+
+
+def test_a_corruption_of_requests_is_on_record_as_what_reached_the_provider(emulated: Emulated) -> None:
+    nonce = new_nonce()
+    emulated.control.corrupt("picture_dropped")
+    said(emulated, ask("", messages=[user(*BLUE, which_colour(nonce))]))
+    (exchange,) = emulated.control.exchanges(nonce)
+    assert [block["type"] for block in exchange.request["messages"][0]["content"]] == ["text"]
 
 
 def test_a_truncated_converse_stream_lacks_its_last_events(emulated: Emulated) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from compat_pipeline.domain.observation import Outcome
-from compat_pipeline.suite.cell_run import CellRun, blocks, expect_of_model, prove
+from compat_pipeline.suite.cell_run import INPUT_COUNTS, CellRun, blocks, expect_of_model, prove
 
 _PROMPT = ("tools", "system", "messages")
 
@@ -27,9 +27,12 @@ def probe(run: CellRun) -> Outcome:
         prove(bool(markers), f"no cache_control of the {which} call reached the upstream")
         prove(all(one.get("ttl", "5m") == "5m" for one in markers), f"a 5 minute cache was asked for, not {markers}")
         talk.prove_answer(nonce)
+        for name in INPUT_COUNTS:
+            sent, told = talk.replies[0]["usage"][name], getattr(talk.result.usage, name)
+            prove(told == sent, f"the upstream counted {sent} {name} in the {which} call, the CLI was told {told}")
     prompts = [[talk.exchanges[0].request.get(part) for part in _PROMPT] for talk in (first, second)]
     prove(prompts[0] == prompts[1], "the same prompt reached the upstream in two versions: no cache can hit")
-    # The counts are the upstream's own (`converse` proved it), so from here on it is the provider who speaks.
+    # The counts are the upstream's own, so from here on it is the provider who speaks.
     written, read = first.result.usage, second.result.usage
     expect_of_model(written.cache_creation_input_tokens > 0, "the provider wrote nothing to its cache")
     expect_of_model(

@@ -1,0 +1,189 @@
+"""What holds for every sound conversation: each way in which the proxy can harm one is seen, and blamed rightly."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from compat_pipeline.claude.child import ChildRun
+from compat_pipeline.claude.driver import ClaudeCall
+from compat_pipeline.claude.stream import Attempt, ClaudeResult, CliError, Usage, read_stream
+from compat_pipeline.domain.cell import Cell
+from compat_pipeline.domain.observation import Outcome
+from compat_pipeline.suite import cell_run
+from compat_pipeline.suite.cell_run import CellRun, Judged
+from compat_pipeline.suite.settings import SuiteSettings
+from compat_pipeline.wire.exchange import Exchange, UpstreamControl
+
+NONCE = "nonce-0123456789ab"
+PROMPT = f"Reply with exactly this code and nothing else: {NONCE}"
+ROUTE = "anthropic/claude-haiku-4-5"
+CELL = Cell("made_up", "anthropic", "claude-haiku-4-5")
+USAGE = {"input_tokens": 3, "cache_read_input_tokens": 5, "cache_creation_input_tokens": 7, "output_tokens": 11}
+
+
+def exchange(**changes: Any) -> Exchange:
+    """A sound exchange, but for `changes`."""
+    sound: dict[str, Any] = {
+        "provider": "anthropic",
+        "operation": "messages",
+        "model": "claude-haiku-4-5",
+        "streamed": True,
+        "headers": {},
+        "request": {"system": "Be good.", "messages": [{"role": "user", "content": PROMPT}]},
+        "status": 200,
+        "reply": {"content": [{"type": "text", "text": NONCE}], "usage": USAGE},
+        "started_at": time.time(),
+        "finished_at": time.time(),
+    }
+    return Exchange(**(sound | changes))
+
+
+def result(**changes: Any) -> ClaudeResult:
+    """A sound result, but for `changes`."""
+    nothing = ChildRun((), "", exit_code=0, timed_out=False, started_at=0.0, duration_s=0.1, cpu_s=0.1)
+    sound = replace(
+        read_stream(nothing), text=NONCE, usage=Usage(3, 11, 7, 5), error=None, attempts=(Attempt(None, 0.1),)
+    )
+    return replace(sound, **changes)
+
+
+class Wire(UpstreamControl):
+    """What the upstream has on record."""
+
+    def __init__(self, exchanges: list[Exchange]) -> None:
+        self.record = exchanges
+
+    def exchanges(self, nonce: str) -> list[Exchange]:  # noqa: ARG002
+        return self.record
+
+    def arm(self, nonce: str, behaviour: str) -> None:
+        pass
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> SuiteSettings:
+    return SuiteSettings(
+        proxy_url="http://proxy", proxy_key="k", control_url="http://upstream", control_token="t",
+        claude=tmp_path / "claude", scratch=tmp_path,
+    )  # fmt: skip
+
+
+class Stage:
+    """A conversation that went as told: `told` is what the CLI said, `seen` what the upstream has on record."""
+
+    def __init__(self, settings: SuiteSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._settings, self._monkeypatch = settings, monkeypatch
+
+    def run(self, told: ClaudeResult, *seen: Exchange) -> CellRun:
+        self._monkeypatch.setattr(cell_run, "run_claude", lambda *_, **__: told)
+        return CellRun(CELL, ROUTE, self._settings, Wire(list(seen)))
+
+    def outcome(self, told: ClaudeResult, *seen: Exchange) -> Outcome:
+        """How a conversation of one turn with the expected answer NONCE is judged."""
+        run = self.run(told, *seen)
+        try:
+            run.converse(NONCE, PROMPT).prove_answer(NONCE)
+        except Judged as judged:
+            return judged.outcome
+        return run.passed()
+
+
+@pytest.fixture
+def stage(settings: SuiteSettings, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    return Stage(settings, monkeypatch)
+
+
+def test_a_sound_conversation_passes(stage: Stage) -> None:
+    assert stage.outcome(result(), exchange()).status == "pass"
+
+
+@pytest.mark.parametrize(
+    ("told", "seen", "complaint"),
+    [
+        (result(), [exchange(), exchange()], "2 requests where 1 were due"),
+        (result(), [], "0 requests where 1 were due"),
+        (result(), [exchange(streamed=False)], "got none"),
+        (result(), [exchange(model="claude-sonnet-4-6")], "was asked for claude-sonnet-4-6"),
+        (result(), [exchange(request={"messages": [{"role": "user", "content": PROMPT}]})], "system prompt"),
+        (result(), [exchange(request={"system": "s", "messages": [{"role": "user", "content": "Reply"}]})], "words"),
+        (result(usage=Usage(3, 12, 7, 5)), [exchange()], "11 output tokens, the CLI was told 12"),
+        (result(usage=Usage(2, 11, 7, 5)), [exchange()], "15 input tokens, the CLI was told 14"),
+        (result(text="nonce-ffffffffffff"), [exchange()], "the CLI was told 'nonce-ffffffffffff'"),
+        (result(text=""), [exchange()], "the CLI was told ''"),
+        (result(), [exchange(status=400, reply=None, error="x: Extra inputs", rule="X2")], "x: Extra inputs"),
+    ],
+)
+def test_harm_done_on_the_way_is_the_gateways(
+    stage: Stage, told: ClaudeResult, seen: list[Exchange], complaint: str
+) -> None:
+    outcome = stage.outcome(told, *seen)
+    assert outcome.status == "fail"
+    assert outcome.cause == "gateway"
+    assert complaint in outcome.error
+
+
+def test_a_model_that_said_something_else_judges_no_product(stage: Stage) -> None:
+    other = {"content": [{"type": "text", "text": "Hello!"}], "usage": USAGE}
+    outcome = stage.outcome(result(text="Hello!"), exchange(reply=other))
+    assert outcome.status == "inconclusive"
+    assert outcome.cause == "model_behaviour"
+
+
+@pytest.mark.parametrize(
+    ("answer", "cause"),
+    [
+        (exchange(status=529, reply=None, error="Overloaded"), "provider"),
+        (exchange(status=400, reply=None, error="Your credit balance is too low to access the API"), "account"),
+    ],
+)
+def test_trouble_upstream_that_was_healed_behind_our_back_judges_no_product(
+    stage: Stage, answer: Exchange, cause: str
+) -> None:
+    outcome = stage.outcome(result(), answer, exchange())
+    assert outcome.status == "inconclusive"
+    assert outcome.cause == cause
+
+
+def test_a_cli_that_fails_while_the_upstream_was_never_asked_is_the_gateways(stage: Stage) -> None:
+    outcome = stage.outcome(result(error=CliError("api", 500, "'NoneType' object has no attribute 'access_key'")))
+    assert outcome.status == "fail"
+    assert outcome.cause == "gateway"
+
+
+def test_a_second_call_with_the_same_nonce_sees_only_its_own_exchanges(stage: Stage) -> None:
+    run = stage.run(result(), exchange())
+    run.converse(NONCE, PROMPT)
+    assert isinstance(run.upstream, Wire)
+    run.upstream.record.append(exchange())
+    assert len(run.converse(NONCE, PROMPT).exchanges) == 1
+
+
+def test_counting_tokens_is_no_turn(stage: Stage) -> None:
+    assert stage.outcome(result(), exchange(operation="count_tokens", reply=None), exchange()).status == "pass"
+
+
+def test_a_refusal_that_the_test_asked_for_is_not_held_against_anyone(stage: Stage) -> None:
+    refused = exchange(status=404, reply=None, error="not found")
+    run = stage.run(result(), refused, exchange(streamed=False))
+    run.arm(NONCE, "refuse_stream")
+    assert len(run.ask(NONCE, PROMPT).exchanges) == 2
+
+
+def test_a_call_is_made_under_the_name_by_which_the_proxy_serves_the_model(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[ClaudeCall] = []
+
+    def remember(_cli: Path, _proxy: object, call: ClaudeCall, *_: object, **__: object) -> ClaudeResult:
+        calls.append(call)
+        return result()
+
+    run = stage.run(result(), exchange())
+    monkeypatch.setattr(cell_run, "run_claude", remember)
+    run.ask(NONCE, PROMPT)
+    assert calls[0].model == "anthropic/claude-haiku-4-5"

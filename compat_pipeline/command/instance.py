@@ -23,16 +23,16 @@ def open_instance(home: CompatHome) -> dg.DagsterInstance:
     """
     source = Path(os.environ.get("COMPAT_DAGSTER_YAML") or _EMBEDDED)
     try:
-        settings = source.read_text()
+        settings = source.read_bytes()
     except OSError as error:
         raise CompatError(f"cannot read Dagster's settings {source}: {error.strerror}") from error
     folder = make_folder(home.dagster)
     if (free := shutil.disk_usage(folder).free) < _NEEDED_BYTES:
         raise CompatError(
-            f"the disk of {home.root} is full: {free >> 10} kB are left, a run takes {_NEEDED_BYTES >> 20} MB",
+            f"only {free >> 10} kB are free on the disk of {home.root}, a run takes up to {_NEEDED_BYTES >> 20} MB",
             "free some space, or set COMPAT_HOME to another disk",
         )
-    if not (folder / "dagster.yaml").exists() or (folder / "dagster.yaml").read_text() != settings:
+    if not (folder / "dagster.yaml").exists() or (folder / "dagster.yaml").read_bytes() != settings:
         write_atomically(folder / "dagster.yaml", settings)
     os.environ["DAGSTER_HOME"] = str(folder)
     try:

@@ -74,7 +74,7 @@ def make_folder(path: Path) -> Path:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise CompatError(
-            f"cannot create {path}: {error.strerror}", "set COMPAT_HOME to a folder you may write"
+            f"cannot create {path}: {error.strerror}", "set COMPAT_HOME or COMPAT_CACHE to a folder you may write"
         ) from error
     return path
 

@@ -60,7 +60,8 @@ def _build(folder: Path, release: LitellmRelease, python: Path) -> None:
     if not release.lock.is_file() or hashlib.sha256(release.lock.read_bytes()).hexdigest() != release.digest:
         raise CompatError(f"{release.lock} is gone or was changed since it was resolved", "resolve the release again")
     log.info("installing LiteLLM %s", release.version)
-    what, next_step = f"cannot install LiteLLM {release.version}", "check the network and free disk space"
+    what = f"cannot install LiteLLM {release.version}"
+    next_step = f"check the network and free disk space, or delete {release.lock} to resolve it anew"
     shutil.rmtree(folder, ignore_errors=True)
     create: list[str | Path] = ["venv", "--quiet", "--python", python, folder]
     fill: list[str | Path] = ["pip", "sync", "--quiet", "--require-hashes", "--no-build"]
@@ -70,7 +71,7 @@ def _build(folder: Path, release: LitellmRelease, python: Path) -> None:
 
 def _is_stamped(folder: Path, release: LitellmRelease) -> bool:
     stamp = folder / _STAMP
-    return stamp.is_file() and stamp.read_text() == release.digest
+    return stamp.is_file() and stamp.read_bytes() == release.digest.encode()
 
 
 def _installed_version(python: Path) -> str | None:

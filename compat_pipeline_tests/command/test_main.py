@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from compat_pipeline.command.instance import open_instance
 from compat_pipeline.command.main import COULD_NOT_RUN, WRONG_USAGE
+from compat_pipeline.ground.errors import CompatError
+from compat_pipeline.ground.home import CompatHome
 
 COMPAT = Path(sys.executable).with_name("compat")
 
@@ -65,4 +70,19 @@ def test_a_folder_where_a_file_belongs_is_named(tmp_path: Path) -> None:
     done = compat("run", "--cells", "vision|*", COMPAT_HOME=str(tmp_path))
     assert done.returncode == COULD_NOT_RUN
     assert done.stderr.startswith(f"compat: cannot use {folder}: Is a directory\n")
+    assert "Traceback" not in done.stderr
+
+
+def test_too_little_room_is_told_before_anything_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1 << 20))
+    with pytest.raises(CompatError, match=rf"only 1024 kB are free on the disk of {tmp_path}"):
+        open_instance(CompatHome(root=tmp_path, cache=tmp_path / "cache"))
+
+
+def test_settings_of_dagster_that_are_no_text_are_named(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_bytes(b"\xff\xfe garbage")
+    settings = str(tmp_path / "mine.yaml")
+    done = compat("run", "--cells", "vision|*", COMPAT_HOME=str(tmp_path / "home"), COMPAT_DAGSTER_YAML=settings)
+    assert done.returncode == COULD_NOT_RUN
+    assert "cannot use Dagster's storage" in done.stderr
     assert "Traceback" not in done.stderr

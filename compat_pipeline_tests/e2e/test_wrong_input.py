@@ -7,7 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from compat_pipeline_tests.e2e.conftest import Site, make_site
+from compat_pipeline.command.instance import open_instance
+from compat_pipeline_tests.e2e.conftest import BIN, Site, make_site
+
+FULL = ("/bin/bash", "-c", 'ulimit -f 60 && exec "$0" "$@"')
+"""In front of a command: no file grows beyond 60 kB, as on a disk that fills up, but without a disk to fill."""
 
 
 @pytest.fixture
@@ -57,6 +61,18 @@ def test_a_malformed_manifest_names_its_wrong_entry(tmp_path: Path, shared_cache
 def test_a_home_that_cannot_be_written_is_named(tmp_path: Path, shared_cache: Path) -> None:
     site = make_site(tmp_path, shared_cache, COMPAT_HOME="/dev/null/home")
     assert "/dev/null/home" in complaint(site, "compat", "run")
+
+
+@pytest.mark.parametrize("used_before", [False, True])
+def test_a_disk_that_is_full_is_told_in_one_message(
+    site: Site, used_before: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if used_before:
+        monkeypatch.setenv("DAGSTER_HOME", str(site.home.dagster))
+        with open_instance(site.home):
+            pass
+    said = complaint(site, *FULL, str(BIN / "compat"), "run", "--cells", "vision|azure/claude-haiku-4-5")
+    assert f"cannot use Dagster's storage in {site.home.dagster}: disk I/O error" in said
 
 
 def test_a_taken_port_is_named(site: Site) -> None:

@@ -44,9 +44,14 @@ def test_a_venv_that_is_there_is_used_again_without_a_network(
     assert before.digest == litellm_release.digest
 
 
-def test_an_install_that_was_interrupted_is_done_anew(own_cache: Path, litellm_release: LitellmRelease) -> None:
+@pytest.mark.parametrize("stamp", [b"", b"\xff\xfe garbage"])
+def test_an_install_that_was_interrupted_is_done_anew(
+    own_cache: Path, litellm_release: LitellmRelease, stamp: bytes
+) -> None:
     venv = ensure_venv(litellm_release, own_cache, PYTHON)
     (folder_of(venv) / ".complete").unlink()
+    if stamp:
+        (folder_of(venv) / ".complete").write_bytes(stamp)
     (half := next(folder_of(venv).rglob("proxy_cli.py"))).unlink()
     ensure_venv(litellm_release, own_cache, PYTHON)
     assert half.is_file()

@@ -15,7 +15,7 @@ demo: $(READY)  ## Run all 90 cells and print the matrix
 	@$(BIN)/compat run
 
 test: lint  ## Everything: style, types, layers, unit and end-to-end tests
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -216,7 +216,7 @@ BLUE = user(picture((0, 0, 255)))["content"]
 # Name -> whether what it breaks is sound; each must be True without and False with its corruption.
 SOUND: dict[str, Callable[[Emulated, str], bool]] = {
     "wrong_code": lambda emulated, nonce: text(emulated, ask(exactly(nonce))) == nonce,
-    "text_cut": lambda emulated, nonce: text(emulated, ask(count_to(nonce, 9))).endswith("9"),
+    "text_cut": lambda emulated, nonce: text(emulated, ask(count_to(nonce, 9))).endswith(" 9"),
     "one_delta": lambda emulated, nonce: len(streamed_text(emulated, nonce)[1]) > 3,
     "truncated_stream": lambda emulated, nonce: streamed_text(emulated, nonce)[0][-1] == "message_stop",
     "no_stream_fallback": lambda emulated, nonce: text(emulated, ask(exactly(nonce))) != "",

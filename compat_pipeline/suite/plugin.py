@@ -22,6 +22,7 @@ from pydantic import ValidationError
 from compat_pipeline.domain.cell import Cell
 from compat_pipeline.domain.manifest import Manifest
 from compat_pipeline.domain.observation import OUTCOME, Inconclusive, NotApplicable, Observation, Outcome, Pass
+from compat_pipeline.domain.redaction import redact
 from compat_pipeline.ground.home import CompatHome, write_atomically
 from compat_pipeline.ground.manifest_file import load_manifest
 from compat_pipeline.suite.cell_run import CellRun, Judged
@@ -154,12 +155,21 @@ def pytest_runtest_makereport(
     report = yield
     cell = _cell(item)
     if cell is not None and (call.when == "call" or (call.when == "setup" and call.excinfo is not None)):
-        observation = _observe(cell, item, call)
+        observation = _redacted(_observe(cell, item, call), item)
         report.user_properties.append(("observation", observation.model_dump(mode="json")))
         judged_well = isinstance(observation.outcome, Pass | NotApplicable)
         report.outcome = "passed" if judged_well else "failed"
         report.longrepr = None if judged_well else f"{observation.outcome.status}: {observation.explanation}"
     return report
+
+
+def _redacted(observation: Observation, item: pytest.Item) -> Observation:
+    """The observation as it may be kept: error texts of the CLI and the proxy can quote a key."""
+    if _RUN not in item.stash:
+        return observation
+    settings = item.stash[_RUN].settings
+    clean = redact(observation.model_dump_json(), [settings.proxy_key, settings.control_token])
+    return Observation.model_validate_json(clean)
 
 
 def _observe(cell: Cell, item: pytest.Item, call: pytest.CallInfo[None]) -> Observation:

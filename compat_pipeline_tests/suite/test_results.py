@@ -18,11 +18,11 @@ models: [{id: haiku, name: Haiku}, {id: opus, name: Opus}]
 """
 
 
-def observe(folder: Path, body: str, *options: str, **variables: str) -> list[dict[str, Any]]:
+def observe(folder: Path, body: str, *options: str, takes: str = "cell", **variables: str) -> list[dict[str, Any]]:
     """Run a test of feature `made_up` on `anthropic` whose body is `body`; the observations as streamed."""
     test = folder / "made_up" / "test_anthropic.py"
     test.parent.mkdir(exist_ok=True)
-    test.write_text(f"def test_it(cell, compat_result):\n    {body}\n")
+    test.write_text(f"def test_it({takes}, compat_result):\n    {body}\n")
     (folder / "manifest.yaml").write_text(MANIFEST)
     stream = folder / "stream"
     environment = {
@@ -84,6 +84,19 @@ def test_two_tests_of_one_cell_speak_for_neither(tmp_path: Path) -> None:
     seen = outcomes(tmp_path, twice + "    compat_result.set({'status': 'pass'})")
     assert {outcome["status"] for outcome in seen} == {"inconclusive"}
     assert "2 tests report for this cell" in seen[0]["error"]
+
+
+def test_the_proxys_key_is_taken_out_of_an_error_that_quotes_it(tmp_path: Path) -> None:
+    quoting = "compat_result.set({'status': 'fail', 'error': 'wrong key: ' + compat.settings.proxy_key})"
+    addresses = {
+        "COMPAT_PROXY_URL": "http://127.0.0.1:9",
+        "COMPAT_PROXY_KEY": "sk-not-to-be-seen",
+        "COMPAT_UPSTREAM_URL": "http://127.0.0.1:9",
+        "COMPAT_UPSTREAM_TOKEN": "token-not-to-be-seen",
+        "COMPAT_CLAUDE": "/nowhere/claude",
+    }
+    seen = observe(tmp_path, quoting, takes="compat", **addresses)
+    assert seen[0]["outcome"]["error"] == "wrong key: [redacted]"
 
 
 def test_only_the_chosen_cells_run(tmp_path: Path) -> None:

@@ -54,11 +54,17 @@ def show_matrix(home: CompatHome, console: Console | None = None) -> Compatibili
 def _read(home: CompatHome) -> tuple[CompatibilityMatrix, CompatibilityDetails]:
     try:
         matrix = parse_matrix(home.matrix.read_text())
-        return matrix, CompatibilityDetails.model_validate_json(home.details.read_text())
+        details = CompatibilityDetails.model_validate_json(home.details.read_text())
     except FileNotFoundError as error:
         raise CompatError(f"there is no matrix yet: {error.filename} does not exist", "make one: compat run") from error
     except (OSError, ValidationError, ValueError) as error:
         raise CompatError(f"the matrix in {home.root} cannot be read: {error}", "write it anew: compat run") from error
+    about = [(one.litellm_version, one.claude_code_version, one.generated_at) for one in (matrix, details)]
+    if about[0] != about[1]:
+        raise CompatError(
+            f"{home.matrix.name} and {home.details.name} in {home.root} are of different runs", "run `compat run` again"
+        )
+    return matrix, details
 
 
 def _table(matrix: CompatibilityMatrix) -> Table:

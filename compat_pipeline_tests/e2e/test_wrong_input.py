@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from pathlib import Path
 
@@ -98,3 +99,11 @@ def test_a_registry_that_cannot_be_reached_is_told_in_one_message(tmp_path: Path
                      npm_config_registry=nowhere, npm_config_fetch_retries="0",
                      UV_CACHE_DIR=str(tmp_path / "cold"), npm_config_cache=str(tmp_path / "cold-npm"))  # fmt: skip
     complaint(site, "compat", "run")
+
+
+def test_documents_of_two_different_runs_are_not_shown_as_one(site: Site) -> None:
+    golden = Path(__file__).parents[1] / "domain" / "golden"
+    matrix = json.loads((golden / "compatibility-matrix.json").read_text())
+    site.home.matrix.write_text(json.dumps(matrix | {"litellm_version": "v9.9.9"}))
+    site.home.details.write_text((golden / "compatibility-details.json").read_text())
+    assert "different runs" in complaint(site, "compat", "show")

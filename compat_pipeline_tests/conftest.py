@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from compat_pipeline.ground.home import CompatHome
 from compat_pipeline.proxy.release import LitellmRelease, resolve_litellm
 from compat_pipeline.proxy.venv import ProxyVenv, ensure_venv
 from compat_pipeline_tests.pins import LITELLM
+
+# A shell that starts us in the background has SIGINT ignored, and everything we start would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -80,9 +80,12 @@ def ui(port: int) -> None:
 @click.option("--claude-code", default="", metavar="VERSION", help="`latest`, `cooldown` or a version.")
 def proxy(litellm: str, claude_code: str) -> None:
     """Keep a proxy with its upstreams up, so that one test file can be run under plain pytest."""
+    from compat_pipeline.command.progress import progress_on
     from compat_pipeline.command.serve import serve_proxy
+    from compat_pipeline.command.show import make_console
 
-    serve_proxy(litellm, claude_code)
+    with progress_on(make_console()):
+        serve_proxy(litellm, claude_code)
 
 
 @cli.command(short_help="Measure what the pipeline itself costs.")

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
 from rich.console import Console
-from rich.markup import escape
 
 from compat_pipeline.automation.jobs import INCONCLUSIVE
 from compat_pipeline.command.instance import open_instance
-from compat_pipeline.command.show import STATUS_STYLE, make_console, show_matrix
+from compat_pipeline.command.progress import progress_on
+from compat_pipeline.command.show import make_console, show_matrix
 from compat_pipeline.definitions import defs
 from compat_pipeline.domain.cell import NoSuchCell, select
-from compat_pipeline.domain.observation import Observation
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import CompatHome
 from compat_pipeline.ground.manifest_file import load_manifest
@@ -47,7 +43,7 @@ def _run(job: str, config: dict[str, Any]) -> bool:
     home, console, started = CompatHome.from_env(), make_console(), time.monotonic()
     with open_instance(home) as instance:
         try:
-            with _progress_on(console):
+            with progress_on(console):
                 result = _execute(job, config | _QUIET, instance)
         finally:
             stop_idle(home)
@@ -74,40 +70,3 @@ def _tell_commit(console: Console, result: dg.ExecuteInProcessResult) -> None:
             console.print(
                 f"docs repo  {metadata['link'].value}  commit {metadata['sha'].value} ({metadata['reason'].value})"
             )
-
-
-class _Progress(logging.Handler):
-    """Prints what the rooms say, and a line per finished cell."""
-
-    def __init__(self, console: Console) -> None:
-        super().__init__(logging.INFO)
-        self._console = console
-
-    def emit(self, record: logging.LogRecord) -> None:
-        observation = getattr(record, "observation", None)
-        if isinstance(observation, Observation):
-            self._cell(observation, record.__dict__["done"], record.__dict__["planned"])
-        else:
-            self._console.print(f"[dim]{escape(record.getMessage())}[/]")
-
-    def _cell(self, seen: Observation, done: int, planned: int) -> None:
-        icon, style = STATUS_STYLE[seen.outcome.status]
-        width = len(str(planned))
-        tries = f"  attempt {seen.attempts}" if seen.attempts > 1 else ""
-        self._console.print(
-            f"[dim]{done:>{width}}/{planned}[/] [{style}]{icon}[/] {seen.feature:<30} {seen.provider:<17} "
-            f"{seen.model:<18} {seen.duration_s:>5.1f} s{tries}"
-        )
-        if seen.explanation:
-            self._console.print(f"[{style}]{' ' * (2 * width + 4)}{escape(seen.explanation.splitlines()[0][:160])}[/]")
-
-
-@contextmanager
-def _progress_on(console: Console) -> Iterator[None]:
-    logger, handler = logging.getLogger("compat_pipeline"), _Progress(console)
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)

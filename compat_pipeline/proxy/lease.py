@@ -86,7 +86,7 @@ def _held(folder: RuntimeFolder, spec: RuntimeSpec, linger_s: float) -> Iterator
         with folder.changing():
             folder.release(mine)
             if not folder.is_held():
-                if wait_s > 0 and folder.is_supervised():
+                if wait_s > 0 and folder.is_supervised() and folder.recorded_end() is None:
                     folder.linger(wait_s)
                 else:
                     folder.take_down()

@@ -15,7 +15,7 @@ demo: $(READY)  ## Run all 90 cells and print the matrix
 	@$(BIN)/compat run
 
 test: lint  ## Everything: style, types, layers, unit and end-to-end tests
-	$(BIN)/pytest -n 2 --dist loadfile --durations=25
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=25
 
 lint: $(READY)
 	$(BIN)/ruff check .

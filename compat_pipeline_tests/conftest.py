@@ -33,3 +33,8 @@ def litellm_release(shared_cache: Path) -> LitellmRelease:
 def proxy_venv(litellm_release: LitellmRelease, shared_cache: Path) -> ProxyVenv:
     """The pinned LiteLLM release, installed."""
     return ensure_venv(litellm_release, shared_cache, Path(sys.executable))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long tests first, so that the short ones fill the gaps between them."""
+    items.sort(key=lambda item: "e2e" not in item.path.parts)

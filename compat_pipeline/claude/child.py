@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import selectors
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -43,11 +44,13 @@ def run_child(
     limit_s: float,
     turns: Sequence[bytes] = (),
     ends_turn: Callable[[bytes], bool] = bool,
+    interrupt_on: Callable[[bytes], bool] | None = None,
 ) -> ChildRun:
     """Run `argv` to its end or for `limit_s`, then end its whole process group.
 
     Its first turn is written to stdin at once, each further one when a line of stdout `ends_turn`
-    (default: any line that is not empty); stdin is closed after the last. OSError when it cannot be started.
+    (default: any line that is not empty); stdin is closed after the last. It gets one SIGINT, as from Ctrl-C, at the
+    first line to `interrupt_on`. OSError when it cannot be started.
     """
     started_at, start = time.time(), time.monotonic()
     process = spawn(
@@ -58,7 +61,7 @@ def run_child(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    talk = _Talk(process, list(turns), ends_turn)
+    talk = _Talk(process, list(turns), ends_turn, interrupt_on)
     try:
         cpu_s = talk.until(start + limit_s)
     finally:
@@ -82,6 +85,7 @@ class _Talk:
     process: subprocess.Popen[bytes]
     turns: list[bytes]
     ends_turn: Callable[[bytes], bool]
+    interrupt_on: Callable[[bytes], bool] | None
     lines: list[bytes] = field(default_factory=list)
     stderr: bytearray = field(default_factory=bytearray)
     _line: bytearray = field(default_factory=bytearray)
@@ -141,6 +145,10 @@ class _Talk:
             self.lines.append(line)
             if self.turns and self.ends_turn(line):
                 self._next_turn()
+            if self.interrupt_on and self.interrupt_on(line):
+                self.interrupt_on = None
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(self.process.pid, signal.SIGINT)
 
     def _next_turn(self) -> None:
         if self.process.stdin and not self._unsent:

@@ -6,7 +6,7 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,6 +27,8 @@ _SWITCHES = {
     "PATH": _PATH,
     "TERM": "dumb",
 }
+_PLACES = {"HOME": "home", "CLAUDE_CONFIG_DIR": "config", "TMPDIR": "tmp"}
+_SESSION_PLACES = ("home", "config")
 _TOKEN_VARIABLE = "ANTHROPIC_AUTH_TOKEN"  # noqa: S105 - a name, not a token
 _TRANSIENT_STATUSES = frozenset({429, 502, 503, 504, 529})
 _FIRST_PAUSE_S = 0.5
@@ -45,7 +47,9 @@ class ClaudeCall:
     """One call: a `prompt`, or `messages` (content blocks of one user turn each, sent one after the other's answer).
 
     `model` is the name under which the proxy serves it. `tools` are the built-in tools: none by default, which makes
-    a request 30 instead of 90 kB; None leaves the CLI its own set.
+    a request 30 instead of 90 kB; None leaves the CLI its own set. `files` are laid into the working folder.
+    With a `session_id` (a UUID) the conversation is kept in the sandbox, and `resume` takes it up again.
+    `interrupt_on` tells at which line of the CLI's output a user would press Ctrl-C.
     """
 
     model: str
@@ -55,20 +59,29 @@ class ClaudeCall:
     allowed_tools: tuple[str, ...] = ()
     include_partial_messages: bool = False
     effort: str | None = None
+    betas: tuple[str, ...] = ()
     json_schema: Mapping[str, Any] | None = None
+    mcp_servers: Mapping[str, Any] = field(default_factory=dict)
+    agents: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    session_id: str | None = None
+    resume: bool = False
+    interrupt_on: Callable[[bytes], bool] | None = None
     extra_env: Mapping[str, str] = field(default_factory=dict)
     timeout_s: float = 120.0
 
     def __post_init__(self) -> None:
         if (self.prompt is None) == (not self.messages):
             raise ValueError("a call has either a prompt or messages")
+        if self.resume and self.session_id is None:
+            raise ValueError("only a session can be resumed")
 
 
 class Sandbox(AbstractContextManager["Sandbox"]):
     """A home, configuration, temporary and working folder for the CLI, gone at the end.
 
     The CLI puts its working folder into the prompt, so calls that must see the very same prompt share a sandbox;
-    each finds it empty.
+    each finds it empty, but for the sessions that a resumed call needs.
     """
 
     def __init__(self, scratch: Path) -> None:
@@ -89,13 +102,15 @@ class Sandbox(AbstractContextManager["Sandbox"]):
         """The working folder."""
         return self._folder / "work"
 
-    def empty(self) -> dict[str, str]:
-        """Make every folder anew; returns the variables that lead the CLI there."""
-        names = {"HOME": "home", "CLAUDE_CONFIG_DIR": "config", "TMPDIR": "tmp"}
-        for folder in (*names.values(), self.work.name):
-            shutil.rmtree(self._folder / folder, ignore_errors=True)
+    def prepare(self, files: Mapping[str, bytes] | None = None, *, keep_sessions: bool = False) -> dict[str, str]:
+        """Make the folders anew and lay `files` into the working one; returns the variables that lead the CLI there."""
+        for folder in (*_PLACES.values(), self.work.name):
+            if not (keep_sessions and folder in _SESSION_PLACES):
+                shutil.rmtree(self._folder / folder, ignore_errors=True)
             make_folder(self._folder / folder)
-        return {variable: str(self._folder / name) for variable, name in names.items()}
+        for name, content in (files or {}).items():
+            (self.work / name).write_bytes(content)
+        return {variable: str(self._folder / name) for variable, name in _PLACES.items()}
 
     @property
     def _folder(self) -> Path:
@@ -122,7 +137,7 @@ def run_claude(cli: Path, proxy: ProxyAddress, call: ClaudeCall, sandbox: Sandbo
 
 def command(cli: Path, call: ClaudeCall) -> list[str]:
     """The command line of a call. `--` keeps the variadic options from swallowing the prompt."""
-    options = ["-p", "--output-format", "stream-json", "--verbose", "--model", call.model, "--no-session-persistence"]
+    options = ["-p", "--output-format", "stream-json", "--verbose", "--model", call.model, *_session(call)]
     if call.tools is not None:
         options += ["--tools", ",".join(call.tools)]
     if call.allowed_tools:
@@ -131,16 +146,33 @@ def command(cli: Path, call: ClaudeCall) -> list[str]:
         options += ["--include-partial-messages"]
     if call.effort:
         options += ["--effort", call.effort]
+    if call.betas:
+        options += ["--betas", *call.betas]
     if call.json_schema is not None:
         options += ["--json-schema", json.dumps(call.json_schema)]
+    if call.mcp_servers:
+        options += ["--strict-mcp-config", "--mcp-config", json.dumps({"mcpServers": call.mcp_servers})]
+    if call.agents:
+        options += ["--agents", json.dumps(call.agents)]
     if call.messages:
         return [str(cli), *options, "--input-format", "stream-json"]
     return [str(cli), *options, "--", call.prompt or ""]
 
 
+def _session(call: ClaudeCall) -> list[str]:
+    if call.session_id is None:
+        return ["--no-session-persistence"]
+    return ["--resume" if call.resume else "--session-id", call.session_id]
+
+
 def _run_once(cli: Path, proxy: ProxyAddress, call: ClaudeCall, sandbox: Sandbox) -> ClaudeResult:
     argv = command(cli, call)
-    env = {**_SWITCHES, **sandbox.empty(), "ANTHROPIC_BASE_URL": proxy.base_url, **call.extra_env}
+    env = {
+        **_SWITCHES,
+        **sandbox.prepare(call.files, keep_sessions=call.resume),
+        "ANTHROPIC_BASE_URL": proxy.base_url,
+        **call.extra_env,
+    }
     turns = [_user_turn(blocks) for blocks in call.messages]
     try:
         run = run_child(
@@ -150,6 +182,7 @@ def _run_once(cli: Path, proxy: ProxyAddress, call: ClaudeCall, sandbox: Sandbox
             limit_s=call.timeout_s,
             turns=turns,
             ends_turn=ends_turn,
+            interrupt_on=call.interrupt_on,
         )
     except OSError as error:
         raise CompatError(f"cannot start Claude Code at {cli}: {error.strerror}", "fetch it again") from error

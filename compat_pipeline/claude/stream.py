@@ -89,12 +89,13 @@ class Usage:
 class ClaudeResult:
     """One CLI call. `text` is the answer of its last turn; `error` is None only if every turn ended well.
 
-    `stream_events` are the API's own events, in order, if partial messages were asked for. `unreadable` are lines
-    that are no stream-json (each cut). `started_at` and the figures after it are of the last attempt. `argv`, `env`
-    and `stdin` repeat the call by hand; the token is not in them.
+    `events` are all lines of stream-json; `stream_events` the API's own events among them, in order, if partial
+    messages were asked for; `unreadable` the lines that are no stream-json (each cut). `started_at` and the figures
+    after it are of the last attempt. `argv`, `env` and `stdin` repeat the call by hand; the token is not in them.
     """
 
     text: str
+    events: tuple[dict[str, Any], ...]
     tool_calls: tuple[ToolCall, ...]
     tool_results: tuple[ToolResult, ...]
     thinking: tuple[Thinking, ...]
@@ -141,6 +142,7 @@ def read_stream(run: ChildRun, turns: int = 1) -> ClaudeResult:
     assistant, user = _blocks(events, "assistant"), _blocks(events, "user")
     return ClaudeResult(
         text=_text(last.get("result")),
+        events=tuple(events),
         tool_calls=tuple(
             ToolCall(_text(block.get("id")), _text(block.get("name")), _mapping(block.get("input")))
             for block in assistant

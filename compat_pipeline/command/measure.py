@@ -87,7 +87,7 @@ def _bare(call: dict[str, Any], proxy: ProxyAddress, scratch: Path) -> None:
     with Sandbox(scratch) as sandbox:
         run_child(
             call["argv"],
-            env=call["env"] | sandbox.empty() | {"ANTHROPIC_AUTH_TOKEN": proxy.token},
+            env=call["env"] | sandbox.prepare() | {"ANTHROPIC_AUTH_TOKEN": proxy.token},
             cwd=sandbox.work,
             limit_s=_LIMIT_S,
             turns=[line.encode() + b"\n" for line in call["stdin"].splitlines()],

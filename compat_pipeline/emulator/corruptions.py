@@ -9,7 +9,7 @@ from typing import Any
 
 from compat_pipeline.emulator.contract import Answer, Call, Json, blocks_of
 from compat_pipeline.emulator.deltas import cut
-from compat_pipeline.emulator.persona import COLOURS
+from compat_pipeline.emulator.scripts_basic import COLOURS
 from compat_pipeline.wire.exchange import NONCE_PATTERN
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from compat_pipeline.emulator.contract import Provider
-from compat_pipeline.emulator.persona import COLOURS, reply_to
+from compat_pipeline.emulator.persona import reply_to
+from compat_pipeline.emulator.scripts_basic import COLOURS
 from compat_pipeline_tests.emulator.emulated import (
     BASH,
     ask,

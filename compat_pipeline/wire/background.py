@@ -1,0 +1,66 @@
+"""An HTTP server in a thread of this process: started, found by its address, stopped."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp
+
+_HOST = "127.0.0.1"
+_KEEP_ALIVE_S = 3600  # a client's idle connection must never be ours to close
+_STOP_LIMIT_S = 5.0
+
+
+class BackgroundServer:
+    """Serves `app` on a free loopback port from its construction to `stop`, on an event loop of its own."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._listener = socket.create_server((_HOST, 0), backlog=512)
+        self.base_url = f"http://{_HOST}:{self._listener.getsockname()[1]}"
+        self._server = _Announcing(
+            uvicorn.Config(
+                app,
+                access_log=False,
+                date_header=False,
+                lifespan="off",
+                log_config=None,
+                log_level="critical",
+                proxy_headers=False,
+                server_header=False,
+                timeout_keep_alive=_KEEP_ALIVE_S,
+                ws="none",
+            )
+        )
+        self._thread = threading.Thread(
+            target=self._server.run, args=([self._listener],), name="background-server", daemon=True
+        )
+        self._thread.start()
+        self._server.serving.wait()
+
+    def abort(self, scope: Any) -> None:
+        """Cut the connection over which the request of this ASGI scope came; for use on the server's own loop."""
+        for connection in list(self._server.server_state.connections):
+            transport = getattr(connection, "transport", None)
+            if transport and getattr(connection, "client", None) == scope["client"]:
+                transport.abort()
+
+    def stop(self) -> None:
+        """End at once, whatever is under way."""
+        self._server.should_exit = self._server.force_exit = True
+        self._thread.join(_STOP_LIMIT_S)
+        self._listener.close()
+
+
+class _Announcing(uvicorn.Server):
+    """A server that tells when it serves."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.serving = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.serving.set()

@@ -1,0 +1,77 @@
+"""What a wire fault is: pure changes to what the CLI asks and to what the proxy answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from compat_pipeline.wire.client_exchange import ClientExchange, Json, Operation
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request of the CLI; header names are in lower case."""
+
+    operation: Operation
+    headers: Mapping[str, str]
+    body: Json
+
+    @property
+    def streamed(self) -> bool:
+        return self.body.get("stream") is True
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer of the proxy: server-sent events, or a JSON body."""
+
+    status: int
+    headers: Mapping[str, str]
+    events: tuple[Json, ...] = ()
+    body: Json | None = None
+
+
+def _pass_on(asked: Asked) -> Asked | Answer:
+    return asked
+
+
+def _pass_back(_: Asked, answer: Answer) -> Answer:
+    return answer
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One way to break the wire between the recorder and the proxy, as a real bug did.
+
+    `imitates` is that bug or the documented rule it breaks; `rows` are the features it must turn red on every
+    provider, and no others. `on_request` gives another request or answers in the proxy's place; `on_answer` gives
+    another answer. Both return the very object they were given where they change nothing. `sends` is how often the
+    proxy gets each request; `held_back` delivers an answer in one piece at its end; `deaf_to_hang_up` lets the proxy
+    finish an answer nobody waits for.
+    """
+
+    name: str
+    description: str
+    imitates: str
+    rows: frozenset[str]
+    on_request: Callable[[Asked], Asked | Answer] = _pass_on
+    on_answer: Callable[[Asked, Answer], Answer] = _pass_back
+    sends: int = 1
+    held_back: bool = False
+    deaf_to_hang_up: bool = False
+
+    @property
+    def changes_answers(self) -> bool:
+        """Whether an answer must be whole before it can be passed on."""
+        return self.on_answer is not _pass_back
+
+    def touches(self, exchange: ClientExchange) -> bool:
+        """Whether the fault would have changed this exchange, recorded on a sound wire.
+
+        A row none of whose exchanges is touched cannot see the fault: it need not be run to know that.
+        """
+        if self.sends > 1 or self.held_back or self.deaf_to_hang_up:
+            return True
+        asked = Asked(exchange.operation, exchange.request_headers, exchange.request)
+        answer = Answer(exchange.status, exchange.response_headers, exchange.events, exchange.body)
+        return self.on_request(asked) is not asked or self.on_answer(asked, answer) is not answer

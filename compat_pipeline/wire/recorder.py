@@ -1,0 +1,334 @@
+"""The recorder: a reverse proxy between the CLI and LiteLLM that passes everything on and writes it down.
+
+Bodies pass byte for byte, chunk by chunk; hop-by-hop headers stay behind. Nothing is parsed on the way, unless a
+fault or a refusal has to know what it looks at.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import functools
+import json
+import secrets
+import threading
+import time
+from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from typing import cast
+
+import httpx
+from starlette.types import Receive, Scope, Send
+
+from compat_pipeline.wire.background import BackgroundServer
+from compat_pipeline.wire.client_exchange import (
+    HUNG_UP,
+    ClientExchange,
+    Json,
+    operation_of,
+    read_answer,
+    read_request,
+    readable_headers,
+)
+from compat_pipeline.wire.faults.fault import Answer, Asked, Fault
+
+RawHeaders = list[tuple[bytes, bytes]]
+
+_SETTLE_LIMIT_S = 10.0
+_HOP_BY_HOP = {
+    *(b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection"),
+    *(b"te", b"trailer", b"transfer-encoding", b"upgrade"),
+}
+_BODY_HEADERS = {"content-encoding", "content-length"}
+_STREAM_REFUSED = Answer(
+    404, {}, body={"type": "error", "error": {"type": "not_found_error", "message": "the recorder refuses streams"}}
+)
+
+
+@dataclass
+class _Call:
+    """One request while it passes, in bytes."""
+
+    method: str
+    target: bytes
+    request_headers: RawHeaders
+    request: bytes
+    started_at: float = field(default_factory=time.time)
+    status: int = 0
+    response_headers: RawHeaders = field(default_factory=list)
+    response: list[bytes] = field(default_factory=list)
+    first_byte_at: float = 0.0
+    finished_at: float = 0.0
+    broken: str | None = None
+
+    def take(self, chunk: bytes) -> None:
+        self.first_byte_at = self.first_byte_at or time.time()
+        self.response.append(chunk)
+
+    @functools.cached_property
+    def asked(self) -> Asked:
+        headers = readable_headers(self.request_headers, credentials=True)
+        return Asked(operation_of(self.target.decode("latin-1")), headers, read_request(self.request))
+
+    @functools.cached_property
+    def exchange(self) -> ClientExchange:
+        """The call as the record shows it, read once it has ended."""
+        return self.so_far(self.finished_at, self.broken)
+
+    def so_far(self, finished_at: float, broken: str | None) -> ClientExchange:
+        events, body, unreadable = read_answer(self.response_headers, b"".join(self.response))
+        if broken == HUNG_UP and (body is not None or (events and events[-1]["type"] == "message_stop")):
+            broken = None  # with the whole answer in hand, a client need not wait for our end of it
+        return ClientExchange(
+            method=self.method,
+            path=self.target.decode("latin-1"),
+            request_headers=readable_headers(self.request_headers),
+            request=self.asked.body,
+            status=self.status,
+            response_headers=readable_headers(self.response_headers),
+            events=events,
+            body=body,
+            unreadable=unreadable,
+            broken=broken,
+            started_at=self.started_at,
+            first_byte_at=self.first_byte_at or finished_at,
+            finished_at=finished_at,
+        )
+
+
+class Recording:
+    """What passed over one address of the recorder."""
+
+    def __init__(self, url: str, target: httpx.URL, fault: Fault | None, refuse_streams: bool) -> None:
+        self.url = url
+        self.target = target
+        self.fault = fault
+        self.refuse_streams = refuse_streams
+        self._calls: list[_Call] = []
+        self._ended = threading.Condition()
+
+    def exchanges(self) -> list[ClientExchange]:
+        """Every exchange, oldest first. Those under way are given ten seconds to end; a killed CLI's do at once."""
+        with self._ended:
+            self._ended.wait_for(lambda: all(call.finished_at for call in self._calls), _SETTLE_LIMIT_S)
+            calls = list(self._calls)
+        return [
+            call.exchange if call.finished_at else call.so_far(time.time(), "it had not ended when it was read")
+            for call in calls
+        ]
+
+    def begin(self, call: _Call) -> None:
+        with self._ended:
+            self._calls.append(call)
+
+    def end(self, call: _Call, broken: str | None) -> None:
+        """Close the record of `call`; the first reason it ended for stands."""
+        with self._ended:
+            if not call.finished_at:
+                call.broken, call.finished_at = broken, time.time()
+                self._ended.notify_all()
+
+
+@contextmanager
+def recording(target: str, *, fault: Fault | None = None, refuse_streams: bool = False) -> Iterator[Recording]:
+    """An address that leads to `target` (a base URL) and records what passes, until the end of the block.
+
+    `fault` breaks the wire behind the record: what is written down is what the CLI sent and what it was given.
+    With `refuse_streams` a request for a streamed message is answered 404 and goes no further.
+    """
+    relay = _relay()
+    name = secrets.token_urlsafe(16)
+    record = Recording(f"{relay.server.base_url}/{name}", httpx.URL(target), fault, refuse_streams)
+    relay.open[name.encode()] = record
+    try:
+        yield record
+    finally:
+        del relay.open[name.encode()]
+
+
+@functools.cache
+def _relay() -> _Relay:
+    """The process's one relay, started on first use."""
+    relay = _Relay()
+    atexit.register(relay.server.stop)
+    return relay
+
+
+@dataclass(frozen=True)
+class _Reply:
+    """What goes back to the CLI."""
+
+    status: int
+    headers: RawHeaders
+    chunks: AsyncIterable[bytes]
+
+
+class _Relay:
+    """The ASGI application behind every open recording; the first part of a path says whose it is."""
+
+    def __init__(self) -> None:
+        self.open: dict[bytes, Recording] = {}
+        # A connection per request: one that is kept may be closed by the proxy just as it is used again.
+        self._proxy = httpx.AsyncHTTPTransport(
+            trust_env=False, limits=httpx.Limits(max_connections=None, max_keepalive_connections=0)
+        )
+        self.server = BackgroundServer(self)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        _, name, *path = scope["raw_path"].split(b"/", 2)
+        record = self.open.get(name)
+        body = await _body(receive)
+        if record is None or body is None:
+            await self._close_unanswered(scope, receive)
+            return
+        query = b"?" + scope["query_string"] if scope["query_string"] else b""
+        call = _Call(scope["method"], b"/" + b"".join(path) + query, list(scope["headers"]), body)
+        record.begin(call)
+        work = asyncio.create_task(self._pass(record, call, send))
+        gone = asyncio.create_task(_hang_up(receive))
+        await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
+        gone.cancel()
+        record.end(call, HUNG_UP)
+        if not (record.fault and record.fault.deaf_to_hang_up):
+            work.cancel()
+        await asyncio.wait({work})
+        if not call.status:
+            await self._close_unanswered(scope, receive)
+
+    async def _close_unanswered(self, scope: Scope, receive: Receive) -> None:
+        """Close the connection without a word, as one that was refused or lost looks."""
+        self.server.abort(scope)
+        await _hang_up(receive)
+
+    async def _pass(self, record: Recording, call: _Call, send: Send) -> None:
+        """Pass one call on and back; one that breaks on the proxy's side is left unfinished on the CLI's."""
+        broken: str | None = None
+        try:
+            async with self._reply(record, call) as reply:
+                call.status, call.response_headers = reply.status, reply.headers
+                await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
+                async for chunk in reply.chunks:
+                    call.take(chunk)
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        except httpx.TransportError as error:
+            broken = f"the proxy did not answer to the end: {type(error).__name__}: {error}"
+        except Exception as error:  # a fault that cannot do its work must be seen, and be seen as ours
+            broken = f"the recorder failed: {type(error).__name__}: {error}"
+        record.end(call, broken)
+        if not broken:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    @asynccontextmanager
+    async def _reply(self, record: Recording, call: _Call) -> AsyncIterator[_Reply]:
+        if record.refuse_streams and call.asked.operation == "messages" and call.asked.streamed:
+            yield _reply_of(_STREAM_REFUSED)
+        elif record.fault:
+            async with self._faulty(record, record.fault, call) as reply:
+                yield reply
+        else:
+            async with self._forward(record, call, call.request_headers, call.request) as reply:
+                yield reply
+
+    @asynccontextmanager
+    async def _forward(self, record: Recording, call: _Call, headers: RawHeaders, body: bytes) -> AsyncIterator[_Reply]:
+        """The proxy's reply to one request."""
+        request = httpx.Request(
+            call.method,
+            record.target,
+            headers=[pair for pair in _end_to_end(headers) if pair[0] != b"host"],
+            content=body,
+            extensions={"target": record.target.raw_path.rstrip(b"/") + call.target},
+        )
+        response = await self._proxy.handle_async_request(request)
+        stream = cast(httpx.AsyncByteStream, response.stream)
+        try:
+            raw = [(name.lower(), value) for name, value in response.headers.raw]
+            yield _Reply(response.status_code, _end_to_end(raw), stream)
+        finally:
+            await stream.aclose()
+
+    @asynccontextmanager
+    async def _faulty(self, record: Recording, fault: Fault, call: _Call) -> AsyncIterator[_Reply]:
+        """The reply over a broken wire."""
+        asked = call.asked
+        changed = fault.on_request(asked)
+        if isinstance(changed, Answer):
+            yield _reply_of(changed)
+            return
+        headers, body = call.request_headers, call.request
+        if changed.body is not asked.body:
+            body = json.dumps(changed.body).encode()
+        if changed is not asked:
+            headers = _with_length(changed.headers, body)
+        for _ in range(fault.sends - 1):
+            async with self._forward(record, call, headers, body) as unused:
+                await _whole(unused)
+        async with self._forward(record, call, headers, body) as reply:
+            if not (fault.changes_answers or fault.held_back):
+                yield reply
+                return
+            data = await _whole(reply)
+        events, answered, _ = read_answer(reply.headers, data)
+        answer = Answer(reply.status, readable_headers(reply.headers, credentials=True), events, answered)
+        final = fault.on_answer(asked, answer)
+        yield _Reply(reply.status, reply.headers, _pieces(data)) if final is answer else _reply_of(final)
+
+
+async def _body(receive: Receive) -> bytes | None:
+    """The whole of a request's body; None if the client left before its end."""
+    parts = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        parts.append(message.get("body", b""))
+        if not message.get("more_body"):
+            return b"".join(parts)
+
+
+async def _hang_up(receive: Receive) -> None:
+    """Wait until the client has gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _whole(reply: _Reply) -> bytes:
+    return b"".join([chunk async for chunk in reply.chunks])
+
+
+async def _pieces(*pieces: bytes) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        yield piece
+
+
+def _end_to_end(headers: RawHeaders) -> RawHeaders:
+    """Headers without those of a single connection, which the Connection header may add to."""
+    named = b",".join(value for name, value in headers if name == b"connection").lower().split(b",")
+    left_out = _HOP_BY_HOP | {name.strip() for name in named}
+    return [(name, value) for name, value in headers if name not in left_out]
+
+
+def _reply_of(answer: Answer) -> _Reply:
+    """An answer in bytes: each event leaves as a piece of its own."""
+    if answer.events:
+        headers = {"content-type": "text/event-stream; charset=utf-8", **answer.headers}
+        kept = {name: value for name, value in headers.items() if name not in _BODY_HEADERS}
+        return _Reply(answer.status, _raw(kept), _pieces(*map(_encoded, answer.events)))
+    body = json.dumps(answer.body).encode()
+    return _Reply(
+        answer.status, _with_length({"content-type": "application/json", **answer.headers}, body), _pieces(body)
+    )
+
+
+def _encoded(event: Json) -> bytes:
+    return f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode()
+
+
+def _with_length(headers: Mapping[str, str], body: bytes) -> RawHeaders:
+    kept = {name: value for name, value in headers.items() if name not in _BODY_HEADERS}
+    return _raw({**kept, "content-length": str(len(body))})
+
+
+def _raw(headers: Mapping[str, str]) -> RawHeaders:
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]

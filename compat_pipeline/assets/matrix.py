@@ -60,7 +60,15 @@ def write_matrix(cell_runner: CellRunner, docs_repo: DocsRepo, versions: Version
     pair = {"litellm_version": versions.litellm.tag, "claude_code_version": versions.claude_code.version}
     matrix = build_matrix(home.manifest, known, generated_at=now, **pair)
     details = build_details(
-        home.manifest, known, generated_at=now, suite_revision=cell_runner.suite_revision, upstream="emulated", **pair
+        home.manifest,
+        known,
+        generated_at=now,
+        suite_revision=cell_runner.suite_revision,
+        upstream="emulated",
+        acknowledged=(),
+        last_proven={},
+        withheld={},
+        **pair,
     )
     write_atomically(home.paths.matrix, dump_matrix(matrix))
     write_atomically(home.paths.details, dump_details(details))
@@ -101,7 +109,7 @@ def matrix_checks(home: Home, docs_repo: DocsRepo) -> list[dg.AssetCheckResult]:
     turned = [f"{change.feature} on {change.provider}" for change in regressions(before, fresh)]
     return [
         dg.AssetCheckResult(passed=True, check_name=SCHEMA),
-        _listing(ANOMALY, anomalies(before, fresh)),
+        _listing(ANOMALY, [str(anomaly) for anomaly in anomalies(before, fresh)]),
         _listing(REGRESSION, turned),
     ]
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime, timezone
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timezone
 from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from compat_pipeline.domain.acknowledged import Acknowledgement, known_issue_of
 from compat_pipeline.domain.cell import Cell
+from compat_pipeline.domain.diff import Place
 from compat_pipeline.domain.manifest import Manifest
 from compat_pipeline.domain.observation import Cause
 from compat_pipeline.domain.verdict import NEVER_OBSERVED, Status, UpstreamMode, Verdict
@@ -18,10 +20,22 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class KnownIssue(_Part):
+    """That a red cell is known: who follows it up, where, and the last day on which that counts."""
+
+    owner: str
+    issue: str
+    expires: date
+    reason: str
+
+
 class CellDetails(_Part):
     """The verdict of one cell. `error` tells why it failed or could not be judged, `reason` why it does not apply.
 
-    `open` tells why the latest observation could not be judged; an older verdict then still stands.
+    `open` tells why the latest observation could not be judged; an older verdict then still stands, and its age is
+    the document's `generated_at` less `observed_at`. `evidence` and `open_evidence` are the digests of what was
+    recorded for the verdict and for the open observation. `last_proven_red` is when the cell's test last noticed a
+    deliberate fault; `withheld` why the published matrix keeps what it had for this feature and provider.
     """
 
     feature: str
@@ -31,7 +45,13 @@ class CellDetails(_Part):
     cause: Cause | None = None
     error: str | None = None
     reason: str | None = None
+    findings: tuple[str, ...] = ()
+    evidence: str | None = None
     open: str | None = None
+    open_evidence: str | None = None
+    known_issue: KnownIssue | None = None
+    last_proven_red: AwareDatetime | None = None
+    withheld: str | None = None
     attempts: int
     flaky: bool
     observed_at: AwareDatetime | None = None
@@ -51,7 +71,7 @@ class Counts(_Part):
 class CompatibilityDetails(_Part):
     """The whole document; its schema is versioned apart from that of the matrix."""
 
-    schema_version: Literal["details/1"]
+    schema_version: Literal["details/2"]
     generated_at: AwareDatetime
     upstream: UpstreamMode
     litellm_version: str = Field(min_length=1)
@@ -70,13 +90,20 @@ def build_details(
     claude_code_version: str,
     suite_revision: str,
     generated_at: datetime,
+    acknowledged: Sequence[Acknowledgement],
+    last_proven: Mapping[Cell, datetime],
+    withheld: Mapping[Place, str],
 ) -> CompatibilityDetails:
-    """The details of one version pair, cells in manifest order; times in UTC, `generated_at` to the second."""
+    """The details of one version pair, cells in manifest order; times in UTC, `generated_at` to the second.
+
+    A cell that fails carries the acknowledgement that claims it and has not expired on the day of `generated_at`.
+    """
+    now = generated_at.astimezone(timezone.utc).replace(microsecond=0)
     by_cell = {cell: verdicts.get(cell, NEVER_OBSERVED) for cell in manifest.cells}
     seen = [verdict for verdict in by_cell.values() if verdict.times_observed]
     return CompatibilityDetails(
-        schema_version="details/1",
-        generated_at=generated_at.astimezone(timezone.utc).replace(microsecond=0),
+        schema_version="details/2",
+        generated_at=now,
         upstream=upstream,
         litellm_version=litellm_version,
         claude_code_version=claude_code_version,
@@ -86,11 +113,38 @@ def build_details(
             observed=len(seen),
             inconclusive=sum(verdict.open is not None for verdict in seen),
         ),
-        cells=tuple(_cell_details(cell, verdict) for cell, verdict in by_cell.items()),
+        cells=tuple(
+            _cell_details(
+                cell,
+                verdict,
+                known_issue=_known_issue(cell, verdict, acknowledged, now.date()),
+                last_proven_red=_in_utc(last_proven.get(cell)),
+                withheld=withheld.get((cell.feature, cell.provider)),
+            )
+            for cell, verdict in by_cell.items()
+        ),
     )
 
 
-def _cell_details(cell: Cell, verdict: Verdict) -> CellDetails:
+def _known_issue(
+    cell: Cell, verdict: Verdict, acknowledged: Sequence[Acknowledgement], today: date
+) -> KnownIssue | None:
+    entry = known_issue_of(cell, acknowledged, today) if verdict.status == "fail" else None
+    return None if entry is None else KnownIssue(**entry.model_dump(exclude={"cell"}))
+
+
+def _in_utc(moment: datetime | None) -> datetime | None:
+    return moment and moment.astimezone(timezone.utc)
+
+
+def _cell_details(
+    cell: Cell,
+    verdict: Verdict,
+    *,
+    known_issue: KnownIssue | None,
+    last_proven_red: datetime | None,
+    withheld: str | None,
+) -> CellDetails:
     told = verdict.explanation or None
     return CellDetails(
         **cell._asdict(),
@@ -98,10 +152,16 @@ def _cell_details(cell: Cell, verdict: Verdict) -> CellDetails:
         cause=verdict.cause,
         error=None if verdict.status == "not_applicable" else told,
         reason=told if verdict.status == "not_applicable" else None,
+        findings=verdict.findings,
+        evidence=verdict.evidence,
         open=verdict.open,
+        open_evidence=verdict.open_evidence,
+        known_issue=known_issue,
+        last_proven_red=last_proven_red,
+        withheld=withheld,
         attempts=verdict.attempts,
         flaky=verdict.flaky,
-        observed_at=verdict.observed_at and verdict.observed_at.astimezone(timezone.utc),
+        observed_at=_in_utc(verdict.observed_at),
         duration_s=round(verdict.duration_s, 3),
         input_tokens=verdict.input_tokens,
         output_tokens=verdict.output_tokens,

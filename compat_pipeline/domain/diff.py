@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from compat_pipeline.domain.matrix import CompatibilityMatrix, MatrixCell, MatrixStatus, parse_matrix
+
+Place = tuple[str, str]
+"""(feature id, provider id): where a published cell stands."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,18 @@ class Change:
         if self.before is None:
             return f"{self.feature} on {self.provider}: added, {self.after}"
         return f"{self.feature} on {self.provider}: {self.before} -> {self.after or 'removed'}"
+
+
+@dataclass(frozen=True)
+class Anomaly:
+    """A whole column or row that broke at once; `cells` are those that passed before and do not now."""
+
+    line: Literal["column", "row"]
+    name: str
+    cells: tuple[Place, ...]
+
+    def __str__(self) -> str:
+        return f"{self.line} {self.name}: all {len(self.cells)} cells that passed broke at once"
 
 
 def changes(before: CompatibilityMatrix | None, after: CompatibilityMatrix) -> list[Change]:
@@ -40,23 +56,25 @@ def regressions(before: CompatibilityMatrix | None, after: CompatibilityMatrix) 
     return [change for change in changes(before, after) if (change.before, change.after) == ("pass", "fail")]
 
 
-def anomalies(before: CompatibilityMatrix | None, after: CompatibilityMatrix) -> list[str]:
-    """Whole columns and rows that broke at once: one sentence for each, naming it.
+def anomalies(before: CompatibilityMatrix | None, after: CompatibilityMatrix) -> list[Anomaly]:
+    """Whole columns, then rows, that broke at once.
 
     A column (or row) counts when at least two of its cells passed before and none of those passes now. One cell is a
     finding; all of them at once are more likely an account, a deployment or a network. Only cells in both count.
     """
     if before is None:
         return []
-    old, new = before.cells, after.cells
-    passed = [where for where, cell in old.items() if cell.status == "pass" and where in new]
-    lines = [("column", 1, provider) for provider in after.providers] + [("row", 0, row.id) for row in after.features]
-    found: list[str] = []
-    for what, axis, name in lines:
-        were_green = [where for where in passed if where[axis] == name]
-        if len(were_green) >= 2 and all(new[where].status != "pass" for where in were_green):
-            found.append(f"{what} {name}: all {len(were_green)} cells that passed broke at once")
-    return found
+    new = after.cells
+    passed = [place for place, cell in before.cells.items() if cell.status == "pass" and place in new]
+    columns = [
+        Anomaly("column", name, tuple(place for place in passed if place[1] == name)) for name in after.providers
+    ]
+    rows = [Anomaly("row", row.id, tuple(place for place in passed if place[0] == row.id)) for row in after.features]
+    return [
+        line
+        for line in columns + rows
+        if len(line.cells) >= 2 and all(new[place].status != "pass" for place in line.cells)
+    ]
 
 
 def due(published: str | None, fresh: str) -> str:
@@ -91,5 +109,5 @@ def _reasons(before: CompatibilityMatrix, after: CompatibilityMatrix) -> Sequenc
     return reasons or ["names, order or explanations changed"]
 
 
-def _status(cells: Mapping[tuple[str, str], MatrixCell], where: tuple[str, str]) -> MatrixStatus | None:
+def _status(cells: Mapping[Place, MatrixCell], where: Place) -> MatrixStatus | None:
     return cells[where].status if where in cells else None

@@ -16,11 +16,12 @@ Status = Literal["pass", "fail", "not_applicable", "unjudged"]
 
 
 class Verdict(BaseModel):
-    """What may be said of one cell; every field but `flaky` and `times_observed` is that of the deciding observation.
+    """What may be said of one cell; but for `open*`, `flaky` and `times_observed`, it is the deciding observation's.
 
     `explanation` is the error of a fail or unjudged cell and the reason of a not applicable one, empty otherwise.
     An `unjudged` cell carries the latest inconclusive observation, or nothing when there never was one. `open` says
-    why the latest observation could not be judged, whatever older ones say; None when it could.
+    why the latest observation could not be judged, whatever older ones say, with its cause and evidence; None when it
+    could. The deciding one keeps its time then: how old it is, is the age of the verdict. `evidence` is a digest.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -28,8 +29,12 @@ class Verdict(BaseModel):
     status: Status
     cause: Cause | None = None
     explanation: str = ""
+    findings: tuple[str, ...] = ()
+    evidence: str | None = None
     attempts: int = 0
     open: str | None = None
+    open_cause: Cause | None = None
+    open_evidence: str | None = None
     flaky: bool = False
     times_observed: int = 0
     observed_at: AwareDatetime | None = None
@@ -53,12 +58,17 @@ def judge(observations: Iterable[Observation]) -> Verdict:
         return NEVER_OBSERVED
     conclusive = [seen for seen in by_time if seen.outcome.status != "inconclusive"]
     deciding, latest = (conclusive or by_time)[-1], by_time[-1]
+    is_open = latest.outcome.status == "inconclusive"
     return Verdict(
         status="unjudged" if deciding.outcome.status == "inconclusive" else deciding.outcome.status,
         cause=deciding.cause,
         explanation=deciding.explanation,
+        findings=deciding.findings,
+        evidence=deciding.evidence,
         attempts=deciding.attempts,
-        open=f"{latest.cause}: {latest.explanation}" if latest.outcome.status == "inconclusive" else None,
+        open=f"{latest.cause}: {latest.explanation}" if is_open else None,
+        open_cause=latest.cause if is_open else None,
+        open_evidence=latest.evidence if is_open else None,
         flaky={"pass", "fail"} <= {seen.outcome.status for seen in conclusive},
         times_observed=len(by_time),
         observed_at=deciding.observed_at,

@@ -1,64 +1,36 @@
-"""History: an append-only table of observations in SQLite, or any database SQLAlchemy has a URL for."""
+"""History: append-only tables of observations and negative controls, in SQLite or PostgreSQL."""
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import timezone
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from sqlalchemy import (
-    Column,
-    Connection,
-    Index,
-    Integer,
-    MetaData,
-    String,
-    Table,
-    Text,
-    create_engine,
-    event,
-    insert,
-    make_url,
-    select,
-)
+from sqlalchemy import URL, Connection, Index, Table, create_engine, event, func, insert, make_url, select
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
-from sqlalchemy.schema import CreateIndex, CreateTable
 
+from compat_pipeline.domain.cell import Cell
+from compat_pipeline.domain.controls import ControlResult
 from compat_pipeline.domain.observation import Observation
 from compat_pipeline.domain.verdict import UpstreamMode
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import make_folder
+from compat_pipeline.history.migrate import migrate, schema_version
+from compat_pipeline.history.tables import CONTROLS, HEAD, OBSERVATIONS, OBSERVED_ONCE, PROVEN_ONCE
 
 _BUSY_TIMEOUT_S = 30.0
-
-_OBSERVATIONS = Table(
-    "observations",
-    MetaData(),
-    Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("litellm_version", String(100), nullable=False),
-    Column("claude_code_version", String(100), nullable=False),
-    Column("suite_revision", String(100), nullable=False),
-    Column("upstream", String(20), nullable=False),
-    Column("run_id", String(100), nullable=False),
-    Column("cell", String(300), nullable=False),
-    Column("observed_at", String(40), nullable=False),
-    Column("observation", Text, nullable=False),
-)
-_BY_VERSIONS = Index(
-    "observations_by_versions",
-    _OBSERVATIONS.c.litellm_version,
-    _OBSERVATIONS.c.claude_code_version,
-    _OBSERVATIONS.c.upstream,
-    _OBSERVATIONS.c.observed_at,
-)
+_NOT_KEPT_ANY_MORE = {"calls"}
+"""What older observations also hold; it went to the evidence."""
+_DATABASES = ("sqlite", "postgresql")
 
 
 class RunContext(BaseModel):
-    """What every observation of one run was made under."""
+    """What every observation of one run was made under. `variant` names the proxy's configuration."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -66,69 +38,142 @@ class RunContext(BaseModel):
     claude_code_version: str = Field(min_length=1)
     suite_revision: str
     upstream: UpstreamMode
+    variant: str = Field(default="default", min_length=1)
     run_id: str
 
 
 class History:
     """The store at a file path (SQLite) or database URL, created on first use; safe with several writers at once.
 
-    An append is one committed transaction: it is there in full, also after a killed process, or not at all.
-    Every method raises CompatError that names the store when it cannot be read or written; nothing is ever deleted.
+    An append is one committed transaction: it is there in full, also after a killed process, or not at all. A result
+    counts once per run, variant, cell and instant, so an append that is repeated adds nothing. A database of an older
+    version is brought up to date on opening; nothing in it is changed otherwise, and nothing is ever deleted.
+    Every method raises CompatError that names the store when it cannot be read or written.
     """
 
     def __init__(self, where: Path | str) -> None:
         is_url = isinstance(where, str) and "://" in where
         try:
             url = make_url(str(where)) if is_url else make_url("sqlite://").set(database=str(Path(where).absolute()))
-            self._name = url.render_as_string(hide_password=True) if is_url else str(where)
-            self._engine = create_engine(url)
+            _refuse_other_databases(url)
+            self._engine = create_engine(url, pool_pre_ping=True)
         except (ArgumentError, ImportError) as error:
             raise CompatError(f"cannot open the history: {error}", "give a file path or a database URL") from error
+        self._name = url.render_as_string(hide_password=True) if is_url else str(where)
+        self._writing = self._engine.execution_options(begin="BEGIN IMMEDIATE")
         if url.get_backend_name() == "sqlite":
             event.listen(self._engine, "connect", _prepare_sqlite)
+            event.listen(self._engine, "begin", _begin_sqlite)
             if url.database and url.database != ":memory:":
                 make_folder(Path(url.database).parent)
-        with self._transaction() as connection:
-            connection.execute(CreateTable(_OBSERVATIONS, if_not_exists=True))
-            connection.execute(CreateIndex(_BY_VERSIONS, if_not_exists=True))
+        self._bring_up_to_date()
 
     def append(self, run: RunContext, observations: Iterable[Observation]) -> None:
-        """Add `observations`, all or none. Raises ValueError for a time without a time zone."""
-        rows = [_row(run, observation) for observation in observations]
-        if rows:
-            with self._transaction() as connection:
-                connection.execute(insert(_OBSERVATIONS), rows)
+        """Add `observations`, all or none; one that is there already is left as it is.
+
+        Raises ValueError for a time without a time zone and for an observation made under a fault, and CompatError
+        for a second, different result of the same run, cell and instant.
+        """
+        self._add(OBSERVATIONS, OBSERVED_ONCE, [run.model_dump() | _observation_row(seen) for seen in observations])
 
     def observations(
-        self, litellm_version: str, claude_code_version: str, upstream: UpstreamMode, suite_revision: str
+        self,
+        litellm_version: str,
+        claude_code_version: str,
+        upstream: UpstreamMode,
+        suite_revision: str,
+        variant: str = "default",
     ) -> list[Observation]:
-        """Everything that may be compared: same versions, upstream mode and suite; by any run, in order of time."""
-        columns = _OBSERVATIONS.c
+        """Everything that may be compared: same versions, upstream mode, suite and variant; any run, in order of time.
+
+        Raises CompatError that names the row when one of them is damaged.
+        """
+        columns = OBSERVATIONS.c
         query = (
-            select(columns.observation)
+            select(columns.id, columns.cell, columns.observation)
             .where(columns.litellm_version == litellm_version)
             .where(columns.claude_code_version == claude_code_version)
             .where(columns.upstream == upstream)
             .where(columns.suite_revision == suite_revision)
+            .where(columns.variant == variant)
             .order_by(columns.observed_at, columns.id)
         )
         with self._transaction() as connection:
-            documents = connection.execute(query).scalars().all()
-        try:
-            return [Observation.model_validate_json(document) for document in documents]
-        except ValidationError as error:
-            raise self._unusable(f"an observation in it is damaged: {error}") from error
+            rows = connection.execute(query).all()
+        return [self._observation(number, cell, document) for number, cell, document in rows]
+
+    def record_controls(self, run: RunContext, results: Iterable[ControlResult]) -> None:
+        """Add the `results` of negative controls, all or none; one that is there already is left as it is."""
+        self._add(CONTROLS, PROVEN_ONCE, [run.model_dump() | _control_row(result) for result in results])
+
+    def last_proven(self, suite_revision: str, upstream: UpstreamMode) -> dict[Cell, datetime]:
+        """When each cell last went red under a fault that it must notice; a cell that never did is left out.
+
+        Only the same suite counts, since another one is another test. Versions and variants do not matter: what is
+        proven is the test, and it is the same test whatever it is run against.
+        """
+        columns = CONTROLS.c
+        query = (
+            select(columns.cell, func.max(columns.proven_at))
+            .where(columns.suite_revision == suite_revision)
+            .where(columns.upstream == upstream)
+            .where(columns.killed)
+            .group_by(columns.cell)
+        )
+        with self._transaction() as connection:
+            rows = connection.execute(query).all()
+        return {Cell.parse(cell): datetime.fromisoformat(proven_at) for cell, proven_at in rows}
 
     def close(self) -> None:
         self._engine.dispose()
 
-    @contextmanager
-    def _transaction(self) -> Iterator[Connection]:
+    def _bring_up_to_date(self) -> None:
+        with self._transaction() as connection:
+            version = schema_version(connection)
+        if version > HEAD:
+            raise CompatError(
+                f"the history {self._name} was written by a newer version of compat "
+                f"(its tables are at {version}, this version knows {HEAD})",
+                "upgrade compat, or choose another history; nothing in it was changed",
+            )
+        if version < HEAD:
+            with self._transaction(writing=True) as connection:
+                migrate(connection)
+
+    def _add(self, table: Table, once: Index, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert `rows` but those that are there; `once` is the unique index that tells which those are."""
+        if rows:
+            with self._transaction(writing=True) as connection:
+                for row in rows:
+                    same = select(table).where(*(column == row[column.name] for column in once.columns))
+                    kept = connection.execute(same).mappings().one_or_none()
+                    if kept is None:
+                        connection.execute(insert(table), row)
+                    elif any(kept[name] != value for name, value in row.items()):
+                        raise self._contradiction(row)
+
+    def _observation(self, number: int, cell: str, document: str) -> Observation:
         try:
-            with self._engine.begin() as connection:
+            fields = json.loads(document).items()
+            return Observation.model_validate({name: value for name, value in fields if name not in _NOT_KEPT_ANY_MORE})
+        except (ValueError, AttributeError) as error:
+            why = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+            raise self._unusable(f"row {number} of its observations ({cell}) is damaged: {why}") from error
+
+    @contextmanager
+    def _transaction(self, *, writing: bool = False) -> Iterator[Connection]:
+        try:
+            with (self._writing if writing else self._engine).begin() as connection:
                 yield connection
         except SQLAlchemyError as error:
             raise self._unusable(str(getattr(error, "orig", None) or error)) from error
+
+    def _contradiction(self, row: Mapping[str, Any]) -> CompatError:
+        return CompatError(
+            f"the history {self._name} already holds another result of {row['cell']} "
+            f"for the same instant of run {row['run_id']}",
+            "one of the two is wrong: the first was kept; run the cell again",
+        )
 
     def _unusable(self, why: str) -> CompatError:
         return CompatError(
@@ -137,19 +182,47 @@ class History:
         )
 
 
-def _row(run: RunContext, observation: Observation) -> dict[str, Any]:
+def _refuse_other_databases(url: URL) -> None:
+    if url.get_backend_name() not in _DATABASES:
+        raise ArgumentError(f"{url.get_backend_name()} is neither {' nor '.join(_DATABASES)}")
+
+
+def _observation_row(observation: Observation) -> dict[str, Any]:
     if observation.observed_at.tzinfo is None:
         raise ValueError(f"the observation of {observation.cell.key} has a time without a time zone")
+    if observation.fault is not None:
+        raise ValueError(
+            f"{observation.cell.key} was observed under the fault {observation.fault}: it is a control, no observation"
+        )
     return {
-        **run.model_dump(),
         "cell": observation.cell.key,
-        "observed_at": observation.observed_at.astimezone(timezone.utc).isoformat(timespec="microseconds"),
+        "observed_at": _instant(observation.observed_at),
         "observation": observation.model_dump_json(),
     }
 
 
+def _control_row(result: ControlResult) -> dict[str, Any]:
+    return {
+        "cell": result.cell.key,
+        "fault": result.fault,
+        "proven_at": _instant(result.proven_at),
+        "killed": result.killed,
+        "explanation": result.explanation,
+    }
+
+
+def _instant(moment: datetime) -> str:
+    """UTC with a fixed number of digits: texts sort as the times do."""
+    return moment.astimezone(timezone.utc).isoformat(timespec="microseconds")
+
+
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     """Readers do not wait for writers, and a writer waits for its turn instead of failing."""
+    connection.isolation_level = None  # transactions begin in _begin_sqlite, so that they hold for DDL, too
     connection.execute(f"PRAGMA busy_timeout = {int(_BUSY_TIMEOUT_S * 1000)}")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))

@@ -11,57 +11,30 @@ from pathlib import Path
 
 import pytest
 
-from compat_pipeline.domain.observation import Fail, Inconclusive, Observation, Outcome, Pass
+from compat_pipeline.domain.observation import Fail, Inconclusive
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.history.store import History, RunContext
-
-NOON = datetime(2026, 1, 31, 12, 0, tzinfo=timezone.utc)
-RUN = RunContext(
-    litellm_version="v1.83.0-stable",
-    claude_code_version="2.1.120",
-    suite_revision="4f2a91c",
-    upstream="emulated",
-    run_id="run-1",
-)
+from compat_pipeline_tests.history.conftest import PostgresServer
+from compat_pipeline_tests.history.samples import RUN, observation, seen
 
 
-def observation(minute: int = 0, outcome: Outcome | None = None, feature: str = "tool_use") -> Observation:
-    return Observation(
-        feature=feature,
-        provider="bedrock_converse",
-        model="claude-haiku-4-5",
-        outcome=outcome or Pass(),
-        attempts=2,
-        duration_s=1.25,
-        input_tokens=100,
-        output_tokens=7,
-        observed_at=NOON + timedelta(minutes=minute),
-        calls=({"argv": ["claude", "-p"], "exit": 0, "text": "日本"},),
-    )
-
-
-def seen(history: History, run: RunContext = RUN) -> list[Observation]:
-    return history.observations(run.litellm_version, run.claude_code_version, run.upstream, run.suite_revision)
-
-
-def test_what_was_appended_comes_back_whole_and_by_time(tmp_path: Path) -> None:
-    path = tmp_path / "deep" / "history.db"
+def test_what_was_appended_comes_back_whole_and_by_time(place: Path | str) -> None:
     late, early = (
         observation(5, Fail(error="x", cause="client")),
         observation(1, Inconclusive(cause="account", error="y")),
     )
-    History(path).append(RUN, [late, early])
-    assert seen(History(path)) == [early, late]
+    History(place).append(RUN, [late, early])
+    assert seen(History(place)) == [early, late]
 
 
-def test_observations_of_one_instant_come_back_in_the_order_they_were_appended(tmp_path: Path) -> None:
-    history = History(tmp_path / "history.db")
+def test_observations_of_one_instant_come_back_in_the_order_they_were_appended(place: Path | str) -> None:
+    history = History(place)
     history.append(RUN, [observation(feature="vision"), observation(feature="tool_use")])
     assert [entry.feature for entry in seen(history)] == ["vision", "tool_use"]
 
 
-def test_times_of_different_zones_are_ordered_as_instants(tmp_path: Path) -> None:
-    history = History(tmp_path / "history.db")
+def test_times_of_different_zones_are_ordered_as_instants(place: Path | str) -> None:
+    history = History(place)
     east = observation().model_copy(
         update={"observed_at": datetime(2026, 1, 31, 13, 0, tzinfo=timezone(timedelta(hours=2)))}
     )
@@ -69,8 +42,8 @@ def test_times_of_different_zones_are_ordered_as_instants(tmp_path: Path) -> Non
     assert seen(history) == [east, observation()]
 
 
-def test_a_time_without_a_zone_is_refused_and_nothing_is_added(tmp_path: Path) -> None:
-    history = History(tmp_path / "history.db")
+def test_a_time_without_a_zone_is_refused_and_nothing_is_added(place: Path | str) -> None:
+    history = History(place)
     naive = observation().model_copy(update={"observed_at": datetime(2026, 1, 31, 12, 0)})
     with pytest.raises(ValueError, match="without a time zone"):
         history.append(RUN, [observation(), naive])
@@ -83,66 +56,111 @@ def test_a_time_without_a_zone_is_refused_and_nothing_is_added(tmp_path: Path) -
         RUN.model_copy(update={"litellm_version": "v1.84.0"}),
         RUN.model_copy(update={"claude_code_version": "2.1.121"}),
         RUN.model_copy(update={"upstream": "live"}),
+        RUN.model_copy(update={"suite_revision": "0000000"}),
+        RUN.model_copy(update={"variant": "drop_params"}),
     ],
 )
-def test_observations_of_other_versions_or_another_upstream_mode_never_mix(tmp_path: Path, other: RunContext) -> None:
-    history = History(tmp_path / "history.db")
+def test_observations_made_under_anything_else_never_mix(place: Path | str, other: RunContext) -> None:
+    history = History(place)
     history.append(other, [observation()])
     assert seen(history) == []
     assert seen(history, other) == [observation()]
 
 
-def test_several_runs_of_the_same_versions_add_up(tmp_path: Path) -> None:
-    history = History(tmp_path / "history.db")
+def test_several_runs_of_the_same_versions_add_up(place: Path | str) -> None:
+    history = History(place)
     for number in (1, 2):
         history.append(RUN.model_copy(update={"run_id": f"run-{number}"}), [observation(number)])
     assert len(seen(history)) == 2
 
 
+def test_an_append_that_is_repeated_counts_once(place: Path | str) -> None:
+    history = History(place)
+    history.append(RUN, [observation(0)])
+    history.append(RUN, [observation(0), observation(1)])
+    assert seen(history) == [observation(0), observation(1)]
+
+
+def test_the_same_result_of_another_variant_of_the_run_is_another_one(place: Path | str) -> None:
+    history = History(place)
+    other = RUN.model_copy(update={"variant": "drop_params"})
+    for run in (RUN, other):
+        history.append(run, [observation()])
+    assert seen(history) == seen(history, other) == [observation()]
+
+
+def test_two_results_of_one_cell_and_instant_are_refused_and_the_first_stays(place: Path | str) -> None:
+    history = History(place)
+    history.append(RUN, [observation()])
+    with pytest.raises(CompatError, match=r"another result of tool_use\|bedrock_converse/claude-haiku-4-5") as caught:
+        history.append(RUN, [observation(1), observation(0, Fail(error="x"))])
+    assert "run-1" in str(caught.value)
+    assert seen(history) == [observation()]
+
+
+def test_an_observation_made_under_a_fault_is_refused_and_nothing_is_added(place: Path | str) -> None:
+    history = History(place)
+    under_fault = observation().model_copy(update={"fault": "tool_input_lost"})
+    with pytest.raises(ValueError, match="under the fault tool_input_lost"):
+        history.append(RUN, [observation(1), under_fault])
+    assert seen(history) == []
+
+
 def test_a_database_url_works_like_a_path(tmp_path: Path) -> None:
-    history = History(f"sqlite:///{tmp_path / 'history.db'}")
+    history = History(f"sqlite:///{tmp_path / 'deep' / 'history.db'}")
     history.append(RUN, [observation()])
     history.close()
-    assert seen(History(str(tmp_path / "history.db"))) == [observation()]
+    assert seen(History(str(tmp_path / "deep" / "history.db"))) == [observation()]
 
 
 WRITER = """
 import sys
-from pathlib import Path
 from compat_pipeline.history.store import History
-from compat_pipeline_tests.history.test_store import RUN, observation
-history = History(Path(sys.argv[1]))
+from compat_pipeline_tests.history.samples import RUN, observation
+history = History(sys.argv[1])
+run = RUN.model_copy(update={"run_id": sys.argv[3]})
 for minute in range(int(sys.argv[2])):
-    history.append(RUN, [observation(minute)])
+    history.append(run, [observation(minute)])
     print(minute, flush=True)
 """
 
 
-def writer(path: Path, count: int) -> subprocess.Popen[str]:
-    argv = [sys.executable, "-c", WRITER, str(path), str(count)]
+def writer(place: Path | str, count: int, run_id: str = "run-1") -> subprocess.Popen[str]:
+    argv = [sys.executable, "-c", WRITER, str(place), str(count), run_id]
     return subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
 
 
-def test_processes_that_create_and_write_at_once_lose_nothing(tmp_path: Path) -> None:
-    path = tmp_path / "history.db"
-    writers = [writer(path, 15) for _ in range(4)]
-    assert [process.wait(timeout=120) for process in writers] == [0] * 4
+def test_processes_that_create_and_write_at_once_lose_nothing(place: Path | str) -> None:
+    writers = [writer(place, 15, run_id=f"run-{number}") for number in range(4)]
     for process in writers:
-        process.communicate()
-    assert len(seen(History(path))) == 60
+        process.communicate(timeout=120)
+    assert [process.returncode for process in writers] == [0] * 4
+    assert len(seen(History(place))) == 60
 
 
-def test_a_killed_process_loses_no_observation_it_had_appended(tmp_path: Path) -> None:
-    path = tmp_path / "history.db"
-    with writer(path, 100_000) as process:
+def test_a_killed_process_that_starts_over_loses_no_observation_and_doubles_none(place: Path | str) -> None:
+    with writer(place, 100_000) as process:
         assert process.stdout is not None
         for _ in range(5):
             last = int(process.stdout.readline())
         process.send_signal(signal.SIGKILL)
         last = max([last, *(int(line) for line in process.stdout if line.endswith("\n"))])
-    kept = seen(History(path))
-    assert len(kept) >= last + 1
-    assert kept[: last + 1] == [observation(minute) for minute in range(last + 1)]
+    kept = len(seen(History(place)))
+    assert kept >= last + 1
+    again = writer(place, kept + 1)
+    again.communicate(timeout=120)
+    assert seen(History(place)) == [observation(minute) for minute in range(kept + 1)]
+
+
+def test_a_server_that_was_restarted_between_two_appends_costs_none_of_them(postgres: PostgresServer) -> None:
+    history = History(postgres.new_database())
+    history.append(RUN, [observation(0)])
+    postgres.stop()
+    with pytest.raises(CompatError, match="cannot be used"):
+        history.append(RUN, [observation(1)])
+    postgres.start()
+    history.append(RUN, [observation(1)])
+    assert seen(history) == [observation(0), observation(1)]
 
 
 def test_a_file_that_is_no_database_is_named_and_left_alone(tmp_path: Path) -> None:
@@ -169,16 +187,17 @@ def test_a_damaged_database_is_named_and_left_alone(tmp_path: Path) -> None:
     assert path.stat().st_size == len(content)
 
 
-def test_a_damaged_entry_is_reported_and_kept(tmp_path: Path) -> None:
+@pytest.mark.parametrize("document", ["{}", "[]", "null", '{"feature": "tool_use", "provider"', "\x00"])
+def test_a_damaged_row_is_named_and_kept(tmp_path: Path, document: str) -> None:
     path = tmp_path / "history.db"
     history = History(path)
-    history.append(RUN, [observation()])
+    history.append(RUN, [observation(0), observation(1)])
     with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE observations SET observation = '{}'")
-    with pytest.raises(CompatError, match="damaged"):
+        connection.execute("UPDATE observations SET observation = ? WHERE id = 2", (document,))
+    with pytest.raises(CompatError, match=r"row 2 of its observations \(tool_use\|.*\) is damaged"):
         seen(history)
     with sqlite3.connect(path) as connection:
-        assert connection.execute("SELECT count(*) FROM observations").fetchone() == (1,)
+        assert connection.execute("SELECT count(*) FROM observations").fetchone() == (2,)
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
@@ -189,7 +208,8 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         History(tmp_path)
 
 
-def test_a_url_nobody_understands_is_refused_without_its_password() -> None:
+@pytest.mark.parametrize("scheme", ["nosuchdatabase", "mysql", "postgresql+nosuchdriver"])
+def test_a_url_of_any_other_database_is_refused_without_its_password(scheme: str) -> None:
     with pytest.raises(CompatError, match="cannot open the history") as caught:
-        History("nosuchdatabase://user:secret@host/name")
+        History(f"{scheme}://user:secret@host/name")
     assert "secret" not in str(caught.value)

@@ -1,0 +1,174 @@
+"""Negative controls: what runs under a deliberate fault prove about the tests, as data, JSON and a table. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Literal, Protocol
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from compat_pipeline.domain.cell import Cell
+from compat_pipeline.domain.observation import Observation
+
+ControlVerdict = Literal["killed", "missed", "not_exercised"]
+
+
+class Control(Protocol):
+    """A fault as far as the rules need to know it: `rows` are the features that it must turn red."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def imitates(self) -> str: ...
+    @property
+    def rows(self) -> Collection[str]: ...
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ControlResult(_Part):
+    """One cell under one fault that it must notice: whether it went red, and what it said."""
+
+    cell: Cell
+    fault: str
+    killed: bool
+    explanation: str
+    proven_at: AwareDatetime
+
+
+class FaultResult(_Part):
+    """One fault; the lists hold cell keys in the order of the trials, or `row|*` for a row that was never tried."""
+
+    fault: str
+    imitates: str
+    verdict: ControlVerdict
+    killed: tuple[str, ...]
+    missed: tuple[str, ...]
+    collateral: tuple[str, ...]
+    not_exercised: tuple[str, ...]
+
+
+class KillTable(_Part):
+    """All faults. `killed` counts the faults of that verdict, `collateral` the cells that went red without a reason."""
+
+    faults: int
+    killed: int
+    collateral: int
+    rows: tuple[FaultResult, ...]
+
+
+def control_results(
+    faults: Iterable[Control], baseline: Iterable[Observation], trials: Iterable[Observation]
+) -> list[ControlResult]:
+    """What the `trials` (observations under a fault) prove: one result per fault and cell that must notice it.
+
+    Only a cell that passed without the fault can prove anything, so the others are left out. Red means `fail`: a cell
+    that is merely inconclusive under a fault has not noticed it. Of several trials of one cell every one must be red.
+    """
+    passes, tried = _passing(baseline), _by_fault(trials)
+    return [
+        _result(fault, cell, seen)
+        for fault in faults
+        for cell, seen in tried.get(fault.name, {}).items()
+        if cell.feature in fault.rows and cell in passes
+    ]
+
+
+def kill_table(faults: Sequence[Control], baseline: Sequence[Observation], trials: Sequence[Observation]) -> KillTable:
+    """Per fault, whether every cell that must notice it went red, and which others went red with it.
+
+    A fault is `killed` when some cell noticed it and none that must notice it missed it, `missed` when one did, and
+    `not_exercised` when no cell could prove anything. Cells of its rows that did not pass without the fault are
+    listed as not exercised; cells of other rows are collateral when they passed without it and are red with it. An
+    inconclusive cell of another row is none: it says nothing against the product.
+    """
+    passes, tried = _passing(baseline), _by_fault(trials)
+    by_fault: dict[str, list[ControlResult]] = {}
+    for result in control_results(faults, baseline, trials):
+        by_fault.setdefault(result.fault, []).append(result)
+    rows = tuple(
+        _fault_result(fault, by_fault.get(fault.name, []), tried.get(fault.name, {}), passes) for fault in faults
+    )
+    return KillTable(
+        faults=len(rows),
+        killed=sum(row.verdict == "killed" for row in rows),
+        collateral=sum(len(row.collateral) for row in rows),
+        rows=rows,
+    )
+
+
+def dump_kill_table(table: KillTable) -> str:
+    """The bytes of mutants.json: 2-space indent, readable non-ASCII, final newline."""
+    return table.model_dump_json(indent=2) + "\n"
+
+
+def kill_table_text(table: KillTable) -> str:
+    """A line per fault with its numbers of cells, then each cell that needs a look, then the totals."""
+    head = ("fault", "imitates", "verdict", "killed", "missed", "collateral", "not exercised")
+    lines = [head, *(_numbers(row) for row in table.rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    text = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in lines]
+    text += [f"missed: {key} under {row.fault}" for row in table.rows for key in row.missed]
+    text += [f"collateral: {key} under {row.fault}" for row in table.rows for key in row.collateral]
+    return (
+        "\n".join([*text, f"{table.killed} of {table.faults} faults killed, {table.collateral} collateral red"]) + "\n"
+    )
+
+
+_Trials = Mapping[Cell, Sequence[Observation]]
+
+
+def _fault_result(
+    fault: Control, results: Sequence[ControlResult], tried: _Trials, passes: Collection[Cell]
+) -> FaultResult:
+    killed = tuple(result.cell.key for result in results if result.killed)
+    missed = tuple(result.cell.key for result in results if not result.killed)
+    untried = sorted(set(fault.rows) - {cell.feature for cell in tried})
+    without_ground = [cell.key for cell in tried if cell.feature in fault.rows and cell not in passes]
+    return FaultResult(
+        fault=fault.name,
+        imitates=fault.imitates,
+        verdict="missed" if missed else "killed" if killed else "not_exercised",
+        killed=killed,
+        missed=missed,
+        collateral=tuple(
+            cell.key
+            for cell, seen in tried.items()
+            if cell.feature not in fault.rows and cell in passes and any(one.outcome.status == "fail" for one in seen)
+        ),
+        not_exercised=(*without_ground, *(f"{row}|*" for row in untried)),
+    )
+
+
+def _result(fault: Control, cell: Cell, seen: Sequence[Observation]) -> ControlResult:
+    green = [one for one in seen if one.outcome.status != "fail"]
+    told = (green or seen)[-1]
+    return ControlResult(
+        cell=cell,
+        fault=fault.name,
+        killed=not green,
+        explanation=told.explanation or told.outcome.status,
+        proven_at=told.observed_at,
+    )
+
+
+def _passing(baseline: Iterable[Observation]) -> set[Cell]:
+    """The cells that passed without a fault, each time they were observed."""
+    seen = list(baseline)
+    return {one.cell for one in seen} - {one.cell for one in seen if one.outcome.status != "pass" or one.fault}
+
+
+def _by_fault(trials: Iterable[Observation]) -> dict[str, dict[Cell, list[Observation]]]:
+    tried: dict[str, dict[Cell, list[Observation]]] = {}
+    for trial in trials:
+        if trial.fault is None:
+            raise ValueError(f"the trial of {trial.cell.key} names no fault")
+        tried.setdefault(trial.fault, {}).setdefault(trial.cell, []).append(trial)
+    return tried
+
+
+def _numbers(row: FaultResult) -> tuple[str, ...]:
+    lists = (row.killed, row.missed, row.collateral, row.not_exercised)
+    return (row.fault, row.imitates, row.verdict.replace("_", " "), *(str(len(cells)) for cells in lists))

@@ -1,0 +1,1 @@
+"""The migrations of the history, in the form that Alembic finds and runs them."""

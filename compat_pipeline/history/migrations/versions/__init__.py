@@ -1,0 +1,1 @@
+"""The revisions, numbered; each stands on its own and is never changed once released."""

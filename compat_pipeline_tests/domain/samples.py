@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 
 from compat_pipeline.domain.cell import Cell
@@ -62,6 +63,6 @@ def matrix_of(verdicts: dict[Cell, Verdict], litellm_version: str = "v1.83.0-sta
     )
 
 
-def with_cells(changed: dict[str, Outcome], base: Outcome = PASS) -> dict[Cell, Verdict]:
+def with_cells(changed: Mapping[str, Outcome], base: Outcome = PASS) -> dict[Cell, Verdict]:
     """All cells like `base`, those of the given `feature/provider` (all models) changed."""
     return {cell: verdict_of(changed.get(f"{cell.feature}/{cell.provider}", base)) for cell in MANIFEST.cells}

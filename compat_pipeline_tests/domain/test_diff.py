@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compat_pipeline.domain.diff import Change, anomalies, changes, due, regressions
+from compat_pipeline.domain.diff import Anomaly, Change, anomalies, changes, due, regressions
 from compat_pipeline.domain.manifest import Manifest
 from compat_pipeline.domain.matrix import CompatibilityMatrix, MatrixCell, build_matrix, dump_matrix
 from compat_pipeline.domain.observation import Fail, Outcome
@@ -82,12 +82,14 @@ def test_only_a_cell_that_passed_and_now_fails_is_a_regression() -> None:
 
 def test_a_column_that_broke_as_a_whole_is_an_anomaly() -> None:
     after = matrix_of(with_cells({"tool_use/azure": FAIL, "vision/azure": OVERLOADED}))
-    assert anomalies(GREEN, after) == ["column azure: all 2 cells that passed broke at once"]
+    found = anomalies(GREEN, after)
+    assert found == [Anomaly("column", "azure", (("tool_use", "azure"), ("vision", "azure")))]
+    assert str(found[0]) == "column azure: all 2 cells that passed broke at once"
 
 
 def test_a_row_that_broke_as_a_whole_is_an_anomaly() -> None:
     after = matrix_of(with_cells({"vision/anthropic": FAIL, "vision/azure": FAIL}))
-    assert anomalies(GREEN, after) == ["row vision: all 2 cells that passed broke at once"]
+    assert anomalies(GREEN, after) == [Anomaly("row", "vision", (("vision", "anthropic"), ("vision", "azure")))]
 
 
 def test_one_broken_cell_is_a_finding_and_no_anomaly() -> None:

@@ -37,6 +37,19 @@ def test_an_inconclusive_observation_leaves_the_last_verdict_and_its_age() -> No
     assert (verdict.status, verdict.observed_at, verdict.attempts, verdict.cause) == ("pass", NOON, 2, None)
 
 
+def test_a_verdict_leads_to_the_evidence_of_both_the_deciding_and_the_open_observation() -> None:
+    decided = observe(FAIL, 0).model_copy(update={"evidence": "a1", "findings": ("the turn was sent twice",)})
+    left_open = observe(OVERLOADED, 30).model_copy(update={"evidence": "b2", "findings": ("overloaded",)})
+    verdict = judge([decided, left_open])
+    assert (verdict.evidence, verdict.findings) == ("a1", ("the turn was sent twice",))
+    assert (verdict.open, verdict.open_cause, verdict.open_evidence) == ("provider: 529 Overloaded", "provider", "b2")
+
+
+def test_a_conclusive_observation_closes_what_was_open() -> None:
+    verdict = judge([observe(OVERLOADED, 0).model_copy(update={"evidence": "b2"}), observe(PASS, 1)])
+    assert (verdict.open, verdict.open_cause, verdict.open_evidence) == (None, None, None)
+
+
 def test_only_inconclusive_observations_leave_the_cell_unjudged_with_the_latest_cause() -> None:
     latest = Inconclusive(cause="account", error="Credit balance is too low")
     verdict = judge([observe(OVERLOADED, 0), observe(latest, 1)])

@@ -1,22 +1,128 @@
-"""Taking known secrets out of text before it is kept or shown."""
+"""Redaction: what must not be kept or shown, taken out of text and JSON before it is written anywhere. Pure."""
 
 from __future__ import annotations
 
+import base64
 import json
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from itertools import groupby
+from typing import Any
 from urllib.parse import quote
 
+from compat_pipeline.domain.secret_shapes import placeholder, shapes, told_by_name
+
 REDACTED = "[redacted]"
+"""Stands for a known secret; what is recognised by its shape or name leaves `[redacted KIND]`."""
+
 _SHORTEST_SECRET_CHARS = 8
+_SHORTEST_SHAPE_CHARS = 5
+_LARGE_CHARS = 512
+_LARGE_KEPT, _SMALL_KEPT = 128, 16384
+_MOST_PASSES = 4
+
+_ESCAPES = {"\n": "n", "\r": "r", "\t": "t", "\b": "b", "\f": "f"}
 
 
-def redact(text: str, secrets: Iterable[str]) -> str:
-    """`text` without any of `secrets`, as they are, URL-quoted or JSON-escaped.
+class Redactor:
+    """Cleans text and JSON of `secrets` in every spelling, and of whatever has the shape of a secret or an identity.
 
-    What is shorter than 8 characters is no secret, and taking it out would only garble the text.
+    A known secret is found plain, URL-quoted, JSON-escaped (however often), in hex, and in the base64 of a longer
+    text. What is shorter than 8 characters is no secret: taking it out would only garble. Cleaning what is clean
+    changes nothing. Results are remembered, because the same prompts and tools pass again and again.
     """
-    for secret in secrets:
-        if len(secret) >= _SHORTEST_SECRET_CHARS:
-            for form in {secret, quote(secret, safe=""), json.dumps(secret)[1:-1]}:
-                text = text.replace(form, REDACTED)
-    return text
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        known = sorted({secret.strip() for secret in secrets}, key=len, reverse=True)
+        forms = [form for secret in known if len(secret) >= _SHORTEST_SECRET_CHARS for form in _forms(secret)]
+        self._known = [(_anchor(form), re.compile(_spelled(form))) for form in dict.fromkeys(forms)]
+        self._small = lru_cache(_SMALL_KEPT)(self._clean)
+        self._large = lru_cache(_LARGE_KEPT)(self._clean)
+
+    def text(self, text: str) -> str:
+        """`text` with a placeholder for everything that had to go."""
+        if len(text) < _SHORTEST_SHAPE_CHARS:
+            return text
+        return self._small(text) if len(text) < _LARGE_CHARS else self._large(text)
+
+    def json(self, value: Any) -> Any:
+        """A copy of the JSON `value` with every string cleaned, keys too; a name can give its value away."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, dict):
+            return {self.text(name): self._named(name, one) for name, one in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.json(one) for one in value]
+        return value
+
+    def _named(self, name: str, value: Any) -> Any:
+        if isinstance(value, str):
+            for kind, of_value in told_by_name(name):
+                if of_value.fullmatch(value):
+                    return placeholder(kind)
+        return self.json(value)
+
+    def _clean(self, text: str) -> str:
+        # What is taken out can bare what stood behind it, so the text is gone through until nothing is found.
+        for _ in range(_MOST_PASSES):
+            before, text = text, self._clean_once(text)
+            if text == before:
+                break
+        return text
+
+    def _clean_once(self, text: str) -> str:
+        for anchor, pattern in self._known:
+            if anchor in text:
+                text = pattern.sub(REDACTED, text)
+        folded = text.lower()
+        for shape in shapes():
+            for needle in shape.needles:
+                if needle in folded:
+                    text = shape.pattern.sub(shape.replacement, text)
+                    break
+        return text
+
+
+def _forms(secret: str) -> Iterator[str]:
+    """The texts under which `secret` may be found, apart from the spelling of single characters."""
+    yield secret
+    for inner in dict.fromkeys((secret, json.dumps(secret)[1:-1], quote(secret, safe="", errors="surrogatepass"))):
+        raw = inner.encode("utf-8", "surrogatepass")
+        yield from (raw.hex(), raw.hex().upper())
+        for before in range(3):
+            # A character holds six bits: the first and last are left out where they share theirs with a neighbour.
+            whole = slice((0, 2, 3)[before], (before + len(raw)) * 8 // 6)
+            yield base64.b64encode(bytes(before) + raw).decode()[whole]
+            yield base64.urlsafe_b64encode(bytes(before) + raw).decode()[whole]
+
+
+def _anchor(form: str) -> str:
+    """The longest part of `form` that no spelling changes: looked for before the pattern is tried."""
+    return max(re.findall(r"[A-Za-z0-9._~-]+", form), key=len, default="")
+
+
+def _spelled(form: str) -> str:
+    """A pattern for `form`, each character as it is, URL-quoted or escaped, once or several times over."""
+    return "".join(_run(char, len(list(run))) for char, run in groupby(form))
+
+
+def _run(char: str, times: int) -> str:
+    if _anchor(char):
+        return re.escape(char) * times
+    if char == "\\":
+        return rf"(?:\\|%(?:25)*5[cC]){{{times},}}"
+    raw, units = char.encode("utf-8", "surrogatepass"), char.encode("utf-16-be", "surrogatepass")
+    spellings = [
+        rf"\\*{re.escape(char)}",
+        "".join(rf"%(?:25)*{byte:02x}" for byte in raw),
+        "".join(rf"\\+x{byte:02x}" for byte in raw),
+        "".join(rf"\\+u{units[at : at + 2].hex()}" for at in range(0, len(units), 2)),
+        rf"\\+x{ord(char):02x}",
+        rf"\\+u{ord(char):08x}",
+    ]
+    if char in _ESCAPES:
+        spellings.append(rf"\\+{_ESCAPES[char]}")
+    if char == " ":
+        spellings.append(r"\+")
+    return f"(?:{spellings[0]}|(?i:{'|'.join(spellings[1:])})){{{times}}}"

@@ -85,8 +85,8 @@ MACHINE_RULES: tuple[CauseRule, ...] = (
     CauseRule(
         "connection_lost",
         "environment",
-        "anthropics/claude-code#14407, Node.js errno names",
-        r"ECONNRESET|ETIMEDOUT|EPIPE|connection reset|socket hang up|network is unreachable",
+        "anthropics/claude-code#14407, Node.js errno names; aiohttp and httpx, with which LiteLLM asks the upstream",
+        r"ECONNRESET|ETIMEDOUT|EPIPE|connection reset|socket hang up|network is unreachable|server disconnected",
     ),
     CauseRule("cli_option", "harness", "the CLI's own argument parser", r"unknown (option|argument)"),
 )

@@ -16,6 +16,8 @@ from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import write_atomically
 
 _HOST = "127.0.0.1"
+# LiteLLM keeps its connections; one that we close at the moment it is used again would read as a broken upstream.
+_KEEP_ALIVE_S = 3600
 
 
 class EmulatorSpec(BaseModel):
@@ -55,7 +57,14 @@ def main(arguments: list[str]) -> None:
     with socket.create_server((_HOST, 0), backlog=512) as listener:
         base_url = f"http://{_HOST}:{listener.getsockname()[1]}"
         app = build_app(spec.credentials, spec.corruptible)
-        config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=2)
+        config = uvicorn.Config(
+            app,
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=2,
+            timeout_keep_alive=_KEEP_ALIVE_S,
+        )
         _ReadyServer(config, ready_path, base_url).run(sockets=[listener])
 
 

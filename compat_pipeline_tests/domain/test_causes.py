@@ -120,6 +120,10 @@ FROM_THE_CLI: list[tuple[str, CliFault]] = [
         ),
     ),
     ("connection_lost", CliFault("api", None, "API Error: Connection error. code=ECONNRESET")),
+    (
+        "connection_lost",
+        CliFault("api", 500, "API Error: 500 litellm.InternalServerError: Vertex_aiException - Server disconnected"),
+    ),
     ("cli_option", CliFault("crash", 1, "error: unknown option '--max-turns'")),
     ("credit", CliFault("api", 400, "Credit balance is too low")),
     ("overloaded", CliFault("api", 529, "API Error: 529 Overloaded. This is a server-side issue, usually temporary")),

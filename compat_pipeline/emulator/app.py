@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import json
+import socket
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 from starlette.applications import Starlette
@@ -15,11 +18,12 @@ from compat_pipeline.emulator import (
     wire_anthropic,
     wire_azure,
     wire_bedrock_converse,
+    wire_bedrock_count,
     wire_bedrock_invoke,
     wire_vertex,
 )
 from compat_pipeline.emulator.behaviours import BEHAVIOURS
-from compat_pipeline.emulator.contract import Incoming, Reply, Wire
+from compat_pipeline.emulator.contract import BREAK_AFTER_EVENTS, Incoming, Reply, Transfer, Wire
 from compat_pipeline.emulator.corruptions import CORRUPTIONS
 from compat_pipeline.emulator.credentials import EmulatorCredentials
 from compat_pipeline.emulator.upstream import Upstream
@@ -29,6 +33,8 @@ WIRES: tuple[Wire, ...] = (
     wire_azure.WIRE,
     wire_bedrock_invoke.WIRE,
     wire_bedrock_converse.WIRE,
+    wire_bedrock_count.RUNTIME,
+    wire_bedrock_count.MANTLE,
     wire_vertex.WIRE,
 )
 
@@ -58,21 +64,37 @@ def _speaking(upstream: Upstream, wire: Wire, operation: str) -> Endpoint:
             path=request.path_params,
             body=await request.body(),
         )
-        return _response(upstream.serve(wire, incoming))
+        reply = upstream.serve(wire, incoming)
+        await asyncio.sleep(reply.transfer.delay_s)
+        if reply.transfer.cut == "at_once":
+            _reset(request)
+        return _response(request, reply)
 
     return endpoint
 
 
-def _response(reply: Reply) -> Response:
+def _response(request: Request, reply: Reply) -> Response:
     headers = dict(reply.headers)
     if isinstance(reply.body, bytes):
         return Response(reply.body, reply.status, headers, reply.media_type)
-    return StreamingResponse(_pieces(reply.body), reply.status, headers, reply.media_type)
+    return StreamingResponse(_pieces(request, reply.body, reply.transfer), reply.status, headers, reply.media_type)
 
 
-async def _pieces(events: Iterator[bytes]) -> AsyncIterator[bytes]:
-    for event in events:
+async def _pieces(request: Request, events: Iterator[bytes], transfer: Transfer) -> AsyncIterator[bytes]:
+    for number, event in enumerate(events):
+        if number == BREAK_AFTER_EVENTS:
+            await asyncio.sleep(transfer.stall_s)
+            if transfer.cut == "midway":
+                _reset(request)
+                return
         yield event
+
+
+def _reset(request: Request) -> None:
+    """Reset the connection: what is sent after this reaches nobody. ASGI has no word for it, uvicorn's cycle does."""
+    transport = request.receive.__self__.transport  # type: ignore[attr-defined]
+    transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
 
 
 def _token(credentials: EmulatorCredentials) -> Endpoint:

@@ -9,7 +9,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from compat_pipeline.emulator.contract import Incoming, Refused
+from compat_pipeline.emulator.contract import AuthKind, Incoming, Refused
 from compat_pipeline.emulator.credentials import EmulatorCredentials
 from compat_pipeline.emulator.wire_anthropic import bearer_of, same
 
@@ -19,13 +19,13 @@ _SIGNED = re.compile(
 )
 
 
-def authenticate(incoming: Incoming, credentials: EmulatorCredentials) -> None:
-    """Raise Refused unless the request is signed with our key, or carries our bearer token."""
+def authenticate(incoming: Incoming, credentials: EmulatorCredentials) -> AuthKind:
+    """How the caller is known; raise Refused unless the request is signed with our key, or carries our bearer token."""
     if token := bearer_of(incoming):
         if not same(token, credentials.aws_bearer_token):
             message = "Authentication failed: Please make sure your API Key is valid."
             raise Refused("authentication", message, type="AccessDeniedException")
-        return
+        return "bearer"
     header = incoming.headers.get("authorization")
     if header is None:
         raise Refused("authentication", "Missing Authentication Token", type="MissingAuthenticationTokenException")
@@ -41,6 +41,7 @@ def authenticate(incoming: Incoming, credentials: EmulatorCredentials) -> None:
             "Access Key and signing method. Consult the service documentation for details."
         )
         raise Refused("authentication", message, type="InvalidSignatureException")
+    return "signed"
 
 
 def _signature(incoming: Incoming, signed: re.Match[str], credentials: EmulatorCredentials) -> str:

@@ -2,33 +2,59 @@
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Literal
 
-from compat_pipeline.emulator.contract import Answer, Call, ErrorKind, Refused
+from compat_pipeline.emulator.complaints import too_long_message
+from compat_pipeline.emulator.contract import Answer, Call, ErrorKind, Refused, Reply, Transfer
 
-_ONCE = "_once"
+_NAME = re.compile(r"(?P<behaviour>[a-z_]+?)(:(?P<seconds>\d+(\.\d+)?))?(?P<once>_once)?")
 
 
 @dataclass(frozen=True)
 class Behaviour:
-    """`kind` is the provider's error. `streams_only` leaves other requests alone; `in_stream` errs after HTTP 200."""
+    """What is done to a request.
+
+    `kind` is the provider's error, with `message` in place of its usual words. `streams_only` leaves other requests
+    alone; `in_stream` errs after HTTP 200. `seconds` is what the behaviour's name may set: how long it takes, or the
+    advice of a 429. The other fields say how the reply travels (see Transfer).
+    """
 
     description: str
-    kind: ErrorKind
+    kind: ErrorKind | None = None
+    message: Callable[[Call], str] | None = None
     streams_only: bool = False
     in_stream: bool = False
+    seconds: float | None = None
+    advises: bool = False
+    slow: Literal["at_once", "midway"] | None = None
+    cut: Literal["at_once", "midway"] | None = None
 
 
 BEHAVIOURS = {
-    "refuse_stream": Behaviour("a streaming request is answered 404, a non-streaming one served", "not_found", True),
+    "refuse_stream": Behaviour(
+        "a streaming request is answered 404, a non-streaming one served", "not_found", streams_only=True
+    ),
+    "refused_key": Behaviour("the credential is not accepted (Bedrock: 403, others: 401)", "authentication"),
+    "prompt_too_long": Behaviour("400, the prompt does not fit the model", "invalid_request", too_long_message),
     "overloaded": Behaviour("the provider is overloaded (Anthropic: 529)", "overloaded"),
-    "rate_limited": Behaviour("429 with retry-after", "rate_limited"),
+    "rate_limited": Behaviour("429 with retry-after", "rate_limited", seconds=1, advises=True),
+    "rate_limited_unadvised": Behaviour("429 without retry-after", "rate_limited"),
     "no_credit": Behaviour("the account cannot pay (Anthropic: 400, others: 403)", "account"),
     "server_error": Behaviour("500", "server_error"),
-    "broken_stream": Behaviour("rule C17: a stream that ends with an error after HTTP 200", "server_error", True, True),
+    "broken_stream": Behaviour(
+        "rule C17: a stream that ends with an error after HTTP 200", "server_error", streams_only=True, in_stream=True
+    ),
+    "slow": Behaviour("the first byte comes late", seconds=3, slow="at_once"),
+    "stall": Behaviour("a stream pauses after its first events", streams_only=True, seconds=3, slow="midway"),
+    "reset": Behaviour("the connection is reset before any byte", cut="at_once"),
+    "reset_stream": Behaviour("the connection is reset in the middle of a stream", streams_only=True, cut="midway"),
 }
-"""Each also exists as `NAME_once`: only the first request it applies to is treated so."""
+"""Each also exists as `NAME_once`: only the first request it applies to is treated so. Those with `seconds` take
+another number after a colon: `slow:0.5`, `rate_limited:7_once`."""
 
 
 class Armed:
@@ -36,35 +62,66 @@ class Armed:
 
     def __init__(self, bound: int = 1000) -> None:
         self._bound = bound
-        self._by_nonce: OrderedDict[str, str] = OrderedDict()
+        self._by_nonce: OrderedDict[str, tuple[Behaviour, bool]] = OrderedDict()
 
     def arm(self, nonce: str, name: str) -> None:
         """Treat requests with `nonce` in the way called `name`; raises KeyError for an unknown name."""
-        if name.removesuffix(_ONCE) not in BEHAVIOURS:
-            raise KeyError(name)
-        self._by_nonce[nonce] = name
+        self._by_nonce[nonce] = _named(name)
         if len(self._by_nonce) > self._bound:
             self._by_nonce.popitem(last=False)
 
     def behaviour_for(self, call: Call) -> Behaviour | None:
         """What to do to `call`; a `_once` is used up by it."""
         for nonce in call.nonces & self._by_nonce.keys():
-            name = self._by_nonce[nonce]
-            behaviour = BEHAVIOURS[name.removesuffix(_ONCE)]
+            behaviour, once = self._by_nonce[nonce]
             if behaviour.streams_only and not call.streamed:
                 continue
-            if name.endswith(_ONCE):
+            if once:
                 del self._by_nonce[nonce]
             return behaviour
         return None
 
 
-def refuse(behaviour: Behaviour | None) -> None:
+def _named(name: str) -> tuple[Behaviour, bool]:
+    """The behaviour of that name, and whether it holds once; raises KeyError."""
+    parts = _NAME.fullmatch(name)
+    if parts is None:
+        raise KeyError(name)
+    behaviour = BEHAVIOURS[parts["behaviour"]]
+    if parts["seconds"] is not None:
+        if behaviour.seconds is None:
+            raise KeyError(name)
+        behaviour = replace(behaviour, seconds=float(parts["seconds"]))
+    return behaviour, parts["once"] is not None
+
+
+def refuse(behaviour: Behaviour | None, call: Call) -> None:
     """Raise Refused if the behaviour refuses outright. Nobody's request was at fault: no rule is named."""
-    if behaviour and not behaviour.in_stream:
-        raise Refused(behaviour.kind)
+    if behaviour and behaviour.kind and not behaviour.in_stream:
+        raise _refusal(behaviour, behaviour.kind, call)
 
 
-def break_off(answer: Answer, behaviour: Behaviour | None) -> Answer:
+def break_off(answer: Answer, behaviour: Behaviour | None, call: Call) -> Answer:
     """The answer with its stream broken off, if the behaviour says so."""
-    return replace(answer, broken_off=Refused(behaviour.kind)) if behaviour and behaviour.in_stream else answer
+    if behaviour and behaviour.kind and behaviour.in_stream:
+        return replace(answer, broken_off=_refusal(behaviour, behaviour.kind, call))
+    return answer
+
+
+def carry(reply: Reply, behaviour: Behaviour | None) -> Reply:
+    """The reply as it travels under the behaviour: late, with a pause, or cut by a reset."""
+    if behaviour is None or not (behaviour.slow or behaviour.cut):
+        return reply
+    seconds = behaviour.seconds or 0.0
+    transfer = Transfer(
+        delay_s=seconds if behaviour.slow == "at_once" else 0.0,
+        stall_s=seconds if behaviour.slow == "midway" else 0.0,
+        cut=behaviour.cut,
+    )
+    return replace(reply, transfer=transfer)
+
+
+def _refusal(behaviour: Behaviour, kind: ErrorKind, call: Call) -> Refused:
+    message = behaviour.message(call) if behaviour.message else ""
+    retry_after_s = round(behaviour.seconds) if behaviour.advises and behaviour.seconds is not None else None
+    return Refused(kind, message, retry_after_s=retry_after_s)

@@ -1,13 +1,13 @@
-"""What the rules on requests look for: each gives the provider's message for a call that breaks it, else None."""
+"""What the rules on requests look for, tools apart: each gives the provider's message for a broken rule, else None."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import groupby
 
-from compat_pipeline.emulator import schema
+from compat_pipeline.emulator import schema, thinking
+from compat_pipeline.emulator.caching import count_tokens
 from compat_pipeline.emulator.contract import Call, Json, blocks_of
-from compat_pipeline.emulator.thinking import is_ours
+from compat_pipeline.emulator.tool_complaints import TOOL_SEARCH_BETA, WEB_SEARCH_BETA
 
 BEDROCK_BETAS = frozenset(
     {
@@ -22,7 +22,7 @@ BEDROCK_BETAS = frozenset(
         "context-1m-2025-08-07",
         "context-management-2025-06-27",
         "effort-2025-11-24",
-        "tool-search-tool-2025-10-19",
+        TOOL_SEARCH_BETA,
         "tool-examples-2025-10-29",
         # the following: from LiteLLM's list of beta headers for Bedrock; litellm#41203 shows some of them live
         "compact-2026-01-12",
@@ -35,16 +35,16 @@ BEDROCK_BETAS = frozenset(
 )
 """The betas Bedrock knows (AWS: Claude request fields; litellm#19877)."""
 
-BEDROCK_TOOL_TYPES = (
-    "bash_20250124",
-    "custom",
-    "memory_20250818",
-    "text_editor_20250124",
-    "text_editor_20250429",
-    "text_editor_20250728",
-    "web_search_20250305",
+CONVERSE_BETAS = BEDROCK_BETAS | {"structured-outputs-2025-11-13"}
+"""Invoke refuses the last (litellm#19652), LiteLLM's list of beta headers has it for Converse."""
+
+VERTEX_REFUSED_BETAS = frozenset(
+    {"prompt-caching-scope-2026-01-05", "adaptive-thinking-2026-01-28", "advanced-tool-use-2025-11-20"}
 )
-"""Rule X1: the tags of the published error text."""
+"""Betas Vertex does not know: litellm#19984, anthropics/claude-code#34802, litellm#28083 (under another name there)."""
+
+VERTEX_COUNT_REFUSED_BETAS = VERTEX_REFUSED_BETAS | {TOOL_SEARCH_BETA, WEB_SEARCH_BETA}
+"""Counting knows fewer (litellm#39597, live)."""
 
 _INTERLEAVED = "interleaved-thinking-2025-05-14"
 _BETA_OF_FIELD = {"context_management": "context-management-2025-06-27"}
@@ -83,17 +83,30 @@ def converse_types(call: Call) -> str | None:
 
 
 def unknown_beta(call: Call) -> str | None:
-    return "invalid beta flag" if call.betas - BEDROCK_BETAS else None
+    known = CONVERSE_BETAS if call.provider == "bedrock_converse" else BEDROCK_BETAS
+    return "invalid beta flag" if call.betas - known else None
 
 
-def unknown_tool_type(call: Call) -> str | None:
-    for index, tool in enumerate(call.tools):
-        kind = tool.get("type") or "custom"
-        if kind not in BEDROCK_TOOL_TYPES:
-            tags = ", ".join(f"'{tag}'" for tag in BEDROCK_TOOL_TYPES)
-            problem = f"Input tag '{kind}' found using 'type' does not match any of the expected tags: {tags}"
-            return f"tools.{index}: {problem}"
-    return None
+def unexpected_beta(call: Call) -> str | None:
+    refused = VERTEX_COUNT_REFUSED_BETAS if call.operation == "count_tokens" else VERTEX_REFUSED_BETAS
+    if not call.betas & refused:
+        return None
+    found = ", ".join(f"`{beta}`" for beta in sorted(call.betas & refused))
+    advice = "Please consult our documentation at platform.claude.com/docs or try again without the header."
+    return f"Unexpected value(s) {found} for the `anthropic-beta` header. {advice}"
+
+
+def format_among_model_fields(call: Call) -> str | None:
+    fields = _dict(_dict(call.body.get("additionalModelRequestFields")).get("output_config"))
+    return f"output_config.format: {_EXTRA}" if "format" in fields else None
+
+
+def uncountable_model(call: Call) -> str | None:
+    """Not at bedrock-mantle, whose requests name their model in the body."""
+    if call.operation != "count_tokens" or "model" in call.request:
+        return None
+    by_profile = not call.model.startswith("anthropic.")
+    return "The provided model doesn't support counting tokens." if by_profile or not call.facts.counted else None
 
 
 def _dicts(value: object) -> Iterator[Json]:
@@ -118,7 +131,8 @@ def wrong_field(call: Call) -> str | None:
 
 
 def _type_complaint(call: Call) -> str | None:
-    body_type = schema.COUNT_TOKENS if call.operation == "count_tokens" else _BODY_TYPES[call.provider]
+    bare = call.operation == "count_tokens" and "model" in call.request  # Bedrock's CountTokens takes whole requests
+    body_type = schema.COUNT_TOKENS if bare else _BODY_TYPES[call.provider]
     return body_type.complaint(call.request)
 
 
@@ -167,48 +181,6 @@ def document_only(call: Call) -> str | None:
     return None
 
 
-# --- tool calls and their results --------------------------------------------------------------------------------
-
-
-def unanswered_tool_call(call: Call) -> str | None:
-    for number, calls, results in _tool_ids(call):
-        missing = ", ".join(tool_id for tool_id in calls if tool_id not in results)
-        if missing and call.provider == "bedrock_converse":
-            return f"Expected toolResult blocks at messages.{number}.content for the following Ids: {missing}"
-        if missing:
-            duty = "Each `tool_use` block must have a corresponding `tool_result` block in the next message."
-            problem = "`tool_use` ids were found without `tool_result` blocks immediately after"
-            return f"messages.{number - 1}: {problem}: {missing}. {duty}"
-    return None
-
-
-def unexpected_tool_result(call: Call) -> str | None:
-    for number, calls, results in _tool_ids(call):
-        strange = [tool_id for tool_id in results if tool_id not in calls]
-        if strange and call.provider == "bedrock_converse":
-            place = f"The number of toolResult blocks at messages.{number}.content"
-            return f"{place} exceeds the number of toolUse blocks of previous turn."
-        if strange:
-            duty = "Each `tool_result` block must have a corresponding `tool_use` block in the previous message."
-            problem = f"unexpected `tool_use_id` found in `tool_result` blocks: {strange[0]}"
-            return f"messages.{number}.content.0: {problem}. {duty}"
-    return None
-
-
-def _tool_ids(call: Call) -> Iterator[tuple[int, list[str], list[str]]]:
-    """For each user turn: the number of its first message, the tool calls it must answer, the results it holds.
-
-    Messages of one role in a row are one turn.
-    """
-    calls: list[str] = []
-    for role, turn in groupby(enumerate(call.messages), key=lambda numbered: numbered[1]["role"]):
-        numbered = list(turn)
-        blocks = [block for _, message in numbered for block in blocks_of(message)]
-        if role == "user":
-            yield numbered[0][0], calls, [block["tool_use_id"] for block in blocks if block["type"] == "tool_result"]
-        calls = [block["id"] for block in blocks if block["type"] == "tool_use"] if role == "assistant" else []
-
-
 # --- thinking ----------------------------------------------------------------------------------------------------
 
 
@@ -231,9 +203,25 @@ def budget_too_large(call: Call) -> str | None:
 
 def altered_thinking(call: Call) -> str | None:
     for path, message, block in call.blocks():
-        if message["role"] == "assistant" and block["type"] == "thinking" and not is_ours(call, block):
-            return f"{path}: Invalid `signature` in `thinking` block"
+        if message["role"] == "assistant" and block["type"] in thinking.KINDS and not thinking.is_ours(call, block):
+            field = "signature" if block["type"] == "thinking" else "data"
+            return f"{path}: Invalid `{field}` in `{block['type']}` block"
     return None
+
+
+def incomplete_thinking(call: Call) -> str | None:
+    """Only of the latest assistant message, and only while the model thinks: else the API drops the blocks itself."""
+    numbers = [number for number, message in enumerate(call.messages) if message["role"] == "assistant"]
+    if not numbers or call.setting("thinking").get("type", "disabled") == "disabled":
+        return None
+    blocks = blocks_of(call.messages[numbers[-1]])
+    found = [block for block in blocks if block["type"] in thinking.KINDS]
+    if thinking.whole(call, found):
+        return None
+    return (
+        f"messages.{numbers[-1]}.content.{blocks.index(found[0])}: `thinking` or `redacted_thinking` blocks in the "
+        "latest assistant message cannot be modified. These blocks must remain as they were in the original response."
+    )
 
 
 def missing_thinking(call: Call) -> str | None:
@@ -244,7 +232,7 @@ def missing_thinking(call: Call) -> str | None:
     if assistant["role"] != "assistant" or not any(block["type"] == "tool_result" for block in blocks_of(user)):
         return None
     first = next((block["type"] for block in blocks_of(assistant)), "nothing")
-    if first in ("thinking", "redacted_thinking"):
+    if first in thinking.KINDS:
         return None
     return (
         f"messages.{len(call.messages) - 2}.content.0.type: Expected `thinking` or `redacted_thinking`, but found "
@@ -253,7 +241,28 @@ def missing_thinking(call: Call) -> str | None:
     )
 
 
-# --- caching -----------------------------------------------------------------------------------------------------
+# --- size, sampling and caching ----------------------------------------------------------------------------------
+
+
+def too_long(call: Call) -> str | None:
+    limit = call.facts.context_tokens
+    if call.operation == "count_tokens" or call.size_bytes <= limit:  # a token is no less than a byte
+        return None
+    tokens = count_tokens(call)
+    return _too_long(call, tokens) if tokens > limit else None
+
+
+def too_long_message(call: Call) -> str:
+    """What a prompt gets that is longer than this one by all the model could take."""
+    return _too_long(call, call.facts.context_tokens + count_tokens(call))
+
+
+def _too_long(call: Call, tokens: int) -> str:
+    if call.provider == "bedrock_converse":
+        return "The model returned the following errors: Input is too long for requested model."
+    if call.provider == "bedrock_invoke":
+        return "Input is too long for requested model."
+    return f"prompt is too long: {tokens} tokens > {call.facts.context_tokens} maximum"
 
 
 def unsupported_sampling(call: Call) -> str | None:

@@ -19,6 +19,7 @@ Provider = Literal["anthropic", "azure", "bedrock_invoke", "bedrock_converse", "
 ErrorKind = Literal[
     "invalid_request", "authentication", "not_found", "rate_limited", "overloaded", "account", "server_error"
 ]
+AuthKind = Literal["key", "bearer", "signed"]
 
 BREAK_AFTER_EVENTS = 3
 """How far a stream gets that is broken off."""
@@ -29,15 +30,25 @@ CREDENTIAL_HEADERS = frozenset({"authorization", "x-api-key", "api-key", "x-amz-
 class Refused(Exception):
     """The provider says no. `kind` picks its status, type and words; `message` and `type` put others in their place.
 
-    `rule` is the id of the request rule that was broken, None when the request was not at fault.
+    `rule` is the id of the request rule that was broken, None when the request was not at fault. `retry_after_s` is
+    the advice sent along, if any.
     """
 
-    def __init__(self, kind: ErrorKind, message: str = "", *, type: str = "", rule: str | None = None) -> None:
+    def __init__(
+        self,
+        kind: ErrorKind,
+        message: str = "",
+        *,
+        type: str = "",
+        rule: str | None = None,
+        retry_after_s: int | None = None,
+    ) -> None:
         super().__init__(message or kind)
         self.kind = kind
         self.message = message
         self.type = type
         self.rule = rule
+        self.retry_after_s = retry_after_s
 
 
 @dataclass(frozen=True)
@@ -54,7 +65,10 @@ class Incoming:
 
 @dataclass(frozen=True)
 class Call:
-    """One request in canonical form: `request` is an Anthropic Messages request, `body` what the wire carried."""
+    """One request in canonical form: `request` is an Anthropic Messages request, `body` what the wire carried.
+
+    `size_bytes` is the length of that body, 0 if unknown.
+    """
 
     provider: Provider
     operation: str
@@ -63,6 +77,7 @@ class Call:
     betas: frozenset[str]
     request: Json
     body: Json
+    size_bytes: int = 0
 
     @property
     def family(self) -> str:
@@ -84,6 +99,12 @@ class Call:
     @property
     def tools(self) -> list[Json]:
         return _objects(self.request.get("tools"))
+
+    @cached_property
+    def referenced_tools(self) -> frozenset[str]:
+        """Names in `tool_reference` blocks: deferred tools that a search has brought into the model's context."""
+        found = (part for _, _, block in self.blocks() for part in _search_results(block))
+        return frozenset(str(part.get("tool_name")) for part in found if part.get("type") == "tool_reference")
 
     def setting(self, name: str) -> Json:
         """A field of the request that is an object, such as `thinking`; empty when it is not there."""
@@ -130,6 +151,15 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Transfer:
+    """How a reply travels: after `delay_s`, with a pause of `stall_s` within a stream, or `cut` by a reset."""
+
+    delay_s: float = 0.0
+    stall_s: float = 0.0
+    cut: Literal["at_once", "midway"] | None = None
+
+
+@dataclass(frozen=True)
 class Reply:
     """Bytes for the client: whole, or one piece per stream event."""
 
@@ -137,6 +167,7 @@ class Reply:
     media_type: str
     body: bytes | Iterator[bytes]
     headers: Mapping[str, str] = field(default_factory=dict)
+    transfer: Transfer = Transfer()
 
 
 @dataclass(frozen=True)
@@ -145,15 +176,16 @@ class Wire:
 
     `routes` are (path template, operation). `authenticate` raises Refused for a wrong credential; `read` decodes
     without judging, so that even a malformed request can be recorded, and raises Refused only where there is no
-    JSON object. `whole` and `stream` encode an answer.
+    JSON object. `whole` and `stream` encode an answer, `counted` a number of input tokens.
     """
 
     provider: Provider
     routes: tuple[tuple[str, str], ...]
-    authenticate: Callable[[Incoming, EmulatorCredentials], None]
+    authenticate: Callable[[Incoming, EmulatorCredentials], AuthKind]
     read: Callable[[Incoming], Call]
     whole: Callable[[Call, Answer], Reply]
     stream: Callable[[Call, Answer], Reply]
+    counted: Callable[[int], Json] = lambda tokens: {"input_tokens": tokens}
 
 
 def json_object(body: bytes) -> Json:
@@ -171,6 +203,14 @@ def blocks_of(message: Json) -> list[Json]:
     """The content blocks of a message or tool result; a plain string is one text block."""
     content = message.get("content")
     return [{"type": "text", "text": content}] if isinstance(content, str) else _objects(content)
+
+
+def _search_results(block: Json) -> list[Json]:
+    """What a client's search, or the provider's own, found."""
+    if block.get("type") == "tool_search_tool_result":
+        content = block.get("content")
+        return _objects(content.get("tool_references")) if isinstance(content, dict) else []
+    return blocks_of(block) if block.get("type") == "tool_result" else []
 
 
 def _objects(value: object) -> list[Json]:

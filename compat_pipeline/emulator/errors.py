@@ -120,7 +120,7 @@ def error_text(provider: Provider, refused: Refused, model: str) -> ErrorText:
 def error_reply(provider: Provider, refused: Refused, model: str) -> Reply:
     """The refusal as that provider sends it."""
     text = error_text(provider, refused, model)
-    headers = {"retry-after": "1"} if text.status == 429 else {}
+    headers = {} if refused.retry_after_s is None else {"retry-after": str(refused.retry_after_s)}
     if provider.startswith("bedrock"):
         headers["x-amzn-errortype"] = text.type
     return Reply(text.status, "application/json", json.dumps(_body(provider, text)).encode(), headers)

@@ -11,23 +11,25 @@ from typing import Literal
 class ModelFacts:
     """`thinking` are the accepted `thinking.type`s beside `disabled`; `display` is what thinking shows by default.
 
-    `sampling`: whether temperature, top_k and top_p are accepted.
+    `sampling`: whether temperature, top_k and top_p are accepted. `counted`: whether Bedrock's CountTokens takes it.
 
     Sources: Anthropic's pages on thinking (support and display by model) and prompt caching (minimum length),
-    AWS's page on adaptive thinking.
+    AWS's pages on adaptive thinking and on counting tokens (with litellm#37102), Anthropic's on context windows.
     """
 
     name: str
     thinking: frozenset[str]
     display: Literal["summarized", "omitted"]
     min_cached_tokens: int
+    context_tokens: int = 1_000_000
     sampling: bool = True
+    counted: bool = True
 
 
 _MODELS = (
-    ModelFacts("claude-haiku-4-5", frozenset({"enabled"}), "summarized", 4096),
+    ModelFacts("claude-haiku-4-5", frozenset({"enabled"}), "summarized", 4096, context_tokens=200_000),
     ModelFacts("claude-sonnet-4-6", frozenset({"enabled", "adaptive"}), "summarized", 1024),
-    ModelFacts("claude-opus-4-7", frozenset({"adaptive"}), "omitted", 4096, sampling=False),
+    ModelFacts("claude-opus-4-7", frozenset({"adaptive"}), "omitted", 4096, sampling=False, counted=False),
 )
 
 _IDS = {

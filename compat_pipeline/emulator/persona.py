@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from compat_pipeline.emulator import scripts_basic
+from compat_pipeline.emulator import scripts_basic, scripts_search, scripts_tools
 from compat_pipeline.emulator.contract import Call, Json
 from compat_pipeline.emulator.script import Said, Turn, last_turn, text
 from compat_pipeline.emulator.shapes import shows
-from compat_pipeline.emulator.thinking import thinking_block
+from compat_pipeline.emulator.thinking import thoughts
 
-SCRIPTS = (*scripts_basic.SCRIPTS,)
+SCRIPTS = (*scripts_basic.SCRIPTS, *scripts_search.SCRIPTS, *scripts_tools.SCRIPTS)
 
 
 def reply_to(call: Call) -> tuple[list[Json], str]:
@@ -16,7 +16,7 @@ def reply_to(call: Call) -> tuple[list[Json], str]:
     turn = last_turn(call)
     content, stop_reason = _say(call, turn)
     if shows("M2", call):
-        content = [thinking_block(call, turn.prompt), *content]
+        content = [*thoughts(call, turn.prompt), *content]
     return content, stop_reason
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from compat_pipeline.emulator import complaints
+from compat_pipeline.emulator import complaints, tool_complaints
 from compat_pipeline.emulator.contract import Call, Provider, Refused
 
 _CONVERSE: tuple[Provider, ...] = ("bedrock_converse",)
 _INVOKE: tuple[Provider, ...] = ("bedrock_invoke",)
+_VERTEX: tuple[Provider, ...] = ("vertex_ai",)
 _BEDROCK: tuple[Provider, ...] = ("bedrock_invoke", "bedrock_converse")
 _ALL: tuple[Provider, ...] = ("anthropic", "azure", "vertex_ai", *_BEDROCK)
 
@@ -68,6 +69,29 @@ REFUSALS: tuple[Refusal, ...] = (
         by_model=False,
     ),
     Refusal(
+        "N1",
+        _BEDROCK,
+        "[I] litellm#37102 (live) #34272; [D] AWS: count tokens",
+        "count_tokens row: LiteLLM falls back to another endpoint, or to its own guess",
+        complaints.uncountable_model,
+        by_model=False,
+    ),
+    Refusal(
+        "F1-converse",
+        _CONVERSE,
+        "[I] litellm#27846",
+        "structured outputs row: the schema among the model's own fields",
+        complaints.format_among_model_fields,
+    ),
+    Refusal(
+        "S1",
+        _CONVERSE,
+        "[I] agentgateway/agentgateway#3240, the text verbatim",
+        "tool search row: Converse has no deferred tools",
+        tool_complaints.tool_search_at_converse,
+        by_model=False,
+    ),
+    Refusal(
         "X2-beta",
         _BEDROCK,
         "[I] litellm#16561 #19373 #19877; [D] AWS: Claude request fields",
@@ -75,11 +99,26 @@ REFUSALS: tuple[Refusal, ...] = (
         complaints.unknown_beta,
     ),
     Refusal(
+        "X2-beta-vertex",
+        _VERTEX,
+        "[I] litellm#39597 (live) #19984, anthropics/claude-code#12429 #34802",
+        "400 Unexpected value(s) for the `anthropic-beta` header",
+        complaints.unexpected_beta,
+    ),
+    Refusal(
+        "W1",
+        _BEDROCK,
+        "[I] litellm#36477 (live) #26252 #25477",
+        "web search row: the nested request is refused, although the tool's type is a known tag",
+        tool_complaints.web_search_at_bedrock,
+        by_model=False,
+    ),
+    Refusal(
         "X1",
-        _INVOKE,
-        "[I] litellm#28083, the published error text",
-        "tool search row: a tool type Bedrock does not know",
-        complaints.unknown_tool_type,
+        (*_INVOKE, *_VERTEX),
+        "[I] litellm#28083 #15299 #16269, anthropics/claude-code#61624, ax-llm/ax#457: the published error texts",
+        "tool search and web search rows: a tool type that is not known without its beta",
+        tool_complaints.unknown_tool_type,
     ),
     Refusal(
         "X2",
@@ -101,6 +140,41 @@ REFUSALS: tuple[Refusal, ...] = (
         "[I] litellm#26240, anthropics/claude-code#49548",
         "400 context_management: Extra inputs are not permitted, when its beta was lost",
         complaints.field_without_beta,
+    ),
+    Refusal(
+        "X2-eager",
+        _INVOKE,
+        "[I] litellm#23825, vercel/ai#17179 (live, with the beta and without)",
+        "streaming tool use row: 400 tools.0.custom.eager_input_streaming: Extra inputs are not permitted",
+        tool_complaints.eager_streaming,
+    ),
+    Refusal(
+        "S2",
+        (*_INVOKE, *_VERTEX),
+        "[I] agentgateway/agentgateway#3240, anthropics/claude-code#11678",
+        "tool search row: 400 tools.1.custom.defer_loading: Extra inputs are not permitted, when its beta was lost",
+        tool_complaints.deferral_without_beta,
+    ),
+    Refusal(
+        "S3",
+        (*_INVOKE, *_VERTEX),
+        "[I] anthropics/claude-code#28870",
+        "tool search row: 400 on every turn after a search, when its beta was lost",
+        tool_complaints.reference_without_beta,
+    ),
+    Refusal(
+        "S4",
+        _ALL,
+        "[D] Anthropic tool search, errors",
+        "tool search row: the tool that searches was lost",
+        tool_complaints.all_tools_deferred,
+    ),
+    Refusal(
+        "S5",
+        _ALL,
+        "[I] anthropics/claude-code#81863; [D] Anthropic tool search, errors",
+        "tool search row: a definition was lost that a search has found",
+        tool_complaints.unknown_reference,
     ),
     Refusal(
         "C15-empty",
@@ -131,7 +205,7 @@ REFUSALS: tuple[Refusal, ...] = (
         _ALL,
         "[D] Anthropic tool use; [I] anthropics/claude-code#1237, agno-agi/agno#6698",
         "a tool result lost on the way back",
-        complaints.unanswered_tool_call,
+        tool_complaints.unanswered_tool_call,
         by_model=False,
     ),
     Refusal(
@@ -139,7 +213,7 @@ REFUSALS: tuple[Refusal, ...] = (
         _ALL,
         "[D] Anthropic tool use; wording [J]",
         "a tool call lost from the conversation, or its id changed",
-        complaints.unexpected_tool_result,
+        tool_complaints.unexpected_tool_result,
         by_model=False,
     ),
     Refusal(
@@ -164,6 +238,13 @@ REFUSALS: tuple[Refusal, ...] = (
         complaints.altered_thinking,
     ),
     Refusal(
+        "C13-whole",
+        _ALL,
+        "[I] litellm#25375, anthropics/claude-code#63203; [D] Anthropic extended thinking",
+        "redacted thinking row: a block dropped from a replay",
+        complaints.incomplete_thinking,
+    ),
+    Refusal(
         "C13-missing",
         _ALL,
         "[D] Anthropic extended thinking; [I] litellm#25375, RooCodeInc/Roo-Code#11238",
@@ -176,6 +257,14 @@ REFUSALS: tuple[Refusal, ...] = (
         "[I] litellm#26444, RooCodeInc/Roo-Code#12162 (Bedrock)",
         "every request to a newer model that carries a sampling parameter is refused",
         complaints.unsupported_sampling,
+    ),
+    Refusal(
+        "L1",
+        _ALL,
+        "[D] Anthropic context windows; [I] anthropics/claude-code#760, continuedev/continue#9592",
+        "error surfaces row: a prompt that does not fit",
+        complaints.too_long,
+        by_model=False,
     ),
     Refusal(
         "K1",

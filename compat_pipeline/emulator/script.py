@@ -8,10 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from compat_pipeline.emulator.contract import Call, Json, blocks_of
-from compat_pipeline.emulator.tokens import tokens_of_text
+from compat_pipeline.emulator.server_tools import TOOL_SEARCH_TYPE, server_tool, tool_search
+from compat_pipeline.emulator.tokens import CHARACTERS_PER_TOKEN, tokens_of_text
 
 _REMINDER = re.compile(r"<system-reminder>.*?</system-reminder>", re.DOTALL)
 _TOOL_ID_PREFIX = {"vertex_ai": "toolu_vrtx_", "bedrock_invoke": "toolu_bdrk_", "bedrock_converse": "tooluse_"}
+_CLIENT_SEARCH = "ToolSearch"  # Claude Code's own
 
 Said = tuple[list[Json], str]
 """Content blocks and the stop reason."""
@@ -19,7 +21,10 @@ Said = tuple[list[Json], str]
 
 @dataclass(frozen=True)
 class Turn:
-    """The last thing the user really said, the other blocks beside it, and the tool results since, oldest first."""
+    """The last thing the user really said, the other blocks beside it, and the tool results since, oldest first.
+
+    What a tool search brought is none of them: it says which tools there are, not what one did.
+    """
 
     prompt: str
     beside: tuple[Json, ...]
@@ -45,10 +50,16 @@ def last_turn(call: Call) -> Turn:
         if message.get("role") != "user":
             continue
         blocks = blocks_of(message)
-        results = [block for block in blocks if block.get("type") == "tool_result"] + results
+        results = [block for block in blocks if _is_tool_result(block)] + results
         if prompt := words(blocks):
             return Turn(prompt, tuple(block for block in blocks if block.get("type") != "text"), tuple(results))
     return Turn("", (), tuple(results))
+
+
+def _is_tool_result(block: Json) -> bool:
+    return block.get("type") == "tool_result" and not any(
+        part.get("type") == "tool_reference" for part in blocks_of(block)
+    )
 
 
 def words(blocks: list[Json]) -> str:
@@ -66,7 +77,7 @@ def text(call: Call, said: str) -> Said:
     """Plain text, cut off where `max_tokens` ends."""
     limit = call.request.get("max_tokens")
     if isinstance(limit, int) and tokens_of_text(said) > limit:
-        return [{"type": "text", "text": said[: 4 * limit]}], "max_tokens"
+        return [{"type": "text", "text": said[: CHARACTERS_PER_TOKEN * limit]}], "max_tokens"
     return [{"type": "text", "text": said}], "end_turn"
 
 
@@ -81,6 +92,24 @@ def uses(*calls: Json) -> Said:
     return list(calls), "tool_use"
 
 
+def use(call: Call, name: str, arguments: Json) -> Said | None:
+    """Call the tool `name`, after a search for it if it is deferred; None when the model has no such tool."""
+    if offers(call, name):
+        return uses(tool_use(call, name, arguments))
+    if not any(tool.get("name") == name and tool.get("defer_loading") for tool in call.tools):
+        return None
+    if server_tool(call, TOOL_SEARCH_TYPE):
+        return [*tool_search(call, name, [name]), tool_use(call, name, arguments)], "tool_use"
+    if offers(call, _CLIENT_SEARCH):
+        return uses(tool_use(call, _CLIENT_SEARCH, {"query": f"select:{name}", "max_results": 5}))
+    return None
+
+
 def offers(call: Call, name: str) -> bool:
-    """Whether the model may call the tool `name`."""
-    return call.setting("tool_choice").get("type") != "none" and any(tool.get("name") == name for tool in call.tools)
+    """Whether the model may call the tool `name`: a deferred one only once a search has found it."""
+    if call.setting("tool_choice").get("type") == "none":
+        return False
+    return any(
+        tool.get("name") == name and (not tool.get("defer_loading") or name in call.referenced_tools)
+        for tool in call.tools
+    )

@@ -10,7 +10,7 @@ import re
 from PIL import Image
 
 from compat_pipeline.emulator.contract import Call, Json
-from compat_pipeline.emulator.script import Said, Script, Turn, offers, result_text, text, tool_use, uses
+from compat_pipeline.emulator.script import Said, Script, Turn, result_text, text, use
 from compat_pipeline.wire.exchange import NONCE_PATTERN
 
 COLOURS = {
@@ -31,9 +31,8 @@ def _run_command(call: Call, turn: Turn, match: re.Match[str]) -> Said:
     command, nonce = match.groups()
     if turn.tool_results:
         return text(call, f"{nonce} {result_text(turn.tool_results[-1])}")
-    if offers(call, "Bash"):
-        return uses(tool_use(call, "Bash", {"command": command, "description": "Run the requested command"}))
-    return text(call, f"{nonce} I have no Bash tool.")
+    called = use(call, "Bash", {"command": command, "description": "Run the requested command"})
+    return called or text(call, f"{nonce} I have no Bash tool.")
 
 
 def _name_colour(call: Call, turn: Turn, match: re.Match[str]) -> Said:

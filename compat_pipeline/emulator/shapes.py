@@ -14,6 +14,7 @@ from compat_pipeline.emulator.contract import Call, Provider
 _CONVERSE: tuple[Provider, ...] = ("bedrock_converse",)
 _BEDROCK: tuple[Provider, ...] = ("bedrock_invoke", "bedrock_converse")
 _ALL: tuple[Provider, ...] = ("anthropic", "azure", "vertex_ai", *_BEDROCK)
+_FINE_GRAINED = "fine-grained-tool-streaming-2025-05-14"
 _DEEP_EFFORTS = frozenset({"high", "xhigh", "max"})
 
 
@@ -36,6 +37,10 @@ def _opus_4_7(call: Call) -> bool:
 def _thinks(call: Call) -> bool:
     kind = call.setting("thinking").get("type")
     return kind == "enabled" or (kind == "adaptive" and call.setting("output_config").get("effort") in _DEEP_EFFORTS)
+
+
+def _asks_for_fine_tools(call: Call) -> bool:
+    return _FINE_GRAINED in call.betas or any(tool.get("eager_input_streaming") is True for tool in call.tools)
 
 
 def _omits_thought(call: Call) -> bool:
@@ -109,6 +114,12 @@ _ENTRIES = (
         "Opus 4.7, adaptive without effort: no reasoning, thinking row red for Opus alone",
     ),
     Shape(
+        "C12",
+        _CONVERSE,
+        "[R]; [I] litellm#25375; asked for by the trigger that Anthropic documents for Claude 3.7 [J]",
+        "redacted reasoning is one delta a block, without a signature, several blocks: the next turn is refused",
+    ),
+    Shape(
         "C17",
         _ALL,
         "[D] botocore: ConverseStreamOutput; Anthropic: error events; armed as `broken_stream`",
@@ -126,6 +137,19 @@ _ENTRIES = (
         "[D] AWS adaptive thinking: nearly always at high effort, may skip below; made a fixed choice [J]",
         "thinking at effort high and above, never below: effort lost on the way shows as no thinking",
         _thinks,
+    ),
+    Shape(
+        "F1",
+        _ALL,
+        "[D] Anthropic fine-grained tool streaming; [I] litellm#30230; the length of the pieces [J]",
+        "asked for by a tool's field or the beta: a tool's input comes in many pieces, however short it is",
+        _asks_for_fine_tools,
+    ),
+    Shape(
+        "W2",
+        ("anthropic", "azure", "vertex_ai"),
+        "[D] Anthropic web search, its streaming example and citations",
+        "a search and its result are blocks of the answer; the result comes whole, citations as deltas",
     ),
     Shape(
         "D1",

@@ -6,15 +6,27 @@ import json
 import secrets
 import time
 
-from compat_pipeline.emulator import behaviours, refusals
+from compat_pipeline.emulator import behaviours, refusals, server_tools
+from compat_pipeline.emulator.behaviours import Behaviour
 from compat_pipeline.emulator.caching import InputUsage, PromptCache, count_tokens
-from compat_pipeline.emulator.contract import CREDENTIAL_HEADERS, Call, Incoming, Json, Refused, Reply, Wire
+from compat_pipeline.emulator.contract import (
+    CREDENTIAL_HEADERS,
+    AuthKind,
+    Call,
+    Incoming,
+    Json,
+    Refused,
+    Reply,
+    Wire,
+)
 from compat_pipeline.emulator.corruptions import CORRUPTIONS, Corruption
 from compat_pipeline.emulator.credentials import EmulatorCredentials
 from compat_pipeline.emulator.deltas import cut
 from compat_pipeline.emulator.errors import error_reply, error_text
 from compat_pipeline.emulator.persona import reply_to
 from compat_pipeline.emulator.recording import Recorder
+from compat_pipeline.emulator.shapes import shows
+from compat_pipeline.emulator.thinking import KINDS, sealed
 from compat_pipeline.emulator.tokens import tokens_of_block
 from compat_pipeline.wire.exchange import Exchange
 
@@ -38,11 +50,12 @@ class Upstream:
     def serve(self, wire: Wire, incoming: Incoming) -> Reply:
         """Answer one request; it is on record before its first byte leaves."""
         started_at = time.time()
-        call = None
+        call: Call | None = None
+        auth: AuthKind | None = None
         try:
-            wire.authenticate(incoming, self.credentials)
+            auth = wire.authenticate(incoming, self.credentials)
             call = self._corruption.asked(wire.read(incoming))
-            reply, seen = self._count(call) if call.operation == "count_tokens" else self._speak(wire, call)
+            reply, seen = self._answer(wire, call)
         except Refused as refused:
             call = call or _unread(wire, incoming)
             reply = error_reply(wire.provider, refused, call.model)
@@ -53,8 +66,10 @@ class Upstream:
             model=call.model,
             streamed=call.streamed,
             headers={name: value for name, value in incoming.headers.items() if name not in CREDENTIAL_HEADERS},
+            betas=tuple(sorted(call.betas)),
+            auth=auth,
             request=call.request,
-            status=reply.status,
+            status=0 if reply.transfer.cut == "at_once" else reply.status,
             started_at=started_at,
             finished_at=time.time(),
             **seen,
@@ -62,22 +77,25 @@ class Upstream:
         self.recorder.add(exchange, call.nonces)
         return reply
 
-    def _count(self, call: Call) -> tuple[Reply, Json]:
-        refusals.check(call)
-        behaviours.refuse(self.armed.behaviour_for(call))
-        return Reply(200, "application/json", json.dumps({"input_tokens": count_tokens(call)}).encode()), {}
-
-    def _speak(self, wire: Wire, call: Call) -> tuple[Reply, Json]:
-        """The reply, and what the record says of it.
-
-        A corruption breaks the wire, not the provider: on record is what reached it and what it sent.
-        """
+    def _answer(self, wire: Wire, call: Call) -> tuple[Reply, Json]:
+        """The reply, and what the record says of it."""
         refusals.check(call)
         behaviour = self.armed.behaviour_for(call)
-        behaviours.refuse(behaviour)
+        behaviours.refuse(behaviour, call)
+        counting = call.operation == "count_tokens"
+        reply, seen = self._count(wire, call) if counting else self._speak(wire, call, behaviour)
+        reply = behaviours.carry(reply, behaviour)
+        return reply, seen | ({"error": "connection reset"} if reply.transfer.cut else {})
+
+    def _count(self, wire: Wire, call: Call) -> tuple[Reply, Json]:
+        return Reply(200, "application/json", json.dumps(wire.counted(count_tokens(call))).encode()), {}
+
+    def _speak(self, wire: Wire, call: Call, behaviour: Behaviour | None) -> tuple[Reply, Json]:
+        """A corruption breaks the wire, not the provider: on record is what reached it and what it sent."""
         content, stop_reason = reply_to(call)
-        message = _message(call, content, stop_reason, self._cache.use(call))
-        answer = behaviours.break_off(self._corruption.answered(call, cut(message)), behaviour)
+        message = _message(call, sealed(call, content), stop_reason, self._cache.use(call))
+        answer = self._corruption.answered(call, cut(message, fine_tools=shows("F1", call)))
+        answer = behaviours.break_off(answer, behaviour, call)
         seen: Json = {"reply": message}
         if answer.broken_off:
             seen["error"] = error_text(call.provider, answer.broken_off, call.model).message
@@ -90,7 +108,7 @@ class Upstream:
 
 def _message(call: Call, content: list[Json], stop_reason: str, used: InputUsage) -> Json:
     output = sum(tokens_of_block(block) for block in content)
-    thought = sum(tokens_of_block(block["thinking"]) for block in content if block["type"] == "thinking")
+    thought = sum(tokens_of_block(block) for block in content if block["type"] in KINDS)
     message: Json = {
         "id": _MESSAGE_ID_PREFIX.get(call.provider, "msg_") + secrets.token_hex(12),
         "type": "message",
@@ -112,6 +130,8 @@ def _message(call: Call, content: list[Json], stop_reason: str, used: InputUsage
             "service_tier": "standard",
         },
     }
+    if made := server_tools.requests_made(content):
+        message["usage"]["server_tool_use"] = made
     if "context_management" in call.request:
         message["context_management"] = {"applied_edits": []}
     return message

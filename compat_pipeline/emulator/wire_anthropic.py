@@ -10,6 +10,7 @@ from itertools import chain, islice
 from compat_pipeline.emulator.contract import (
     BREAK_AFTER_EVENTS,
     Answer,
+    AuthKind,
     Call,
     Incoming,
     Json,
@@ -45,13 +46,14 @@ def stream_events(answer: Answer) -> Iterator[Json]:
 
 
 def _opened(block: Json) -> Json:
-    """A block as its start event shows it: nothing said yet."""
+    """A block as its start event shows it: nothing said yet; what a tool found, and redacted thinking, come whole."""
     empty: dict[str, Json] = {
-        "text": {"text": ""},
+        "text": {"text": "", **({"citations": []} if "citations" in block else {})},
         "thinking": {"thinking": "", "signature": ""},
         "tool_use": {"input": {}},
+        "server_tool_use": {"input": {}},
     }
-    return {**block, **empty[block["type"]]}
+    return {**block, **empty.get(block["type"], {})}
 
 
 def _deltas(block: Json, pieces: tuple[str, ...]) -> Iterator[Json]:
@@ -59,9 +61,10 @@ def _deltas(block: Json, pieces: tuple[str, ...]) -> Iterator[Json]:
         yield from ({"type": "thinking_delta", "thinking": piece} for piece in pieces)
         if block["signature"]:
             yield {"type": "signature_delta", "signature": block["signature"]}
-    elif block["type"] == "tool_use":
+    elif block["type"] in ("tool_use", "server_tool_use"):
         yield from ({"type": "input_json_delta", "partial_json": piece} for piece in ("", *pieces))
-    else:
+    elif block["type"] == "text":
+        yield from ({"type": "citations_delta", "citation": citation} for citation in block.get("citations", ()))
         yield from ({"type": "text_delta", "text": piece} for piece in pieces)
 
 
@@ -95,6 +98,7 @@ def read_messages(provider: Provider, incoming: Incoming) -> Call:
         betas=betas_of(incoming),
         request=body,
         body=body,
+        size_bytes=len(incoming.body),
     )
 
 
@@ -114,7 +118,7 @@ def same(given: str, expected: str) -> bool:
     return hmac.compare_digest(given.encode(), expected.encode())
 
 
-def _authenticate(incoming: Incoming, credentials: EmulatorCredentials) -> None:
+def _authenticate(incoming: Incoming, credentials: EmulatorCredentials) -> AuthKind:
     key = incoming.headers.get("x-api-key")
     if key is None and not bearer_of(incoming):
         raise Refused("authentication", "x-api-key header is required")
@@ -122,6 +126,7 @@ def _authenticate(incoming: Incoming, credentials: EmulatorCredentials) -> None:
         raise Refused("authentication", "" if key is not None else "Invalid bearer token")
     if "anthropic-version" not in incoming.headers:
         raise Refused("invalid_request", "anthropic-version: header is required", rule="T1")
+    return "bearer" if key is None else "key"
 
 
 WIRE = Wire(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -23,8 +25,8 @@ _LATENCY_MS = 1
 # --- requests: Converse to Messages ------------------------------------------------------------------------------
 
 
-def _read(incoming: Incoming) -> Call:
-    body = json_object(incoming.body)
+def read_converse(incoming: Incoming, body: Json) -> Call:
+    """A call with a Converse body in Messages form; a malformed body is left as it is."""
     try:
         request = _canonical(body)
     except (AttributeError, KeyError, TypeError, ValueError):  # malformed: the type rules will say where
@@ -37,6 +39,7 @@ def _read(incoming: Incoming) -> Call:
         betas=betas_in(request),
         request=request,
         body=body,
+        size_bytes=len(incoming.body),
     )
 
 
@@ -56,7 +59,19 @@ def _canonical(body: Json) -> Json:
     if choice := tools.get("toolChoice"):
         kind = next(iter(choice))
         request["tool_choice"] = {"type": kind, **choice[kind]}
-    return {**request, **(body.get("additionalModelRequestFields") or {})}
+    request |= body.get("additionalModelRequestFields") or {}
+    if settings := _output_config(body.get("outputConfig") or {}):
+        request["output_config"] = {**(request.get("output_config") or {}), **settings}
+    return request
+
+
+def _output_config(settings: Json) -> Json:
+    """Converse's own way to ask for an effort and for JSON of a schema, which it carries as a string."""
+    asked = {"effort": settings["effort"]} if "effort" in settings else {}
+    if "textFormat" in settings:
+        schema = settings["textFormat"]["structure"]["jsonSchema"]["schema"]
+        asked["format"] = {"type": settings["textFormat"]["type"], "schema": json.loads(schema)}
+    return asked
 
 
 def _with_marks(blocks: list[Json]) -> list[Json]:
@@ -101,12 +116,21 @@ def _result(part: Json) -> Json:
 
 def _document(value: Json) -> Json:
     source = value["source"]
-    if "text" in source:
-        content = {"type": "text", "media_type": "text/plain", "data": source["text"]}
+    if value.get("format") == "pdf" and "bytes" in source:
+        content = {"type": "base64", "media_type": "application/pdf", "data": source["bytes"]}
+    elif "content" in source:
+        content = {"type": "content", "content": [_block(part) for part in source["content"]]}
     else:
-        media_type = "application/pdf" if value.get("format") == "pdf" else "text/plain"
-        content = {"type": "base64", "media_type": media_type, "data": source.get("bytes")}
-    return {"type": "document", "title": value["name"], "source": content}
+        content = {"type": "text", "media_type": "text/plain", "data": source.get("text") or _decoded(source["bytes"])}
+    described: Json = {name: value[name] for name in ("context", "citations") if name in value}
+    return {"type": "document", "title": value["name"], "source": content, **described}
+
+
+def _decoded(text: str) -> str:
+    try:
+        return base64.b64decode(text, validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError) as wrong:
+        raise ValueError("a document is not base64 of UTF-8") from wrong
 
 
 def _reasoning(value: Json) -> Json:
@@ -135,6 +159,8 @@ def _whole(call: Call, answer: Answer) -> Reply:
 def _said(block: Json) -> Json:
     if block["type"] == "thinking":
         return {"reasoningContent": {"reasoningText": {"text": block["thinking"], "signature": block["signature"]}}}
+    if block["type"] == "redacted_thinking":
+        return {"reasoningContent": {"redactedContent": block["data"]}}
     if block["type"] == "tool_use":
         return {"toolUse": {"toolUseId": block["id"], "name": block["name"], "input": block["input"]}}
     return {"text": block["text"]}
@@ -153,7 +179,7 @@ def _frames(call: Call, answer: Answer) -> Iterator[bytes]:
 
 
 def _events(call: Call, answer: Answer) -> Iterator[tuple[str, Json]]:
-    """Rules C1-C8: the order and shape of events as recorded from Bedrock."""
+    """Rules C1-C8 and C12: the order and shape of events as recorded from Bedrock."""
     message = answer.message
     yield "messageStart", {"role": "assistant"}
     for index, (block, pieces) in enumerate(zip(message["content"], answer.deltas, strict=True)):
@@ -175,6 +201,8 @@ def _block_deltas(call: Call, block: Json, pieces: tuple[str, ...]) -> Iterator[
         yield from ({"reasoningContent": {"text": piece}} for piece in (*pieces, *closing))
         if block["signature"]:
             yield {"reasoningContent": {"signature": block["signature"]}}
+    elif block["type"] == "redacted_thinking":  # C12
+        yield {"reasoningContent": {"redactedContent": block["data"]}}
     elif block["type"] == "tool_use":
         yield from ({"toolUse": {"input": piece}} for piece in (pieces or ("",)))  # C5
     else:
@@ -221,7 +249,7 @@ WIRE = Wire(
     provider="bedrock_converse",
     routes=tuple((f"/model/{{model:path}}/{operation}", operation) for operation in ("converse", "converse-stream")),
     authenticate=aws_auth.authenticate,
-    read=_read,
+    read=lambda incoming: read_converse(incoming, json_object(incoming.body)),
     whole=_whole,
     stream=_stream,
 )

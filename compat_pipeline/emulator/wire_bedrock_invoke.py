@@ -42,8 +42,8 @@ def betas_in(body: Json) -> frozenset[str]:
     return frozenset(beta for beta in betas if isinstance(beta, str)) if isinstance(betas, list) else frozenset()
 
 
-def _read(incoming: Incoming) -> Call:
-    body = json_object(incoming.body)
+def read_invoke(incoming: Incoming, body: Json) -> Call:
+    """A call with a Messages body, canonical as it is."""
     return Call(
         provider="bedrock_invoke",
         operation=incoming.operation,
@@ -52,6 +52,7 @@ def _read(incoming: Incoming) -> Call:
         betas=betas_in(body),
         request=body,
         body=body,
+        size_bytes=len(incoming.body),
     )
 
 
@@ -100,7 +101,7 @@ WIRE = Wire(
         (f"/model/{{model:path}}/{operation}", operation) for operation in ("invoke", "invoke-with-response-stream")
     ),
     authenticate=aws_auth.authenticate,
-    read=_read,
+    read=lambda incoming: read_invoke(incoming, json_object(incoming.body)),
     whole=_whole,
     stream=_stream,
 )

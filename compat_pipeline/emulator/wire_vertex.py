@@ -10,7 +10,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from compat_pipeline.emulator.contract import Call, Incoming, Json, Refused, Wire, json_object
+from compat_pipeline.emulator.contract import AuthKind, Call, Incoming, Json, Refused, Wire, json_object
 from compat_pipeline.emulator.credentials import EmulatorCredentials
 from compat_pipeline.emulator.wire_anthropic import bearer_of, betas_of, sse, whole_message
 
@@ -48,7 +48,7 @@ def issue_token(form: bytes, credentials: EmulatorCredentials) -> Json:
     return {"access_token": f"ya29.{token}", "token_type": "Bearer", "expires_in": _TOKEN_LIFE_S}
 
 
-def _authenticate(incoming: Incoming, credentials: EmulatorCredentials) -> None:
+def _authenticate(incoming: Incoming, credentials: EmulatorCredentials) -> AuthKind:
     prefix, _, token = bearer_of(incoming).partition(".")
     try:
         jwt.decode(token, _public_key(credentials), algorithms=["RS256"], options={"require": ["exp"]})
@@ -60,6 +60,7 @@ def _authenticate(incoming: Incoming, credentials: EmulatorCredentials) -> None:
     if (project, location) != (credentials.vertex_project, credentials.vertex_location):
         message = f"Permission denied on resource projects/{project}/locations/{location}."
         raise Refused("account", message)
+    return "bearer"
 
 
 def _public_key(credentials: EmulatorCredentials) -> RSAPublicKey:
@@ -85,6 +86,7 @@ def _read(incoming: Incoming) -> Call:
         betas=betas_of(incoming),
         request=body,
         body=body,
+        size_bytes=len(incoming.body),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 from pydantic import BaseModel, ConfigDict, TypeAdapter
@@ -16,7 +16,10 @@ class Exchange(BaseModel):
 
     `request` and `reply` are the provider's bytes translated to Messages form (Bedrock's `cachePoint` reads
     `cache_control`), so that one oracle serves every provider. `reply` is the message the upstream sent, None
-    when it refused. Times are seconds since the epoch.
+    when it refused. `betas` are those that reached the upstream, by header or in the body, sorted. `auth` is how the
+    caller was known: by an API key, a bearer token, or an AWS signature; None when it was not. `status` is 0 when the
+    connection was reset before a byte of an answer. Times are seconds since the epoch; `finished_at` is when the
+    answer was made, and one that is sent slowly arrives later.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -26,6 +29,8 @@ class Exchange(BaseModel):
     model: str
     streamed: bool
     headers: dict[str, str]
+    betas: tuple[str, ...] = ()
+    auth: Literal["key", "bearer", "signed"] | None = None
     request: dict[str, Any]
     status: int
     error: str | None = None

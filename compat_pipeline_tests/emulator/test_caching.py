@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from compat_pipeline.emulator.caching import InputUsage, PromptCache, count_tokens
+from compat_pipeline.emulator.tokens import CHARACTERS_PER_TOKEN
 from compat_pipeline_tests.emulator.emulated import BASH, HAIKU, OPUS, Emulated, Json, ask, call_of, new_nonce
 
 FRAME = 3
@@ -35,7 +36,8 @@ def cache(clock: Clock) -> PromptCache:
 
 def block(tokens: int, fill: str = "a", ttl: str | None = None) -> Json:
     mark = {"5m": {"type": "ephemeral"}, "1h": {"type": "ephemeral", "ttl": "1h"}}
-    return {"type": "text", "text": fill * 4 * tokens, **({"cache_control": mark[ttl]} if ttl else {})}
+    text = fill * CHARACTERS_PER_TOKEN * tokens
+    return {"type": "text", "text": text, **({"cache_control": mark[ttl]} if ttl else {})}
 
 
 def use(cache: PromptCache, *system: Json, message: str = "Hi", **changes: Any) -> InputUsage:

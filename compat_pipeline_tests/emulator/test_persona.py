@@ -9,6 +9,7 @@ import pytest
 from compat_pipeline.emulator.contract import Provider
 from compat_pipeline.emulator.persona import reply_to
 from compat_pipeline.emulator.scripts_basic import COLOURS
+from compat_pipeline.emulator.tokens import CHARACTERS_PER_TOKEN
 from compat_pipeline_tests.emulator.emulated import (
     BASH,
     ask,
@@ -56,7 +57,7 @@ def test_it_answers_the_last_turn_of_a_conversation() -> None:
 def test_it_stops_at_max_tokens() -> None:
     content, stop_reason = reply_to(call_of(ask(count_to(CODE, 100), max_tokens=5)))
     assert stop_reason == "max_tokens"
-    assert len(content[0]["text"]) == 20
+    assert len(content[0]["text"]) == 5 * CHARACTERS_PER_TOKEN
 
 
 def test_it_calls_an_offered_tool_with_the_command_asked_for() -> None:

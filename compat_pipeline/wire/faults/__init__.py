@@ -1,1 +1,24 @@
 """Named ways to break the wire between the recorder and the proxy, each as a real bug did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from compat_pipeline.wire.faults.answers import CONTENT_FAULTS
+from compat_pipeline.wire.faults.counts import COUNT_FAULTS
+from compat_pipeline.wire.faults.fault import Answer, Asked, Fault
+from compat_pipeline.wire.faults.refusals import REFUSALS
+from compat_pipeline.wire.faults.requests import REQUEST_FAULTS
+from compat_pipeline.wire.faults.streams import STREAM_FAULTS
+
+FAULTS: Mapping[str, Fault] = MappingProxyType(
+    {
+        fault.name: fault
+        for group in (REQUEST_FAULTS, REFUSALS, CONTENT_FAULTS, STREAM_FAULTS, COUNT_FAULTS)
+        for fault in group
+    }
+)
+"""The catalogue, by name."""
+
+__all__ = ["FAULTS", "Answer", "Asked", "Fault"]

@@ -46,7 +46,7 @@ class Fault:
     `imitates` is that bug or the documented rule it breaks; `rows` are the features it must turn red on every
     provider, and no others. `on_request` gives another request or answers in the proxy's place; `on_answer` gives
     another answer. Both return the very object they were given where they change nothing. `sends` is how often the
-    proxy gets each request; `held_back` delivers an answer in one piece at its end; `deaf_to_hang_up` lets the proxy
+    proxy gets each message; `held_back` delivers a stream in one piece at its end; `deaf_to_hang_up` lets the proxy
     finish an answer nobody waits for.
     """
 
@@ -71,7 +71,7 @@ class Fault:
         A row none of whose exchanges is touched cannot see the fault: it need not be run to know that.
         """
         if self.sends > 1 or self.held_back or self.deaf_to_hang_up:
-            return True
+            return exchange.operation == "messages"
         asked = Asked(exchange.operation, exchange.request_headers, exchange.request)
         answer = Answer(exchange.status, exchange.response_headers, exchange.events, exchange.body)
         return self.on_request(asked) is not asked or self.on_answer(asked, answer) is not answer

@@ -1,0 +1,124 @@
+"""Faults of counting: the CLI is told another number of tokens, or none, or no cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from compat_pipeline.wire.client_exchange import Json
+from compat_pipeline.wire.faults.answering import (
+    in_usage,
+)
+from compat_pipeline.wire.faults.fault import Answer, Asked, Fault
+from compat_pipeline.wire.faults.rows import (
+    CACHING,
+    TALKS,
+    rows,
+)
+
+_CACHE_COUNTS = ("cache_creation_input_tokens", "cache_read_input_tokens")
+
+
+def _nothing_counted(usage: Json) -> Json:
+    def zeroed(value: object) -> object:
+        return 0 if isinstance(value, int) else value
+
+    split = {name: dict.fromkeys(value, 0) for name, value in usage.items() if name == "cache_creation" and value}
+    return {**{name: zeroed(value) for name, value in usage.items()}, **split}
+
+
+def _at_full_price(name: str) -> Callable[[Json], Json]:
+    """The tokens of one cache count are told as fresh input."""
+
+    def change(usage: Json) -> Json:
+        tokens = usage.get(name) or 0
+        if not tokens:
+            return usage
+        changed = {**usage, name: 0}
+        if "input_tokens" in usage:
+            changed["input_tokens"] = (usage["input_tokens"] or 0) + tokens
+        if name == _CACHE_COUNTS[0] and usage.get("cache_creation"):
+            changed["cache_creation"] = dict.fromkeys(usage["cache_creation"], 0)
+        return changed
+
+    return change
+
+
+def _counted_twice(usage: Json) -> Json:
+    cached = sum(usage.get(name) or 0 for name in _CACHE_COUNTS)
+    return {**usage, "input_tokens": (usage["input_tokens"] or 0) + cached} if "input_tokens" in usage else usage
+
+
+def _hour_as_minutes(usage: Json) -> Json:
+    split = usage.get("cache_creation") or {}
+    hour = split.get("ephemeral_1h_input_tokens") or 0
+    if not hour:
+        return usage
+    minutes = (split.get("ephemeral_5m_input_tokens") or 0) + hour
+    return {
+        **usage,
+        "cache_creation": {**split, "ephemeral_5m_input_tokens": minutes, "ephemeral_1h_input_tokens": 0},
+    }
+
+
+def _without_split(usage: Json) -> Json:
+    hour = (usage.get("cache_creation") or {}).get("ephemeral_1h_input_tokens")
+    return {name: value for name, value in usage.items() if name != "cache_creation"} if hour else usage
+
+
+def _without_cost(_: Asked, answer: Answer) -> Answer:
+    kept = {name: value for name, value in answer.headers.items() if not name.startswith("x-litellm-response-cost")}
+    return answer if kept == answer.headers else replace(answer, headers=kept)
+
+
+COUNT_FAULTS = (
+    Fault(
+        "usage_zeroed",
+        "nothing is counted",
+        "LiteLLM: zero usage on streams",
+        TALKS,
+        on_answer=in_usage(_nothing_counted),
+    ),
+    Fault(
+        "cached_tokens_counted_twice",
+        "tokens from the cache are counted as fresh input as well",
+        "Anthropic prompt caching: input_tokens is what no cache breakpoint covers",
+        TALKS,
+        on_answer=in_usage(_counted_twice),
+    ),
+    Fault(
+        "cache_reads_zeroed",
+        "what was read from the cache is told as fresh input",
+        "LiteLLM #26625 #19123: 0 cache reads at full price",
+        CACHING,
+        on_answer=in_usage(_at_full_price("cache_read_input_tokens")),
+    ),
+    Fault(
+        "cache_creation_zeroed",
+        "what was written to the cache is told as fresh input",
+        "LiteLLM #32730 #41424: message_start lacks the cache counts",
+        CACHING,
+        on_answer=in_usage(_at_full_price("cache_creation_input_tokens")),
+    ),
+    Fault(
+        "cache_hour_counted_as_minutes",
+        "a cache of an hour is counted as one of five minutes",
+        "Anthropic prompt caching: cache_creation.ephemeral_1h_input_tokens",
+        rows("prompt_caching_1h"),
+        on_answer=in_usage(_hour_as_minutes),
+    ),
+    Fault(
+        "cache_split_dropped",
+        "how long what was cached will last is not told",
+        "LiteLLM on Converse: the 1h breakdown lost on streaming",
+        rows("prompt_caching_1h"),
+        on_answer=in_usage(_without_split),
+    ),
+    Fault(
+        "cost_dropped",
+        "the proxy does not say what an answer cost",
+        "LiteLLM: x-litellm-response-cost",
+        rows("attribution"),
+        on_answer=_without_cost,
+    ),
+)

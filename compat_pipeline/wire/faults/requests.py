@@ -1,0 +1,397 @@
+"""Faults on the way to the proxy: something the CLI sent does not arrive, or arrives as something else."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+from compat_pipeline.wire.client_exchange import Json
+from compat_pipeline.wire.faults.asking import (
+    BlockChange,
+    OnRequest,
+    blocks_of,
+    drop_type,
+    in_blocks,
+    in_body,
+    in_headers,
+    in_markers,
+    in_results,
+    in_tools,
+    is_prompt,
+    is_result,
+    with_messages,
+    without,
+)
+from compat_pipeline.wire.faults.fault import Fault
+from compat_pipeline.wire.faults.rows import (
+    CACHING,
+    CLIENT_TOOLS,
+    REPLAYED,
+    TALKS,
+    THINKING,
+    TOOLS,
+    rows,
+)
+
+_CLAMPED_TOKENS = 8192
+_SIBLINGS = {
+    "claude-haiku-4-5": "claude-sonnet-4-6",
+    "claude-opus-4-7": "claude-sonnet-4-6",
+    "claude-sonnet-4-6": "claude-opus-4-7",
+}
+_SUBAGENT_TOOLS = {"Agent", "Task"}
+_SUMMARY = "This session is being continued from a previous conversation"
+
+
+def _half_text(block: Json) -> Json:
+    return {**block, "text": block["text"][: len(block["text"]) // 2]} if is_prompt(block) else block
+
+
+def _another_encoding(block: Json) -> Json:
+    """The same picture for the eye, from other bytes."""
+    if block.get("type") != "image" or block["source"].get("type") != "base64":
+        return block
+    data = base64.b64encode(base64.b64decode(block["source"]["data"]) + b"\0").decode()
+    return {**block, "source": {**block["source"], "data": data}}
+
+
+def _five_minutes(marker: Json) -> Json:
+    return {name: value for name, value in marker.items() if name != "ttl"}
+
+
+def _no_effort(body: Json) -> Json:
+    config = {name: value for name, value in (body.get("output_config") or {}).items() if name != "effort"}
+    rest = {name: value for name, value in body.items() if name != "output_config"}
+    return {**rest, "output_config": config} if config else rest
+
+
+def _low_effort(body: Json) -> Json:
+    config = body.get("output_config") or {}
+    return {**body, "output_config": {**config, "effort": "low"}} if "effort" in config else body
+
+
+def other_signature(block: Json) -> Json:
+    """A signed thinking block with one letter of its signature exchanged, which is still fit for base64."""
+    signature = block.get("signature")
+    if block.get("type") != "thinking" or not signature:
+        return block
+    middle = len(signature) // 2
+    other = "B" if signature[middle] == "A" else "A"
+    return {**block, "signature": signature[:middle] + other + signature[middle + 1 :]}
+
+
+def _last_prompt_only(body: Json) -> Json:
+    """The conversation from its last prompt on: a tool's result is no prompt."""
+    messages = body.get("messages", [])
+    prompts = [
+        number
+        for number, message in enumerate(messages)
+        if message["role"] == "user" and any(map(is_prompt, blocks_of(message["content"])))
+    ]
+    return {**body, "messages": messages[prompts[-1] :]} if prompts else body
+
+
+def _results_exchanged(body: Json) -> Json:
+    """Results that go back together answer each other's calls."""
+
+    def exchanged(content: Any) -> Any:
+        results = [block for block in blocks_of(content) if block.get("type") == "tool_result"]
+        if len(results) < 2:
+            return content
+        ids = [block["tool_use_id"] for block in results]
+        after = dict(zip(ids, ids[1:] + ids[:1], strict=True))
+        return [{**one, "tool_use_id": after[one["tool_use_id"]]} if one in results else one for one in content]
+
+    messages = [{**message, "content": exchanged(message["content"])} for message in body.get("messages", [])]
+    return {**body, "messages": messages}
+
+
+def _subagents_silent(body: Json) -> Json:
+    """What the tools that start a sub-agent gave back is lost."""
+    blocks = [block for message in body.get("messages", []) for block in blocks_of(message["content"])]
+    calls = {block["id"] for block in blocks if block.get("type") == "tool_use" and block["name"] in _SUBAGENT_TOOLS}
+
+    def emptied(block: Json) -> Json:
+        return {**block, "content": ""} if is_result(block) and block["tool_use_id"] in calls else block
+
+    return with_messages(body, emptied, "user")
+
+
+def _only_first_system_block(body: Json) -> Json:
+    system = body.get("system")
+    return {**body, "system": system[:1]} if isinstance(system, list) else body
+
+
+def _without_betas(prefix: str) -> OnRequest:
+    def on_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
+        betas = [beta.strip() for beta in headers.get("anthropic-beta", "").split(",")]
+        kept = ",".join(beta for beta in betas if not beta.startswith(prefix))
+        rest = {name: value for name, value in headers.items() if name != "anthropic-beta"}
+        if kept == ",".join(betas):
+            return headers
+        return {**rest, "anthropic-beta": kept} if kept else rest
+
+    return in_headers(on_headers)
+
+
+def _other_user_agent(headers: Mapping[str, str]) -> Mapping[str, str]:
+    return {**headers, "user-agent": "python-httpx/0.28.1"} if "user-agent" in headers else headers
+
+
+def _other_model(body: Json) -> Json:
+    provider, slash, model = str(body.get("model", "")).rpartition("/")
+    return {**body, "model": provider + slash + _SIBLINGS[model]} if model in _SIBLINGS else body
+
+
+def _clamped(body: Json) -> Json:
+    return {**body, "max_tokens": _CLAMPED_TOKENS} if body.get("max_tokens", 0) > _CLAMPED_TOKENS else body
+
+
+def _unless(field: str) -> BlockChange:
+    """Drops one key of a tool."""
+    return lambda tool: {name: value for name, value in tool.items() if name != field}
+
+
+REQUEST_FAULTS = (
+    Fault(
+        "user_text_cut",
+        "the second half of what the user wrote is lost",
+        "Anthropic Messages: every text block of a user turn reaches the model",
+        TALKS,
+        on_request=in_blocks(_half_text),
+    ),
+    Fault(
+        "summary_dropped",
+        "the summary with which a compacted conversation begins is lost",
+        "Anthropic Messages: several text blocks or turns of one role all count",
+        rows("compaction"),
+        on_request=in_blocks(lambda block: None if block.get("text", "").lstrip().startswith(_SUMMARY) else block),
+    ),
+    Fault(
+        "history_dropped",
+        "the model sees the last prompt of a conversation and nothing before it",
+        "LiteLLM #25375: earlier turns are lost from a replayed conversation",
+        REPLAYED - rows("compaction"),
+        on_request=in_body(_last_prompt_only),
+    ),
+    Fault(
+        "system_dropped",
+        "the system prompt is lost",
+        "Anthropic Messages: `system` reaches the model",
+        TALKS,
+        on_request=without("system"),
+    ),
+    Fault(
+        "system_cut",
+        "of several system blocks only the first arrives",
+        "Anthropic Messages: `system` may be a list of blocks, and all of them count",
+        TALKS,
+        on_request=in_body(_only_first_system_block),
+    ),
+    Fault(
+        "model_swapped",
+        "another model of the same provider answers",
+        "Anthropic Messages: `model` is the one that was asked for (Sonnet silently served by another)",
+        TALKS,
+        on_request=in_body(_other_model),
+    ),
+    Fault(
+        "max_tokens_clamped",
+        "the answer may not be as long as was asked for",
+        "LiteLLM #40363: max_tokens clamped to 8192",
+        TALKS,
+        on_request=in_body(_clamped),
+    ),
+    Fault(
+        "request_sent_twice",
+        "every message is asked for twice and paid for twice",
+        "LiteLLM #33224: a turn is silently sent again",
+        TALKS,
+        sends=2,
+    ),
+    Fault(
+        "picture_dropped",
+        "the model sees no picture",
+        "Anthropic vision: an `image` block reaches the model",
+        rows("vision"),
+        on_request=in_blocks(drop_type("image")),
+    ),
+    Fault(
+        "picture_altered",
+        "the model gets other bytes than the user's picture, although it looks the same",
+        "Anthropic vision: an `image` block's data is passed on as it is",
+        rows("vision"),
+        on_request=in_blocks(_another_encoding),
+    ),
+    Fault(
+        "document_dropped",
+        "the model sees no document",
+        "LiteLLM #36499: document blocks on Converse",
+        rows("pdf_input"),
+        on_request=in_blocks(drop_type("document")),
+    ),
+    Fault(
+        "result_document_dropped",
+        "a document that a tool gave back is lost",
+        "LiteLLM #38251: `document` inside `tool_result` dropped",
+        rows("pdf_input"),
+        on_request=in_results(drop_type("document")),
+    ),
+    Fault(
+        "cache_marker_dropped",
+        "nothing is marked for the cache",
+        "LiteLLM #26625 #41424: cache_control lost",
+        CACHING,
+        on_request=in_markers(lambda _: None),
+    ),
+    Fault(
+        "message_cache_marker_dropped",
+        "the conversation is no longer marked for the cache, the system prompt still is",
+        "LiteLLM #32730: cache_control of message blocks lost",
+        CACHING,
+        on_request=in_markers(lambda _: None, ("messages",)),
+    ),
+    Fault(
+        "cache_hour_shortened",
+        "a cache of an hour is asked for as one of five minutes",
+        "Anthropic prompt caching: `ttl: 1h` reaches the provider",
+        rows("prompt_caching_1h"),
+        on_request=in_markers(_five_minutes),
+    ),
+    Fault(
+        "thinking_dropped",
+        "nobody asks the model to think",
+        "LiteLLM #23380 #27074: thinking silently stripped",
+        THINKING | rows("redacted_thinking"),
+        on_request=without("thinking"),
+    ),
+    Fault(
+        "effort_dropped",
+        "the effort is lost",
+        "LiteLLM #36507: effort dropped on Converse",
+        rows("extended_thinking"),
+        on_request=in_body(_no_effort),
+    ),
+    Fault(
+        "effort_lowered",
+        "another effort than was asked for",
+        "LiteLLM v1.83.9: thinking mapped to another effort",
+        rows("extended_thinking"),
+        on_request=in_body(_low_effort),
+    ),
+    Fault(
+        "replayed_signature_altered",
+        "a thinking block goes back with another signature",
+        "Anthropic extended thinking: a replayed block is unmodified; LiteLLM #25375",
+        THINKING,
+        on_request=in_blocks(other_signature, "assistant"),
+    ),
+    Fault(
+        "replayed_thinking_dropped",
+        "thinking blocks do not go back with the next turn",
+        "Anthropic extended thinking: a replayed block is passed back; LiteLLM #38809",
+        THINKING,
+        on_request=in_blocks(drop_type("thinking"), "assistant"),
+    ),
+    Fault(
+        "replayed_redacted_thinking_dropped",
+        "redacted thinking does not go back with the next turn",
+        "LiteLLM #25375: redacted_thinking dropped",
+        rows("redacted_thinking"),
+        on_request=in_blocks(drop_type("redacted_thinking"), "assistant"),
+    ),
+    Fault(
+        "tools_dropped",
+        "the model is offered no tools",
+        "LiteLLM #27632: tools ignored",
+        TOOLS | rows("pdf_input"),
+        on_request=without("tools", "tool_choice"),
+    ),
+    Fault(
+        "tool_result_dropped",
+        "what a tool gave back does not reach the model",
+        "Anthropic tool use: the content of a `tool_result` reaches the model",
+        CLIENT_TOOLS | rows("pdf_input"),
+        on_request=in_blocks(lambda block: {**block, "content": ""} if is_result(block) else block),
+    ),
+    Fault(
+        "tool_results_exchanged",
+        "the results of parallel calls answer each other's",
+        "LiteLLM #15307: parallel tool calls mis-indexed",
+        rows("tool_use_parallel"),
+        on_request=in_body(_results_exchanged),
+    ),
+    Fault(
+        "subagent_answer_dropped",
+        "what a sub-agent found does not reach the model that sent it",
+        "Anthropic tool use: the content of a `tool_result` reaches the model",
+        rows("subagents"),
+        on_request=in_body(_subagents_silent),
+    ),
+    Fault(
+        "mcp_tools_dropped",
+        "the model is offered the built-in tools only",
+        "Claude Code: tools of an MCP server are named mcp__SERVER__TOOL",
+        rows("mcp_tool"),
+        on_request=in_tools(lambda tool: None if tool.get("name", "").startswith("mcp__") else tool),
+    ),
+    Fault(
+        "eager_streaming_dropped",
+        "tool input is no longer streamed as it is written",
+        "LiteLLM #23825: eager_input_streaming",
+        rows("tool_use_streaming"),
+        on_request=in_tools(_unless("eager_input_streaming")),
+    ),
+    Fault(
+        "schema_dropped",
+        "the model does not learn which shape the answer must have",
+        "LiteLLM #39070: the schema dropped on Bedrock Invoke",
+        rows("structured_outputs"),
+        on_request=in_tools(
+            lambda tool: {**tool, "input_schema": {"type": "object"}} if tool["name"] == "StructuredOutput" else tool
+        ),
+    ),
+    Fault(
+        "tool_reference_dropped",
+        "the tools that a search found are lost",
+        "LiteLLM on Converse: tool_reference blocks dropped",
+        rows("tool_search"),
+        on_request=in_results(drop_type("tool_reference")),
+    ),
+    Fault(
+        "defer_loading_dropped",
+        "tools to be searched for are all loaded",
+        "LiteLLM on Converse: defer_loading dropped",
+        rows("tool_search"),
+        on_request=in_tools(_unless("defer_loading")),
+    ),
+    Fault(
+        "search_tool_dropped",
+        "the nested request for a web search has no search tool",
+        "LiteLLM #26252 #25477: nested web search empty",
+        rows("web_search"),
+        on_request=in_tools(lambda tool: None if tool.get("type", "").startswith("web_search_") else tool),
+    ),
+    Fault(
+        "context_1m_beta_dropped",
+        "the long context is not asked for",
+        "LiteLLM #21870: the 1M header nulled for Vertex AI",
+        rows("context_1m"),
+        on_request=_without_betas("context-1m-"),
+    ),
+    Fault(
+        "user_agent_replaced",
+        "the proxy cannot tell that Claude Code asks",
+        "LiteLLM: the user-agent of a request is recorded with its cost",
+        rows("attribution"),
+        on_request=in_headers(_other_user_agent),
+    ),
+    Fault(
+        "count_without_tools",
+        "tokens are counted as if there were no tools",
+        "LiteLLM #27632 #26436: tools ignored by count_tokens",
+        rows("count_tokens"),
+        on_request=without("tools", operation="count_tokens"),
+    ),
+)

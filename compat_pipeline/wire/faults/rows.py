@@ -1,0 +1,35 @@
+"""Groups of features by what crosses the wire in them: the rows that a fault must turn red."""
+
+from __future__ import annotations
+
+
+def rows(*names: str) -> frozenset[str]:
+    """The features called `names`."""
+    return frozenset(names)
+
+
+NOT_STREAMED = rows("basic_messaging_non_streaming", "true_non_streaming")
+CACHING = rows("prompt_caching_5m", "prompt_caching_1h")
+THINKING = rows("extended_thinking", "thinking_with_tools")
+CLIENT_TOOLS = rows(
+    *("tool_use", "tool_use_streaming", "tool_use_parallel", "thinking_with_tools", "mcp_tool"),
+    *("tool_search", "web_search", "subagents"),
+)
+"""Rows in which the CLI runs a tool and sends its result back."""
+
+TOOLS = CLIENT_TOOLS | rows("structured_outputs")
+REPLAYED = rows("extended_thinking", "redacted_thinking", "multi_turn_resume", "compaction")
+"""Rows in which a prompt depends on earlier ones."""
+
+TALKS = (
+    NOT_STREAMED
+    | CACHING
+    | THINKING
+    | TOOLS
+    | REPLAYED
+    | rows("basic_messaging_streaming", "vision", "pdf_input", "context_1m", "attribution")
+)
+"""Rows that prove a whole conversation: the prompt, the answer, its counts."""
+
+STREAMED = TALKS - NOT_STREAMED
+EVERY = TALKS | rows("count_tokens", "error_surfaces", "cancellation")

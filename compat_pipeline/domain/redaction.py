@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import groupby
 from typing import Any
@@ -19,7 +19,7 @@ REDACTED = "[redacted]"
 _SHORTEST_SECRET_CHARS = 8
 _SHORTEST_SHAPE_CHARS = 5
 _LARGE_CHARS = 512
-_LARGE_KEPT, _SMALL_KEPT = 128, 16384
+_LARGE_KEPT, _SMALL_KEPT, _CLEANERS_KEPT = 128, 16384, 8
 _MOST_PASSES = 4
 
 _ESCAPES = {"\n": "n", "\r": "r", "\t": "t", "\b": "b", "\f": "f"}
@@ -30,21 +30,16 @@ class Redactor:
 
     A known secret is found plain, URL-quoted, JSON-escaped (however often), in hex, and in the base64 of a longer
     text. What is shorter than 8 characters is no secret: taking it out would only garble. Cleaning what is clean
-    changes nothing. Results are remembered, because the same prompts and tools pass again and again.
+    changes nothing. Results are remembered for every redactor of the same secrets, because the same prompts and tools
+    pass again and again.
     """
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        known = sorted({secret.strip() for secret in secrets}, key=len, reverse=True)
-        forms = [form for secret in known if len(secret) >= _SHORTEST_SECRET_CHARS for form in _forms(secret)]
-        self._known = [(_anchor(form), re.compile(_spelled(form))) for form in dict.fromkeys(forms)]
-        self._small = lru_cache(_SMALL_KEPT)(self._clean)
-        self._large = lru_cache(_LARGE_KEPT)(self._clean)
+        self._clean = _cleaner(frozenset(secrets))
 
     def text(self, text: str) -> str:
         """`text` with a placeholder for everything that had to go."""
-        if len(text) < _SHORTEST_SHAPE_CHARS:
-            return text
-        return self._small(text) if len(text) < _LARGE_CHARS else self._large(text)
+        return text if len(text) < _SHORTEST_SHAPE_CHARS else self._clean(text)
 
     def json(self, value: Any) -> Any:
         """A copy of the JSON `value` with every string cleaned, keys too; a name can give its value away."""
@@ -63,25 +58,37 @@ class Redactor:
                     return placeholder(kind)
         return self.json(value)
 
-    def _clean(self, text: str) -> str:
+
+@lru_cache(_CLEANERS_KEPT)
+def _cleaner(secrets: frozenset[str]) -> Callable[[str], str]:
+    """A function that cleans a text, and remembers the last ones."""
+    known = sorted({secret.strip() for secret in secrets}, key=len, reverse=True)
+    forms = [form for secret in known if len(secret) >= _SHORTEST_SECRET_CHARS for form in _forms(secret)]
+    spellings = [(_anchor(form), re.compile(_spelled(form))) for form in dict.fromkeys(forms)]
+
+    def clean(text: str) -> str:
         # What is taken out can bare what stood behind it, so the text is gone through until nothing is found.
         for _ in range(_MOST_PASSES):
-            before, text = text, self._clean_once(text)
+            before, text = text, _clean_once(text, spellings)
             if text == before:
                 break
         return text
 
-    def _clean_once(self, text: str) -> str:
-        for anchor, pattern in self._known:
-            if anchor in text:
-                text = pattern.sub(REDACTED, text)
-        folded = text.lower()
-        for shape in shapes():
-            for needle in shape.needles:
-                if needle in folded:
-                    text = shape.pattern.sub(shape.replacement, text)
-                    break
-        return text
+    small, large = lru_cache(_SMALL_KEPT)(clean), lru_cache(_LARGE_KEPT)(clean)
+    return lambda text: small(text) if len(text) < _LARGE_CHARS else large(text)
+
+
+def _clean_once(text: str, spellings: Sequence[tuple[str, re.Pattern[str]]]) -> str:
+    for anchor, pattern in spellings:
+        if anchor in text:
+            text = pattern.sub(REDACTED, text)
+    folded = text.lower()
+    for shape in shapes():
+        for needle in shape.needles:
+            if needle in folded:
+                text = shape.pattern.sub(shape.replacement, text)
+                break
+    return text
 
 
 def _forms(secret: str) -> Iterator[str]:

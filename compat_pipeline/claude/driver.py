@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -14,7 +13,7 @@ from types import TracebackType
 from typing import Any
 
 from compat_pipeline.claude.child import run_child
-from compat_pipeline.claude.stream import Attempt, ClaudeResult, CliError, ends_turn, read_stream
+from compat_pipeline.claude.stream import ClaudeResult, ends_turn, read_stream
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import make_folder
 
@@ -30,8 +29,6 @@ _SWITCHES = {
 _PLACES = {"HOME": "home", "CLAUDE_CONFIG_DIR": "config", "TMPDIR": "tmp"}
 _SESSION_PLACES = ("home", "config")
 _TOKEN_VARIABLE = "ANTHROPIC_AUTH_TOKEN"  # noqa: S105 - a name, not a token
-_TRANSIENT_STATUSES = frozenset({429, 502, 503, 504, 529})
-_FIRST_PAUSE_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -119,20 +116,29 @@ class Sandbox(AbstractContextManager["Sandbox"]):
         return self._root
 
 
-def run_claude(cli: Path, proxy: ProxyAddress, call: ClaudeCall, sandbox: Sandbox, retries: int = 2) -> ClaudeResult:
-    """Run the CLI once, again after a transient fault up to `retries` times, with a short growing pause between.
+def run_claude(cli: Path, proxy: ProxyAddress, call: ClaudeCall, sandbox: Sandbox) -> ClaudeResult:
+    """Run the CLI once. A fault of the call is data (`error`), never an exception.
 
-    Transient are answers 429, 502, 503, 504 and 529, a refused or lost connection, and a kill by someone else. The
-    result is the last attempt's; all are in `attempts`. A fault of the call is data (`error`), never an exception:
-    CompatError is raised only when the CLI cannot be started at all.
+    Raises CompatError only when the CLI cannot be started at all.
     """
-    attempts: list[Attempt] = []
-    while True:
-        result = _run_once(cli, proxy, call, sandbox)
-        attempts.append(Attempt(result.error, result.duration_s))
-        if len(attempts) > retries or not _transient(result.error, result.exit_code):
-            return replace(result, attempts=tuple(attempts))
-        time.sleep(_FIRST_PAUSE_S * 2 ** (len(attempts) - 1))
+    argv = command(cli, call)
+    places = sandbox.prepare(call.files, keep_sessions=call.resume)
+    env = {**_SWITCHES, **places, "ANTHROPIC_BASE_URL": proxy.base_url, **call.extra_env}
+    turns = [_user_turn(blocks) for blocks in call.messages]
+    try:
+        run = run_child(
+            argv,
+            env={**env, _TOKEN_VARIABLE: proxy.token},
+            cwd=sandbox.work,
+            limit_s=call.timeout_s,
+            turns=turns,
+            ends_turn=ends_turn,
+            interrupt_on=call.interrupt_on,
+        )
+    except OSError as error:
+        raise CompatError(f"cannot start Claude Code at {cli}: {error.strerror}", "fetch it again") from error
+    result = read_stream(run, turns=len(turns) or 1)
+    return replace(result, argv=tuple(argv), env=env, stdin=b"".join(turns).decode())
 
 
 def command(cli: Path, call: ClaudeCall) -> list[str]:
@@ -165,38 +171,6 @@ def _session(call: ClaudeCall) -> list[str]:
     return ["--resume" if call.resume else "--session-id", call.session_id]
 
 
-def _run_once(cli: Path, proxy: ProxyAddress, call: ClaudeCall, sandbox: Sandbox) -> ClaudeResult:
-    argv = command(cli, call)
-    env = {
-        **_SWITCHES,
-        **sandbox.prepare(call.files, keep_sessions=call.resume),
-        "ANTHROPIC_BASE_URL": proxy.base_url,
-        **call.extra_env,
-    }
-    turns = [_user_turn(blocks) for blocks in call.messages]
-    try:
-        run = run_child(
-            argv,
-            env={**env, _TOKEN_VARIABLE: proxy.token},
-            cwd=sandbox.work,
-            limit_s=call.timeout_s,
-            turns=turns,
-            ends_turn=ends_turn,
-            interrupt_on=call.interrupt_on,
-        )
-    except OSError as error:
-        raise CompatError(f"cannot start Claude Code at {cli}: {error.strerror}", "fetch it again") from error
-    result = read_stream(run, turns=len(turns) or 1)
-    return replace(result, argv=tuple(argv), env=env, stdin=b"".join(turns).decode())
-
-
 def _user_turn(blocks: Sequence[Mapping[str, Any]]) -> bytes:
     message = {"role": "user", "content": [dict(block) for block in blocks]}
     return json.dumps({"type": "user", "message": message}).encode() + b"\n"
-
-
-def _transient(error: CliError | None, exit_code: int) -> bool:
-    if error is None:
-        return False
-    killed = error.kind == "crash" and exit_code < 0
-    return killed or error.kind == "connection" or error.status in _TRANSIENT_STATUSES

@@ -6,7 +6,7 @@ import json
 import re
 import signal
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from compat_pipeline.claude.child import ChildRun
@@ -30,14 +30,6 @@ class CliError:
     kind: ErrorKind
     status: int | None
     message: str
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """One of the tries that a call took."""
-
-    error: CliError | None
-    duration_s: float
 
 
 @dataclass(frozen=True)
@@ -90,8 +82,8 @@ class ClaudeResult:
     """One CLI call. `text` is the answer of its last turn; `error` is None only if every turn ended well.
 
     `events` are all lines of stream-json; `stream_events` the API's own events among them, in order, if partial
-    messages were asked for; `unreadable` the lines that are no stream-json (each cut). `started_at` and the figures
-    after it are of the last attempt. `argv`, `env` and `stdin` repeat the call by hand; the token is not in them.
+    messages were asked for; `unreadable` the lines that are no stream-json (each cut). `argv`, `env` and `stdin`
+    repeat the call by hand; the token is not in them.
     """
 
     text: str
@@ -112,18 +104,9 @@ class ClaudeResult:
     started_at: float
     duration_s: float
     cpu_s: float
-    attempts: tuple[Attempt, ...] = ()
     argv: tuple[str, ...] = ()
     env: dict[str, str] = field(default_factory=dict)
     stdin: str = ""
-
-    def replay(self) -> dict[str, Any]:
-        """What it takes to repeat the call by hand, and how it went."""
-        names = ("argv", "env", "stdin", "text", "exit_code", "stderr", "started_at", "duration_s", "cpu_s")
-        return {name: getattr(self, name) for name in names} | {
-            "argv": list(self.argv),
-            "attempts": [asdict(attempt) for attempt in self.attempts],
-        }
 
 
 def ends_turn(line: bytes) -> bool:

@@ -24,6 +24,7 @@ from compat_pipeline.ground.manifest_file import load_manifest
 from compat_pipeline.proxy.lease import stop_idle
 from compat_pipeline.resources.registries import NpmRegistry, PythonIndex
 from compat_pipeline.resources.runtime import ProxyRuntime
+from compat_pipeline.wire.evidence import CallEvidence, EvidenceStore
 
 _KIB_PER_MIB = 1024
 _LIMIT_S = 120.0
@@ -47,10 +48,11 @@ def measure(result: Path) -> None:
             job.execute_in_process(run_config=config, instance=instance)
             wall_s, cpu_s = time.monotonic() - wall, _cpu_s() - cpu
             seen = _observations(home)
-            click.echo(f"the same {sum(len(one.calls) for one in seen)} CLI calls bare ...", err=True)
-            floor_wall_s = _floor(seen, ProxyAddress(up.proxy_url, up.api_key), home)
+            calls = _calls(seen, home)
+            click.echo(f"the same {len(calls)} CLI calls bare ...", err=True)
+            floor_wall_s = _floor(calls, ProxyAddress(up.proxy_url, up.api_key), home)
     stop_idle(home)
-    cli_cpu_s = sum(call["cpu_s"] for one in seen for call in one.calls)
+    cli_cpu_s = sum(call.cpu_s for call in calls)
     figures = {
         "cells": len(seen),
         "judged": len([one for one in seen if one.outcome.status != "inconclusive"]),
@@ -74,23 +76,29 @@ def _observations(home: CompatHome) -> list[Observation]:
     return [Observation.model_validate(one) for one in document["results"]]
 
 
-def _floor(seen: list[Observation], proxy: ProxyAddress, home: CompatHome) -> float:
+def _calls(seen: list[Observation], home: CompatHome) -> list[CallEvidence]:
+    """Every run of the CLI, from the evidence."""
+    evidence = EvidenceStore(home.evidence)
+    return [call for one in seen if one.evidence for call in evidence.read(one.evidence).calls if call.argv]
+
+
+def _floor(calls: list[CallEvidence], proxy: ProxyAddress, home: CompatHome) -> float:
     """Seconds that the very same calls take with as many at a time and nothing around them."""
-    calls = [call for one in seen for call in one.calls]
     started = time.monotonic()
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         list(pool.map(lambda call: _bare(call, proxy, home.scratch), calls))
     return time.monotonic() - started
 
 
-def _bare(call: dict[str, Any], proxy: ProxyAddress, scratch: Path) -> None:
+def _bare(call: CallEvidence, proxy: ProxyAddress, scratch: Path) -> None:
     with Sandbox(scratch) as sandbox:
+        own = {"ANTHROPIC_BASE_URL": proxy.base_url, "ANTHROPIC_AUTH_TOKEN": proxy.token}
         run_child(
-            call["argv"],
-            env=call["env"] | sandbox.prepare() | {"ANTHROPIC_AUTH_TOKEN": proxy.token},
+            call.argv,
+            env=call.env | sandbox.prepare() | own,
             cwd=sandbox.work,
             limit_s=_LIMIT_S,
-            turns=[line.encode() + b"\n" for line in call["stdin"].splitlines()],
+            turns=[line.encode() + b"\n" for line in call.stdin.splitlines()],
             ends_turn=ends_turn,
         )
 

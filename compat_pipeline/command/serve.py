@@ -18,6 +18,7 @@ from compat_pipeline.ground.manifest_file import load_manifest
 from compat_pipeline.proxy.lease import Runtime, why_down
 from compat_pipeline.resources.registries import NpmRegistry, PythonIndex
 from compat_pipeline.resources.runtime import ProxyRuntime
+from compat_pipeline.suite.revision import suite_revision
 from compat_pipeline.suite.settings import SuiteSettings
 
 
@@ -53,9 +54,11 @@ def serve_proxy(litellm: str, claude_code: str) -> None:
     release, cli = index.resolve(litellm), npm.fetch(npm.resolve(claude_code))
     held: list[Runtime] = []
     try:
-        with ProxyRuntime(linger_s=0).lease(release, index.install(release), load_manifest()) as up:
+        manifest = load_manifest()
+        with ProxyRuntime(linger_s=0).lease(release, index.install(release), manifest) as up:
             held.append(up)
-            SuiteSettings.for_runtime(up, cli.path, home.scratch).save(home.suite_settings)
+            settings = SuiteSettings.for_runtime(up, cli, home.scratch, suite_revision(manifest))
+            settings.save(home.suite_settings)
             click.echo(f"LiteLLM {release.tag} on {up.proxy_url}, Claude Code {cli.version}  (Ctrl-C ends it)")
             click.echo("in another terminal:  .venv/bin/pytest compat_pipeline/suite/tool_use/test_anthropic.py")
             signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))

@@ -34,6 +34,24 @@ class Cell(NamedTuple):
         return cls(feature, provider, model)
 
 
+class Trial(NamedTuple):
+    """A cell to run; with the name of a fault, on a wire that is broken on purpose, to see its test go red."""
+
+    cell: Cell
+    fault: str | None = None
+
+    @property
+    def key(self) -> str:
+        """The cell's key, with ` FAULT` behind it where there is one."""
+        return f"{self.cell.key} {self.fault}" if self.fault else self.cell.key
+
+    @classmethod
+    def parse(cls, key: str) -> Trial:
+        """The trial of a key; raises ValueError when its first part is no cell."""
+        cell, _, fault = key.partition(" ")
+        return cls(Cell.parse(cell), fault or None)
+
+
 class NoSuchCell(ValueError):
     """A pattern that matches nothing in the manifest."""
 

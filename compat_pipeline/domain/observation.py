@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
 
-from compat_pipeline.domain.cell import Cell
+from compat_pipeline.domain.cell import Cell, Trial
 
 Cause = Literal["gateway", "client", "provider", "account", "environment", "harness", "model_behaviour"]
 """Who is to blame: LiteLLM (`gateway`), Claude Code (`client`), or something that says nothing about either."""
@@ -54,7 +54,11 @@ OUTCOME: TypeAdapter[Outcome] = TypeAdapter(Outcome)
 
 
 class Observation(BaseModel):
-    """What one run of one cell saw. `calls` holds one entry per CLI call, enough to repeat it by hand."""
+    """What one run of one cell saw.
+
+    `evidence` is the digest of what was recorded, `findings` what was seen beside the outcome. `fault` names the fault
+    that was put on the wire on purpose: such an observation tells of the test, never of the product.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -67,16 +71,22 @@ class Observation(BaseModel):
     input_tokens: int = 0
     output_tokens: int = 0
     observed_at: AwareDatetime
-    calls: tuple[dict[str, Any], ...] = ()
+    evidence: str | None = None
+    findings: tuple[str, ...] = ()
+    fault: str | None = None
 
     @classmethod
-    def not_run(cls, cell: Cell, outcome: Inconclusive, observed_at: AwareDatetime) -> Observation:
+    def not_run(cls, trial: Trial, outcome: Inconclusive, observed_at: AwareDatetime) -> Observation:
         """What is known of a cell that was due but never ran, or never reported."""
-        return cls(**cell._asdict(), outcome=outcome, attempts=0, observed_at=observed_at)
+        return cls(**trial.cell._asdict(), fault=trial.fault, outcome=outcome, attempts=0, observed_at=observed_at)
 
     @property
     def cell(self) -> Cell:
         return Cell(self.feature, self.provider, self.model)
+
+    @property
+    def trial(self) -> Trial:
+        return Trial(self.cell, self.fault)
 
     @property
     def explanation(self) -> str:

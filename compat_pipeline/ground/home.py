@@ -45,6 +45,11 @@ class CompatHome:
         return self.root / "history.db"
 
     @property
+    def evidence(self) -> Path:
+        """What each observation was made from, by digest."""
+        return self.root / "evidence"
+
+    @property
     def dagster(self) -> Path:
         return self.root / "dagster"
 

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+import httpx
+
 from compat_pipeline.claude.driver import ClaudeCall, ProxyAddress, Sandbox, run_claude
-from compat_pipeline.claude.stream import ClaudeResult
+from compat_pipeline.claude.stream import ClaudeResult, Usage
 from compat_pipeline.domain.causes import CliFault, UpstreamAnswer, classify
 from compat_pipeline.domain.cell import Cell
 from compat_pipeline.domain.observation import Fail, Inconclusive, Outcome, Pass, ProductCause
+from compat_pipeline.domain.retries import pause_before_retry
 from compat_pipeline.suite.settings import SuiteSettings
+from compat_pipeline.wire.client_exchange import ClientExchange
+from compat_pipeline.wire.evidence import CallEvidence
 from compat_pipeline.wire.exchange import Exchange, UpstreamControl
+from compat_pipeline.wire.faults.fault import Fault
+from compat_pipeline.wire.recorder import recording
 
 _OK = 200
+_DIRECT_LIMIT_S = 60.0
 INPUT_COUNTS = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
 
 
@@ -42,9 +51,14 @@ def expect_of_model(holds: bool, what: str) -> None:
 
 @dataclass(frozen=True)
 class Talk:
-    """One CLI process from both sides: what the CLI reported and what the upstream saw, oldest first."""
+    """One CLI process from every side, oldest first.
+
+    `result` is what the CLI reported, `client` the messages it sent the proxy and what it got, `exchanges` what the
+    upstream saw and sent. Requests to count tokens are in none of them.
+    """
 
     result: ClaudeResult
+    client: list[ClientExchange]
     exchanges: list[Exchange]
 
     def prove_answer(self, expected: str) -> None:
@@ -59,17 +73,33 @@ class Talk:
         """The messages that the upstream sent, oldest first."""
         return [one.reply for one in self.exchanges if one.reply is not None]
 
+    @property
+    def refused(self) -> list[Exchange]:
+        """The exchanges in which the upstream refused, or broke off its answer."""
+        return [one for one in self.exchanges if one.status != _OK or one.error is not None]
+
+
+@dataclass(frozen=True)
+class Direct:
+    """One request straight to the proxy, from both sides of it."""
+
+    client: ClientExchange
+    exchanges: list[Exchange]
+
 
 @dataclass
 class CellRun:
-    """One run of one cell. Every CLI call it makes is kept in `results`, in order."""
+    """One run of one cell. Everything it did is kept in `calls`, in order; `findings` is what is worth telling."""
 
     cell: Cell
     route: str
     settings: SuiteSettings
     upstream: UpstreamControl
-    results: list[ClaudeResult] = field(default_factory=list)
-    _armed: set[str] = field(default_factory=set)
+    fault: Fault | None = None
+    calls: list[CallEvidence] = field(default_factory=list)
+    attempts: int = 1
+    usage: list[Usage] = field(default_factory=list)
+    findings: list[str] = field(default_factory=list)
     _seen: dict[str, int] = field(default_factory=dict)
 
     def nonce(self) -> str:
@@ -77,58 +107,96 @@ class CellRun:
         return f"nonce-{secrets.token_hex(6)}"
 
     def arm(self, nonce: str, behaviour: str) -> None:
-        """Let the upstream treat the requests of `nonce` as scripted, e.g. refuse the stream."""
+        """Let the upstream treat the requests of `nonce` as scripted, e.g. be overloaded."""
         self.upstream.arm(nonce, behaviour)
-        self._armed.add(nonce)
 
     @contextmanager
     def sandbox(self) -> Iterator[Sandbox]:
-        """A home and working folder for calls that must see the very same prompt."""
+        """A home and working folder for calls that must see the very same prompt, or one conversation."""
         with Sandbox(self.settings.scratch) as sandbox:
             yield sandbox
 
-    def ask(self, nonce: str, prompt: str = "", sandbox: Sandbox | None = None, **options: Any) -> Talk:
-        """Run the CLI once and collect the upstream's side of it.
+    def try_once(
+        self, nonce: str, prompt: str = "", sandbox: Sandbox | None = None, refuse_streams: bool = False, **options: Any
+    ) -> Talk:
+        """Run the CLI once and collect every side of it, whatever came of it. `options` are fields of ClaudeCall."""
+        call = ClaudeCall(**({"model": self.cell.target, "prompt": prompt or None} | options))
+        with (
+            self.sandbox() if sandbox is None else nullcontext(sandbox) as folder,
+            recording(self.settings.proxy_url, fault=self.fault, refuse_streams=refuse_streams) as recorder,
+        ):
+            address = ProxyAddress(recorder.url, self.settings.proxy_key)
+            result = run_claude(self.settings.claude, address, call, folder)
+            client = recorder.exchanges()
+        upstream = self._new_exchanges(nonce)
+        self.usage.append(result.usage)
+        self.calls.append(_evidence(result, client, upstream))
+        return Talk(
+            result,
+            [one for one in client if one.operation == "messages"],
+            [one for one in upstream if one.operation != "count_tokens"],
+        )
 
-        `options` are the fields of ClaudeCall. Raises Judged when the CLI did not end well: the fault is classified
-        by what the upstream answered, so that a provider's or an account's trouble never reads as a product fault.
-        It does the same for a request that the upstream refused and the CLI or LiteLLM healed behind our back.
+    def ask(self, nonce: str, prompt: str = "", **options: Any) -> Talk:
+        """`try_once`, again after passing trouble, until it ended well.
+
+        Raises Judged when it did not: the fault is classified by what the upstream answered, so that a provider's or
+        an account's trouble never reads as a product fault. It does the same for a request that the upstream refused
+        and the CLI or LiteLLM healed behind our back.
         """
-        call = ClaudeCall(model=self.cell.target, prompt=prompt or None, **options)
-        proxy = ProxyAddress(self.settings.proxy_url, self.settings.proxy_key)
-        with self.sandbox() if sandbox is None else _borrowed(sandbox) as folder:
-            result = run_claude(self.settings.claude, proxy, call, folder, retries=self.settings.retries)
-        self.results.append(result)
-        exchanges = self._new_exchanges(nonce, result)
-        if result.error is not None:
-            fault = CliFault(kind=result.error.kind, status=result.error.status, message=result.error.message)
-            raise Judged(classify(fault, _answers(self._unscripted(nonce, exchanges))))
-        refused = [one for one in self._unscripted(nonce, exchanges) if one.status != _OK]
-        if refused:
-            fault = CliFault(kind="other", status=refused[0].status, message=refused[0].error or "")
-            raise Judged(classify(fault, _answers(refused)))
-        return Talk(result, exchanges)
+        attempt = 1
+        while True:
+            talk = self.try_once(nonce, prompt, **options)
+            fault = _fault_of(talk)
+            if fault is None:
+                return talk
+            outcome = classify(fault, _answers(talk.exchanges))
+            told = [one.retry_after_s for one in talk.client if one.retry_after_s is not None]
+            pause_s = pause_before_retry(
+                outcome, attempt, timed_out=fault.kind == "timeout", retry_after_s=max(told, default=None)
+            )
+            if pause_s is None:
+                raise Judged(outcome)
+            time.sleep(pause_s)
+            attempt += 1
+            self.attempts = max(self.attempts, attempt)
 
-    def _new_exchanges(self, nonce: str, result: ClaudeResult) -> list[Exchange]:
-        """The messages exchanged since the last call with this nonce, those of failed attempts left out."""
-        known = [one for one in self.upstream.exchanges(nonce) if one.operation != "count_tokens"]
+    def post(self, nonce: str, path: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Direct:
+        """One request straight to the proxy, without the CLI; `nonce` must be in it."""
+        with recording(self.settings.proxy_url, fault=self.fault) as recorder:
+            key = {"authorization": f"Bearer {self.settings.proxy_key}", "anthropic-version": "2023-06-01"}
+            with suppress(httpx.HTTPError), httpx.Client(trust_env=False, timeout=_DIRECT_LIMIT_S) as client:
+                client.post(f"{recorder.url}{path}", json=dict(body), headers=key | dict(headers or {}))
+            seen = recorder.exchanges()
+        if not seen:
+            raise Judged(Inconclusive(cause="harness", error=f"the request to {path} never left"))
+        upstream = self._new_exchanges(nonce)
+        self.calls.append(CallEvidence(exchanges=tuple(seen), upstream=tuple(upstream)))
+        return Direct(seen[0], upstream)
+
+    def _new_exchanges(self, nonce: str) -> list[Exchange]:
+        """What the upstream saw since the last call with this nonce."""
+        known = self.upstream.exchanges(nonce)
         fresh = known[self._seen.get(nonce, 0) :]
         self._seen[nonce] = len(known)
-        return fresh if len(result.attempts) == 1 else [one for one in fresh if one.started_at >= result.started_at]
-
-    def _unscripted(self, nonce: str, exchanges: Sequence[Exchange]) -> list[Exchange]:
-        """The exchanges without the refusals that the test itself asked for."""
-        scripted = nonce in self._armed
-        return [one for one in exchanges if not (scripted and one.streamed and one.status != _OK and not one.rule)]
+        return fresh
 
     def converse(self, nonce: str, prompt: str = "", *, turns: int = 1, **options: Any) -> Talk:
         """`ask`, and prove what holds for every sound conversation of `turns` model turns.
 
-        One upstream request per turn, none refused (by `ask`), each streamed to the model that was asked for, each
-        with the user's words and a system prompt, and the CLI's token counts equal to the upstream's. Self-healing by
-        the CLI or by LiteLLM shows up here as a request too many.
+        One request per turn on both sides of the proxy, none refused (by `ask`), each streamed to the model that was
+        asked for, in an event stream that keeps its grammar, each with the user's words and a system prompt, and the
+        CLI's token counts equal to the upstream's. Self-healing by the CLI or by LiteLLM shows up here as a request
+        too many.
         """
         talk = self.ask(nonce, prompt, **options)
+        broken_rules = [rule for one in talk.client for rule in one.violations]
+        prove(not broken_rules, f"the proxy's event stream breaks its grammar: {'; '.join(broken_rules)}")
+        again = " without streaming" if any(not one.streamed for one in talk.client) else ""
+        prove(
+            len(talk.client) == turns,
+            f"the CLI sent {len(talk.client)} requests where {turns} were due: it asked again{again}",
+        )
         prove(
             len(talk.exchanges) == turns,
             f"the upstream got {len(talk.exchanges)} requests where {turns} were due (re-sent or lost)",
@@ -159,9 +227,29 @@ class CellRun:
         return Pass()
 
 
-@contextmanager
-def _borrowed(sandbox: Sandbox) -> Iterator[Sandbox]:
-    yield sandbox
+def _fault_of(talk: Talk) -> CliFault | None:
+    """How the CLI failed, or what the upstream refused although the CLI ended well; None when neither is so."""
+    if error := talk.result.error:
+        return CliFault(kind=error.kind, status=error.status, message=error.message)
+    if talk.refused:
+        return CliFault(kind="other", status=talk.refused[0].status, message=talk.refused[0].error or "")
+    return None
+
+
+def _evidence(result: ClaudeResult, client: Sequence[ClientExchange], upstream: Sequence[Exchange]) -> CallEvidence:
+    return CallEvidence(
+        argv=result.argv,
+        env=result.env,
+        stdin=result.stdin,
+        events=(*result.events, *result.unreadable),
+        stderr=result.stderr,
+        exit_code=result.exit_code,
+        started_at=result.started_at,
+        duration_s=result.duration_s,
+        cpu_s=result.cpu_s,
+        exchanges=tuple(client),
+        upstream=tuple(upstream),
+    )
 
 
 def _input_tokens(usage: Mapping[str, Any]) -> int:

@@ -19,15 +19,17 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from compat_pipeline.domain.cell import Cell
+from compat_pipeline.domain.cell import Cell, Trial
 from compat_pipeline.domain.manifest import Manifest
 from compat_pipeline.domain.observation import OUTCOME, Inconclusive, NotApplicable, Observation, Outcome, Pass
-from compat_pipeline.domain.redaction import redact
+from compat_pipeline.domain.redaction import Redactor
 from compat_pipeline.ground.home import CompatHome, write_atomically
 from compat_pipeline.ground.manifest_file import load_manifest
 from compat_pipeline.suite.cell_run import CellRun, Judged
-from compat_pipeline.suite.settings import CELLS_VARIABLE, STREAM_VARIABLE, SuiteSettings
+from compat_pipeline.suite.settings import STREAM_VARIABLE, TRIALS_VARIABLE, SuiteSettings
+from compat_pipeline.wire.evidence import Evidence, EvidenceStore
 from compat_pipeline.wire.exchange import UpstreamControl
+from compat_pipeline.wire.faults import FAULTS
 
 _RUN = pytest.StashKey[CellRun]()
 _REPORTED = pytest.StashKey["CompatResult"]()
@@ -58,6 +60,21 @@ class _Suite:
     @cached_property
     def settings(self) -> SuiteSettings:
         return SuiteSettings.from_env()
+
+    @cached_property
+    def chosen(self) -> dict[tuple[str, str], list[Trial]] | None:
+        """The chosen trials by feature and provider; None: every cell."""
+        path = os.environ.get(TRIALS_VARIABLE)
+        if not path:
+            return None
+        chosen: dict[tuple[str, str], list[Trial]] = {}
+        for trial in map(Trial.parse, Path(path).read_text().splitlines()):
+            chosen.setdefault((trial.cell.feature, trial.cell.provider), []).append(trial)
+        return chosen
+
+    @cached_property
+    def evidence(self) -> EvidenceStore:
+        return EvidenceStore(CompatHome.from_env().evidence)
 
     @cached_property
     def upstream(self) -> UpstreamControl:
@@ -103,38 +120,50 @@ def _place(path: Path) -> tuple[str, str]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run every test that takes `cell` once per model."""
-    if "cell" in metafunc.fixturenames:
-        feature, provider = _place(metafunc.definition.path)
-        models = [model.id for model in metafunc.config.stash[_SUITE].manifest.models]
-        metafunc.parametrize("cell", [Cell(feature, provider, model) for model in models], ids=models)
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep only the chosen cells, and mark those that two tests claim: neither may speak for the cell."""
-    claims = Counter(_cell(item) for item in items)
-    for item in items:
-        item.stash[_CLAIMS] = claims[_cell(item)]
-    chosen_file = os.environ.get(CELLS_VARIABLE)
-    if not chosen_file:
+    """Run every test that takes `cell` once per model; where trials were chosen, once per trial."""
+    if "cell" not in metafunc.fixturenames:
         return
-    chosen = set(Path(chosen_file).read_text().splitlines())
-    kept = [item for item in items if (cell := _cell(item)) is not None and cell.key in chosen]
-    config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
-    items[:] = kept
+    suite = metafunc.config.stash[_SUITE]
+    feature, provider = _place(metafunc.definition.path)
+    trials = [Trial(Cell(feature, provider, model.id)) for model in suite.manifest.models]
+    if suite.chosen is not None:
+        trials = suite.chosen.get((feature, provider), [])
+    names = [f"{trial.cell.model}-{trial.fault}" if trial.fault else trial.cell.model for trial in trials]
+    metafunc.parametrize("trial", trials, ids=names, indirect=True)
 
 
-def _cell(item: pytest.Item) -> Cell | None:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the trials that two tests claim: neither may speak for the cell."""
+    claims = Counter(_trial(item) for item in items)
+    for item in items:
+        item.stash[_CLAIMS] = claims[_trial(item)]
+
+
+def _trial(item: pytest.Item) -> Trial | None:
     spec = getattr(item, "callspec", None)
-    cell = spec.params.get("cell") if spec else None
-    return cell if isinstance(cell, Cell) else None
+    trial = spec.params.get("trial") if spec else None
+    return trial if isinstance(trial, Trial) else None
 
 
 @pytest.fixture
-def compat(request: pytest.FixtureRequest, cell: Cell) -> CellRun:
+def trial(request: pytest.FixtureRequest) -> Trial:
+    """The cell this test runs, and the fault on its wire, if any."""
+    chosen: Trial = request.param
+    return chosen
+
+
+@pytest.fixture
+def cell(trial: Trial) -> Cell:
+    """The cell this test speaks for."""
+    return trial.cell
+
+
+@pytest.fixture
+def compat(request: pytest.FixtureRequest, trial: Trial) -> CellRun:
     """What a probe works with, bound to this test's cell."""
     suite = request.config.stash[_SUITE]
-    run = CellRun(cell, suite.route(cell), suite.settings, suite.upstream)
+    fault = FAULTS[trial.fault] if trial.fault else None
+    run = CellRun(trial.cell, suite.route(trial.cell), suite.settings, suite.upstream, fault)
     request.node.stash[_RUN] = run
     return run
 
@@ -153,9 +182,9 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Turn a finished (or broken) test into an observation that travels with its report."""
     report = yield
-    cell = _cell(item)
-    if cell is not None and (call.when == "call" or (call.when == "setup" and call.excinfo is not None)):
-        observation = _redacted(_observe(cell, item, call), item)
+    trial = _trial(item)
+    if trial is not None and (call.when == "call" or (call.when == "setup" and call.excinfo is not None)):
+        observation = _observe(trial, item, call)
         report.user_properties.append(("observation", observation.model_dump(mode="json")))
         judged_well = isinstance(observation.outcome, Pass | NotApplicable)
         report.outcome = "passed" if judged_well else "failed"
@@ -163,28 +192,45 @@ def pytest_runtest_makereport(
     return report
 
 
-def _redacted(observation: Observation, item: pytest.Item) -> Observation:
-    """The observation as it may be kept: error texts of the CLI and the proxy can quote a key."""
-    if _RUN not in item.stash:
-        return observation
-    settings = item.stash[_RUN].settings
-    clean = redact(observation.model_dump_json(), [settings.proxy_key, settings.control_token])
-    return Observation.model_validate_json(clean)
-
-
-def _observe(cell: Cell, item: pytest.Item, call: pytest.CallInfo[None]) -> Observation:
-    results = item.stash[_RUN].results if _RUN in item.stash else []
-    return Observation(
-        feature=cell.feature,
-        provider=cell.provider,
-        model=cell.model,
+def _observe(trial: Trial, item: pytest.Item, call: pytest.CallInfo[None]) -> Observation:
+    """The observation as it may be kept, and its evidence: error texts of the CLI and the proxy can quote a key."""
+    run = item.stash.get(_RUN, None)
+    usage = run.usage if run else []
+    seen = Observation(
+        **trial.cell._asdict(),
+        fault=trial.fault,
         outcome=_outcome(item, call),
-        attempts=max((len(result.attempts) for result in results), default=1),
+        attempts=run.attempts if run else 1,
         duration_s=round(call.duration, 3),
-        input_tokens=sum(result.usage.input_tokens for result in results),
-        output_tokens=sum(result.usage.output_tokens for result in results),
+        input_tokens=sum(one.input_tokens for one in usage),
+        output_tokens=sum(one.output_tokens for one in usage),
         observed_at=datetime.fromtimestamp(call.stop, timezone.utc),
-        calls=tuple(result.replay() for result in results),
+        findings=tuple(run.findings) if run else (),
+    )
+    if run is None:
+        return seen
+    redactor = Redactor(run.settings.secrets)
+    seen = Observation.model_validate(redactor.json(seen.model_dump(mode="json")))
+    kept = item.config.stash[_SUITE].evidence.keep(_evidence(seen, run), redactor)
+    return seen.model_copy(update={"evidence": kept})
+
+
+def _evidence(seen: Observation, run: CellRun) -> Evidence:
+    settings = run.settings
+    return Evidence(
+        cell=seen.cell.key,
+        fault=seen.fault,
+        observed_at=seen.observed_at,
+        status=seen.outcome.status,
+        cause=seen.cause,
+        explanation=seen.explanation,
+        litellm_version=settings.litellm_version,
+        claude_code_version=settings.claude_code_version,
+        suite_revision=settings.suite_revision,
+        config_digest=settings.config_digest,
+        variant=settings.variant,
+        upstream="emulated",
+        calls=tuple(run.calls),
     )
 
 

@@ -8,12 +8,12 @@ from collections.abc import Generator, Iterator, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
-from compat_pipeline.domain.cell import Cell
+from compat_pipeline.domain.cell import Cell, Trial
 from compat_pipeline.domain.observation import Inconclusive, Observation
 from compat_pipeline.ground.home import CompatHome, write_atomically
 from compat_pipeline.ground.process import end_group, spawn
 from compat_pipeline.ground.scratch import scratch_folder
-from compat_pipeline.suite.settings import CELLS_VARIABLE, SETTINGS_VARIABLE, STREAM_VARIABLE, SuiteSettings
+from compat_pipeline.suite.settings import SETTINGS_VARIABLE, STREAM_VARIABLE, TRIALS_VARIABLE, SuiteSettings
 
 SUITE = Path(__file__).parent
 _LOG_TAIL_CHARS = 600
@@ -29,32 +29,32 @@ def _test_file(cell: Cell) -> Path:
 
 
 def run_suite(
-    cells: Sequence[Cell], settings: SuiteSettings, home: CompatHome, *, workers: int
+    trials: Sequence[Trial], settings: SuiteSettings, home: CompatHome, *, workers: int
 ) -> Generator[Observation, None, None]:
-    """One observation per cell, in the order they finish.
+    """One observation per trial, in the order they finish.
 
     A cell whose test never reported (pytest died, a file does not import) comes last, as inconclusive with cause
     `harness`. Closing the iterator early ends pytest and every CLI it started.
     """
     with scratch_folder(home.scratch) as folder:
-        log, pending = folder / "suite.log", dict.fromkeys(cells)
+        log, pending = folder / "suite.log", dict.fromkeys(trials)
         try:
-            for observation in _stream(cells, settings, home, folder, log, workers):
-                pending.pop(observation.cell, None)
+            for observation in _stream(trials, settings, home, folder, log, workers):
+                pending.pop(observation.trial, None)
                 yield observation
             last_words = log.read_text(errors="replace")[-_LOG_TAIL_CHARS:].strip()
         finally:
             write_atomically(home.logs / "suite.log", log.read_bytes() if log.exists() else b"")
-    for cell in pending:
-        yield _never_reported(cell, last_words)
+    for trial in pending:
+        yield _never_reported(trial, last_words)
 
 
 def _stream(
-    cells: Sequence[Cell], settings: SuiteSettings, home: CompatHome, folder: Path, log: Path, workers: int
+    trials: Sequence[Trial], settings: SuiteSettings, home: CompatHome, folder: Path, log: Path, workers: int
 ) -> Iterator[Observation]:
-    settings_file, cells_file = folder / "suite.json", folder / "cells"
+    settings_file, trials_file = folder / "suite.json", folder / "trials"
     settings.model_copy(update={"scratch": folder}).save(settings_file)
-    cells_file.write_text("\n".join(cell.key for cell in cells))
+    trials_file.write_text("\n".join(trial.key for trial in trials))
     reader, writer = os.pipe()
     environment = {
         **{name: os.environ[name] for name in ("PATH", "COMPAT_MANIFEST") if name in os.environ},
@@ -63,13 +63,13 @@ def _stream(
         "PYTHONPATH": str(SUITE.parents[1]),
         "COMPAT_HOME": str(home.root),
         STREAM_VARIABLE: f"/dev/fd/{writer}",
-        CELLS_VARIABLE: str(cells_file),
+        TRIALS_VARIABLE: str(trials_file),
         SETTINGS_VARIABLE: str(settings_file),
     }
-    files = dict.fromkeys(_test_file(cell) for cell in cells)
+    files = dict.fromkeys(_test_file(trial.cell) for trial in trials)
     with log.open("wb") as output:
         pytest = spawn(
-            [*_pytest(min(workers, len(cells))), *files],
+            [*_pytest(min(workers, len(trials))), *files],
             env=environment, cwd=folder, stdout=output, stderr=output, pass_fds=[writer],
         )  # fmt: skip
         os.close(writer)
@@ -90,7 +90,7 @@ def _pytest(workers: int) -> list[str]:
     return [sys.executable, "-m", "pytest", *options, *places, "-p", "compat_pipeline.suite.plugin", *parallel]
 
 
-def _never_reported(cell: Cell, last_words: str) -> Observation:
+def _never_reported(trial: Trial, last_words: str) -> Observation:
     reason = next((line for line in reversed(last_words.splitlines()) if "rror" in line), "pytest ended without it")
     outcome = Inconclusive(cause="harness", error=f"the test never reported: {reason}\n{last_words}")
-    return Observation.not_run(cell, outcome, datetime.now(timezone.utc))
+    return Observation.not_run(trial, outcome, datetime.now(timezone.utc))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from compat_pipeline.claude.binary import ClaudeCli
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import CompatHome, write_atomically
 from compat_pipeline.proxy.runtime import Runtime
@@ -18,8 +19,11 @@ SETTINGS_VARIABLE = "COMPAT_SUITE"
 STREAM_VARIABLE = "COMPAT_RESULTS_STREAM"
 """Names the file to which each finished cell is appended as a line of JSON."""
 
-CELLS_VARIABLE = "COMPAT_CELLS"
-"""Names a file with one cell key per line; without it every cell of the collected files runs."""
+TRIALS_VARIABLE = "COMPAT_TRIALS"
+"""Names a file with one trial's key per line; without it every cell of the collected files runs."""
+
+UNKNOWN = "unknown"
+"""What cannot be known of a proxy that is given by its address alone."""
 
 _VARIABLES = {
     "proxy_url": "COMPAT_PROXY_URL",
@@ -31,7 +35,10 @@ _VARIABLES = {
 
 
 class SuiteSettings(BaseModel):
-    """What every compatibility test needs. Holds the proxy's key: kept in a file of mode 0600, never in argv."""
+    """What every compatibility test needs, and under what it runs, for the evidence.
+
+    Holds the proxy's key: kept in a file of mode 0600, never in argv.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -41,19 +48,32 @@ class SuiteSettings(BaseModel):
     control_token: str = Field(repr=False)
     claude: Path
     scratch: Path
-    retries: int = Field(default=2, ge=0)
+    litellm_version: str = UNKNOWN
+    claude_code_version: str = UNKNOWN
+    suite_revision: str = UNKNOWN
+    config_digest: str = UNKNOWN
+    variant: str = "default"
 
     @classmethod
-    def for_runtime(cls, runtime: Runtime, claude: Path, scratch: Path) -> SuiteSettings:
+    def for_runtime(cls, runtime: Runtime, cli: ClaudeCli, scratch: Path, suite_revision: str) -> SuiteSettings:
         """The settings that lead to a running proxy and its upstreams."""
         return cls(
             proxy_url=runtime.proxy_url,
             proxy_key=runtime.api_key,
             control_url=runtime.control_url,
             control_token=runtime.control_token,
-            claude=claude,
+            claude=cli.path,
             scratch=scratch,
+            litellm_version=runtime.litellm_version,
+            claude_code_version=cli.version,
+            suite_revision=suite_revision,
+            config_digest=runtime.config_digest,
         )
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must not be in anything that is kept."""
+        return self.proxy_key, self.control_token
 
     def save(self, path: Path) -> None:
         write_atomically(path, self.model_dump_json(), mode=0o600)

@@ -54,7 +54,7 @@ def record(version: str) -> None:
             tee.write_text(f'#!/bin/bash\nset -o pipefail\n"{cli.path}" "$@" | tee "{heard}"\n')
             tee.chmod(0o755)
             proxy = api.proxy if name != "connection_refused" else ProxyAddress(closed_port(), TOKEN)
-            result = run_claude(tee, proxy, call, sandbox, retries=0)
+            result = run_claude(tee, proxy, call, sandbox)
             target = RECORDINGS / version / f"{name}.jsonl"
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(scrub(heard.read_text(), sandbox.work.parent).replace(proxy.base_url[7:], "loopback"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -195,12 +194,6 @@ def test_only_a_result_event_ends_a_turn() -> None:
     assert not ends_turn(b'{"type":"result"')
 
 
-def test_the_replay_is_json_and_holds_the_command() -> None:
-    call = replace(read_stream(run_of(result_line(result="ok"))), argv=("claude", "-p"), stdin="in")
-    told = json.loads(json.dumps(call.replay()))
-    assert (told["argv"], told["stdin"], told["text"]) == (["claude", "-p"], "in", "ok")
-
-
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
@@ -218,4 +211,4 @@ events = st.fixed_dictionaries(
 @settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.binary(max_size=40) | events.map(lambda event: json.dumps(event).encode()), max_size=6))
 def test_whatever_the_lines_hold_reading_them_never_raises(lines: list[bytes]) -> None:
-    json.dumps(read_stream(run_of(*lines)).replay())
+    assert read_stream(run_of(*lines)).exit_code == 0

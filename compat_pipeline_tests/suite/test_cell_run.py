@@ -3,26 +3,38 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from compat_pipeline.claude.child import ChildRun
 from compat_pipeline.claude.driver import ClaudeCall
-from compat_pipeline.claude.stream import Attempt, ClaudeResult, CliError, Usage, read_stream
+from compat_pipeline.claude.stream import ClaudeResult, CliError, Usage, read_stream
 from compat_pipeline.domain.cell import Cell
 from compat_pipeline.domain.observation import Outcome
 from compat_pipeline.suite import cell_run
 from compat_pipeline.suite.cell_run import CellRun, Judged
 from compat_pipeline.suite.settings import SuiteSettings
+from compat_pipeline.wire.client_exchange import ClientExchange
 from compat_pipeline.wire.exchange import Exchange, UpstreamControl
 
 NONCE = "nonce-0123456789ab"
 PROMPT = f"Reply with exactly this code and nothing else: {NONCE}"
 ROUTE = "anthropic/claude-haiku-4-5"
 CELL = Cell("made_up", "anthropic", "claude-haiku-4-5")
+STREAM = (
+    {"type": "message_start", "message": {"role": "assistant", "content": [], "usage": {"input_tokens": 3}}},
+    {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+    {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "nonce-0123456789ab"}},
+    {"type": "content_block_stop", "index": 0},
+    {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 11}},
+    {"type": "message_stop"},
+)
 USAGE = {"input_tokens": 3, "cache_read_input_tokens": 5, "cache_creation_input_tokens": 7, "output_tokens": 11}
 
 
@@ -43,23 +55,42 @@ def exchange(**changes: Any) -> Exchange:
     return Exchange(**(sound | changes))
 
 
+def asked(**changes: Any) -> ClientExchange:
+    """A sound exchange between CLI and proxy, but for `changes`."""
+    sound: dict[str, Any] = {
+        "method": "POST",
+        "path": "/v1/messages?beta=true",
+        "request_headers": {},
+        "request": {"stream": True},
+        "status": 200,
+        "response_headers": {},
+        "events": STREAM,
+        "body": None,
+        "broken": None,
+        "started_at": 0.0,
+        "first_byte_at": 0.1,
+        "finished_at": 0.2,
+    }
+    return ClientExchange(**(sound | changes))
+
+
 def result(**changes: Any) -> ClaudeResult:
     """A sound result, but for `changes`."""
     nothing = ChildRun((), "", exit_code=0, timed_out=False, started_at=0.0, duration_s=0.1, cpu_s=0.1)
-    sound = replace(
-        read_stream(nothing), text=NONCE, usage=Usage(3, 11, 7, 5), error=None, attempts=(Attempt(None, 0.1),)
-    )
+    sound = replace(read_stream(nothing), text=NONCE, usage=Usage(3, 11, 7, 5), error=None)
     return replace(sound, **changes)
 
 
 class Wire(UpstreamControl):
-    """What the upstream has on record."""
+    """What the upstream has on record; every call leaves the same exchanges on it."""
 
     def __init__(self, exchanges: list[Exchange]) -> None:
-        self.record = exchanges
+        self._by_call = exchanges
+        self._record: list[Exchange] = []
 
     def exchanges(self, nonce: str) -> list[Exchange]:  # noqa: ARG002
-        return self.record
+        self._record += self._by_call
+        return list(self._record)
 
     def arm(self, nonce: str, behaviour: str) -> None:
         pass
@@ -78,14 +109,21 @@ class Stage:
 
     def __init__(self, settings: SuiteSettings, monkeypatch: pytest.MonkeyPatch) -> None:
         self._settings, self._monkeypatch = settings, monkeypatch
+        self.pauses: list[float] = []
 
-    def run(self, told: ClaudeResult, *seen: Exchange) -> CellRun:
+    def run(self, told: ClaudeResult, *seen: Exchange, client: Sequence[ClientExchange] = ()) -> CellRun:
+        @contextmanager
+        def recording(*_: object, **__: object) -> Iterator[SimpleNamespace]:
+            yield SimpleNamespace(url="http://recorder", exchanges=lambda: list(client) or [asked()])
+
         self._monkeypatch.setattr(cell_run, "run_claude", lambda *_, **__: told)
+        self._monkeypatch.setattr(cell_run, "recording", recording)
+        self._monkeypatch.setattr("compat_pipeline.suite.cell_run.time.sleep", self.pauses.append)
         return CellRun(CELL, ROUTE, self._settings, Wire(list(seen)))
 
-    def outcome(self, told: ClaudeResult, *seen: Exchange) -> Outcome:
+    def outcome(self, told: ClaudeResult, *seen: Exchange, client: Sequence[ClientExchange] = ()) -> Outcome:
         """How a conversation of one turn with the expected answer NONCE is judged."""
-        run = self.run(told, *seen)
+        run = self.run(told, *seen, client=client)
         try:
             run.converse(NONCE, PROMPT).prove_answer(NONCE)
         except Judged as judged:
@@ -158,8 +196,6 @@ def test_a_cli_that_fails_while_the_upstream_was_never_asked_is_the_gateways(sta
 def test_a_second_call_with_the_same_nonce_sees_only_its_own_exchanges(stage: Stage) -> None:
     run = stage.run(result(), exchange())
     run.converse(NONCE, PROMPT)
-    assert isinstance(run.upstream, Wire)
-    run.upstream.record.append(exchange())
     assert len(run.converse(NONCE, PROMPT).exchanges) == 1
 
 
@@ -167,11 +203,51 @@ def test_counting_tokens_is_no_turn(stage: Stage) -> None:
     assert stage.outcome(result(), exchange(operation="count_tokens", reply=None), exchange()).status == "pass"
 
 
-def test_a_refusal_that_the_test_asked_for_is_not_held_against_anyone(stage: Stage) -> None:
-    refused = exchange(status=404, reply=None, error="not found")
-    run = stage.run(result(), refused, exchange(streamed=False))
-    run.arm(NONCE, "refuse_stream")
-    assert len(run.ask(NONCE, PROMPT).exchanges) == 2
+@pytest.mark.parametrize(
+    ("client", "complaint"),
+    [
+        ([asked(events=STREAM[:-1])], "no message_stop"),
+        ([asked(), asked()], "the CLI sent 2 requests where 1 were due: it asked again"),
+        ([asked(), asked(request={"stream": False}, events=(), body={})], "it asked again without streaming"),
+    ],
+)
+def test_what_the_cli_put_up_with_is_seen_on_the_wire(
+    stage: Stage, client: list[ClientExchange], complaint: str
+) -> None:
+    outcome = stage.outcome(result(), exchange(), client=client)
+    assert outcome.status == "fail"
+    assert complaint in outcome.error
+
+
+def test_passing_trouble_is_tried_again_until_the_budget_ends(stage: Stage) -> None:
+    overloaded = exchange(status=529, reply=None, error="Overloaded")
+    run = stage.run(result(error=CliError("api", 529, "Overloaded")), overloaded)
+    with pytest.raises(Judged) as judged:
+        run.ask(NONCE, PROMPT)
+    assert judged.value.outcome.status == "inconclusive"
+    assert (run.attempts, len(stage.pauses)) == (3, 2)
+
+
+def test_the_wait_that_the_answer_asks_for_is_kept(stage: Stage) -> None:
+    busy = exchange(status=429, reply=None, error="rate limited")
+    told = [asked(status=429, events=(), response_headers={"retry-after": "4"})]
+    run = stage.run(result(error=CliError("api", 429, "rate limited")), busy, client=told)
+    with pytest.raises(Judged):
+        run.ask(NONCE, PROMPT)
+    assert stage.pauses == [4.0, 4.0]
+
+
+def test_an_account_s_trouble_is_not_tried_again(stage: Stage) -> None:
+    broke = exchange(status=400, reply=None, error="Your credit balance is too low to access the API")
+    assert stage.outcome(result(error=CliError("api", 400, "no credit")), broke).status == "inconclusive"
+    assert stage.pauses == []
+
+
+def test_every_run_of_the_cli_is_kept_as_evidence(stage: Stage) -> None:
+    run = stage.run(result(argv=("claude", "-p")), exchange())
+    run.ask(NONCE, PROMPT)
+    [call] = run.calls
+    assert (call.argv, len(call.exchanges), len(call.upstream)) == (("claude", "-p"), 1, 1)
 
 
 def test_a_call_is_made_under_the_name_by_which_the_proxy_serves_the_model(

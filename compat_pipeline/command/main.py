@@ -26,6 +26,7 @@ def cli() -> None:
     compat run --cells 'tool_use|bedrock_*/*'      some cells, with the same versions again
     compat run --cells inconclusive                those that could not be judged
     compat show                                    the matrix as last written
+    compat evidence 'vision|azure/claude-opus-4-7' what one cell sent and got, up to the upstream
     compat ui                                      Dagster's web interface
 
     Everything is written under COMPAT_HOME (default: .compat in this folder).
@@ -58,6 +59,19 @@ def show() -> None:
     from compat_pipeline.command.show import show_matrix
 
     show_matrix(CompatHome.from_env())
+
+
+@cli.command(short_help="Show what a cell's result was made from.")
+@click.argument("cell")
+@click.option("--json", "as_json", is_flag=True, help="Print the whole bundle as JSON.")
+def evidence(cell: str, as_json: bool) -> None:
+    """Show what was sent, what came back and where it went wrong, in the latest observation of CELL.
+
+    CELL is a cell's key, a pattern that matches one, or the digest of a bundle.
+    """
+    from compat_pipeline.command.evidence import show_evidence
+
+    show_evidence(CompatHome.from_env(), cell, as_json=as_json)
 
 
 @cli.command(short_help="Open Dagster's web interface.")

@@ -102,7 +102,11 @@ def upstream_exchange(words: str, answer: str, **fields: Any) -> Exchange:
             "headers": {"anthropic-beta": "claude-code-20250219", "user-agent": "litellm/1.106.2"},
             "request": asked,
             "status": 200,
-            "reply": {"content": [{"type": "text", "text": answer}], "stop_reason": "end_turn", "usage": _USAGE},
+            "reply": {
+                "content": [{"type": "text", "text": answer}],
+                "stop_reason": "end_turn",
+                "usage": _USAGE | {"output_tokens": 12},
+            },
             "started_at": NOON_S + 0.05,
             "finished_at": NOON_S + 0.45,
             **fields,

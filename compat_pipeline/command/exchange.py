@@ -1,0 +1,188 @@
+"""One exchange in a few lines: what was asked, what was answered, and what LiteLLM changed on the way."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from compat_pipeline.wire.client_exchange import ClientExchange
+from compat_pipeline.wire.exchange import Exchange
+
+_TOLD_CHARS = 400
+_VALUE_CHARS = 60
+_CHANGES_TOLD = 12
+_OK = 200
+_HEADERS = ("anthropic-beta", "anthropic-version", "user-agent")
+_NOT_COMPARED = {"model", "stream"}
+
+Row = tuple[str, str]
+
+
+def request_rows(exchange: ClientExchange) -> Iterator[Row]:
+    """What the CLI sent."""
+    asked = exchange.request
+    if not asked:
+        return
+    named = [f"{name} {_short(asked[name])}" for name in ("max_tokens", "thinking", "output_config") if name in asked]
+    tools = [str(tool.get("name") or tool.get("type")) for tool in _mappings(asked.get("tools"))]
+    if tools:
+        named.append(f"{len(tools)} tools ({_cut(', '.join(tools), _VALUE_CHARS)})")
+    marks = Counter(place for place in ("system", "tools", "messages") for _ in _cache_marks(asked.get(place)))
+    if marks:
+        named.append("cache marks " + ", ".join(f"{place} {count}" for place, count in marks.items()))
+    how = "streamed" if exchange.streamed else "not streamed"
+    yield "sent", ", ".join([f"to {asked.get('model')}", how, *named])
+    for message in _mappings(asked.get("messages"))[-1:]:
+        yield str(message.get("role")), _content(message.get("content"))
+
+
+def answer_rows(exchange: ClientExchange) -> Iterator[Row]:
+    """What came back to the CLI, and what is wrong with it."""
+    message = exchange.message
+    if message is not None:
+        yield "got", _message(message)
+    elif exchange.body is not None:
+        yield ("got" if exchange.status == _OK else "refused"), one_line(json.dumps(exchange.body, ensure_ascii=False))
+    elif exchange.unreadable:
+        yield "refused", one_line(exchange.unreadable)
+    for wrong in (exchange.broken, *exchange.violations):
+        if wrong:
+            yield "wrong", wrong
+
+
+def upstream_rows(exchange: Exchange) -> Iterator[Row]:
+    """What the upstream was asked, in a line, and what it answered."""
+    how = "streamed" if exchange.streamed else "not streamed"
+    yield "upstream", f"{exchange.provider} {exchange.operation} of {exchange.model}, {how}: {exchange.status}"
+    if exchange.reply is not None:
+        yield "answered", _message(exchange.reply)
+    if exchange.error is not None:
+        rule = f" (rule {exchange.rule})" if exchange.rule else ""
+        yield "refused", one_line(exchange.error) + rule
+
+
+def changed_rows(client: ClientExchange, upstream: Exchange) -> Iterator[Row]:
+    """What LiteLLM added (+), took away (-) and altered (~): in the request, the headers that count, and the answer."""
+    sent, seen = _comparable(client.request), _comparable(upstream.request)
+    headers = [line for name in _HEADERS for line in _header_changes(name, client.request_headers, upstream.headers)]
+    for line in _counted([*changes(sent, seen), *headers]):
+        yield "changed", line
+    if upstream.reply is not None and client.message is not None:
+        parts = ("content", "stop_reason", "usage")
+        given, got = ({part: message.get(part) for part in parts} for message in (upstream.reply, client.message))
+        for line in _counted(list(changes(given, got))):
+            yield "came back", line
+
+
+def changes(before: Any, after: Any, at: str = "") -> Iterator[str]:
+    """How one JSON value differs from another, a line each, with the place of the difference."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        for name in dict.fromkeys([*before, *after]):
+            place = f"{at}.{name}" if at else name
+            if name not in after:
+                yield f"- {place} {_short(before[name])}"
+            elif name not in before:
+                yield f"+ {place} {_short(after[name])}"
+            else:
+                yield from changes(before[name], after[name], place)
+    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        for one, other in zip(before, after, strict=True):
+            yield from changes(one, other, f"{at}[]")
+    elif isinstance(before, list) and isinstance(after, list):
+        yield f"~ {at}: {len(before)} → {len(after)} entries"
+    elif before != after:
+        yield f"~ {at}: {_short(before)} → {_short(after)}"
+
+
+def one_line(text: str) -> str:
+    """`text` fit for a terminal: in one line, cut where it is long, nothing in it that would steer the terminal."""
+    return _cut(" ".join("".join(char if char.isprintable() else " " for char in text).split()), _TOLD_CHARS)
+
+
+def _comparable(request: Mapping[str, Any]) -> dict[str, Any]:
+    """A request with its texts as blocks, whichever of the two forms they had."""
+    messages = [
+        {**message, "content": _blocks(message.get("content"))} for message in _mappings(request.get("messages"))
+    ]
+    whole = {**request, "messages": messages} | ({"system": _blocks(request["system"])} if "system" in request else {})
+    return {name: value for name, value in whole.items() if name not in _NOT_COMPARED}
+
+
+def _header_changes(name: str, sent: Mapping[str, str], seen: Mapping[str, str]) -> Iterator[str]:
+    before, after = (
+        [one.strip() for one in headers.get(name, "").split(",") if one.strip()] for headers in (sent, seen)
+    )
+    yield from (f"- {name} {one}" for one in before if one not in after)
+    yield from (f"+ {name} {one}" for one in after if one not in before)
+
+
+def _counted(lines: list[str]) -> Iterator[str]:
+    """Each line once, with how often it came; of many the first."""
+    counts = Counter(lines)
+    for line in list(counts)[:_CHANGES_TOLD]:
+        yield line + (f"  (x{counts[line]})" if counts[line] > 1 else "")
+    if len(counts) > _CHANGES_TOLD:
+        yield f"and {len(counts) - _CHANGES_TOLD} more"
+
+
+def _message(message: Mapping[str, Any]) -> str:
+    usage = {name: count for name, count in _mapping(message.get("usage")).items() if isinstance(count, int) and count}
+    tokens = ", ".join(f"{name.removesuffix('_tokens')} {count}" for name, count in usage.items())
+    return f"{_content(message.get('content'))}  [{message.get('stop_reason')}; tokens: {tokens or 'none'}]"
+
+
+def _content(content: Any) -> str:
+    return _cut("; ".join(_block(block) for block in _blocks(content)), _TOLD_CHARS) or "nothing"
+
+
+def _block(block: Mapping[str, Any]) -> str:
+    """A content block in a few words."""
+    match block.get("type"):
+        case "text":
+            return f"“{one_line(str(block.get('text')))}”"
+        case "thinking":
+            signed = "signed" if block.get("signature") else "unsigned"
+            return f"thinking ({len(str(block.get('thinking')))} chars, {signed})"
+        case "tool_use" | "server_tool_use":
+            return f"{block.get('name')}({_short(block.get('input'))})"
+        case "tool_result":
+            what = "error" if block.get("is_error") else "result"
+            return f"{what} of {block.get('tool_use_id')}: {_content(block.get('content'))}"
+        case "image" | "document":
+            source = _mapping(block.get("source"))
+            return f"{block['type']} {source.get('media_type')} ({len(str(source.get('data', '')))} chars)"
+        case kind:
+            return str(kind)
+
+
+def _blocks(content: Any) -> list[dict[str, Any]]:
+    return [{"type": "text", "text": content}] if isinstance(content, str) else _mappings(content)
+
+
+def _cache_marks(value: Any) -> Iterator[Any]:
+    """Every `cache_control` in a part of a request."""
+    if isinstance(value, dict):
+        if value.get("cache_control"):
+            yield value["cache_control"]
+        value = list(value.values())
+    if isinstance(value, list):
+        for one in value:
+            yield from _cache_marks(one)
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _mappings(value: Any) -> list[dict[str, Any]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _short(value: Any) -> str:
+    return _cut(one_line(json.dumps(value, ensure_ascii=False)), _VALUE_CHARS)
+
+
+def _cut(text: str, chars: int) -> str:
+    return text if len(text) <= chars else f"{text[: chars - 1]}…"

@@ -29,8 +29,6 @@ def migrate(connection: Connection) -> None:
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _PLACE_IN_THE_QUEUE})
-    if schema_version(connection) == HEAD:
-        return
     from alembic import command
     from alembic.config import Config
 

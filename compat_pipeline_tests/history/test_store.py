@@ -156,11 +156,22 @@ def test_a_server_that_was_restarted_between_two_appends_costs_none_of_them(post
     history = History(postgres.new_database())
     history.append(RUN, [observation(0)])
     postgres.stop()
-    with pytest.raises(CompatError, match="cannot be used"):
-        history.append(RUN, [observation(1)])
     postgres.start()
     history.append(RUN, [observation(1)])
     assert seen(history) == [observation(0), observation(1)]
+
+
+def test_a_server_that_is_down_is_named_without_its_password(postgres: PostgresServer) -> None:
+    place = postgres.new_database().replace("compat@", "compat:secret@")
+    history = History(place)
+    postgres.stop()
+    try:
+        for use in (lambda: history.append(RUN, [observation()]), lambda: History(place)):
+            with pytest.raises(CompatError, match=r"postgresql.* cannot be used") as caught:
+                use()
+            assert "secret" not in str(caught.value)
+    finally:
+        postgres.start()
 
 
 def test_a_file_that_is_no_database_is_named_and_left_alone(tmp_path: Path) -> None:

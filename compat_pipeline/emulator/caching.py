@@ -13,7 +13,8 @@ from compat_pipeline.emulator.contract import Call
 from compat_pipeline.emulator.tokens import tokens_of_block
 
 _TTL_S = {"5m": 300.0, "1h": 3600.0}
-_FRAME_TOKENS = 3  # what frames the turn that is asked for; never cached
+# What the provider adds itself (Anthropic, token counting), never cached; as many that no guess hits the count [J].
+_FRAME_TOKENS = 50
 _LOOKBACK_BLOCKS = 20  # Anthropic, prompt caching: a breakpoint finds entries at most 20 blocks before it
 
 

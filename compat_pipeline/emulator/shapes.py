@@ -146,6 +146,13 @@ _ENTRIES = (
         _asks_for_fine_tools,
     ),
     Shape(
+        "J1",
+        _ALL,
+        "[D] Anthropic structured outputs, AWS structured output; [I] litellm#39070",
+        "with a schema asked for, text is JSON of it: a schema dropped on the way shows as prose",
+        lambda call: isinstance(call.setting("output_config").get("format"), dict),
+    ),
+    Shape(
         "W2",
         ("anthropic", "azure", "vertex_ai"),
         "[D] Anthropic web search, its streaming example and citations",

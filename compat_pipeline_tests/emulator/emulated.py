@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import secrets
 import time
 from dataclasses import dataclass, field, replace
@@ -86,6 +87,22 @@ class Emulated:
             "vertex_ai": f"{project}/publishers/anthropic/models/{model}:{predict}",
         }[provider]
         return self.base_url + path
+
+    def count(
+        self, provider: Provider, request: Json, model: str = SONNET, betas: tuple[str, ...] = ()
+    ) -> httpx.Response:
+        """Ask for the number of input tokens, the way that provider takes it; Bedrock's `model` is a bare id."""
+        headers = self.headers(provider) | ({"anthropic-beta": ",".join(betas)} if betas else {})
+        if provider.startswith("bedrock"):
+            packed = {"invokeModel": {"body": base64.b64encode(json.dumps(request).encode()).decode()}}
+            body: Json = {"input": {"converse": request} if provider == "bedrock_converse" else packed}
+            url = f"{self.base_url}/model/{model}/count-tokens"
+        else:
+            body = {"model": MODELS[provider].format(model), **request}
+            url = self.url(provider, model)
+            counting = url.replace(MODELS[provider].format(model), "count-tokens")
+            url = counting if provider == "vertex_ai" else f"{url}/count_tokens"
+        return self.http.post(url, json=body, headers=headers)
 
     def post(
         self, provider: Provider, request: Json, model: str = SONNET, stream: bool = False, betas: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ from compat_pipeline.emulator.caching import InputUsage, PromptCache, count_toke
 from compat_pipeline.emulator.tokens import CHARACTERS_PER_TOKEN
 from compat_pipeline_tests.emulator.emulated import BASH, HAIKU, OPUS, Emulated, Json, ask, call_of, new_nonce
 
-FRAME = 3
+FRAME = 50
 SONNET_MIN = 1024
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from compat_pipeline.emulator.contract import Provider
 from compat_pipeline.emulator.refusals import REFUSALS
+from compat_pipeline.emulator.thinking import sealed
 from compat_pipeline_tests.emulator.emulated import (
     BASH,
     HAIKU,
@@ -21,6 +22,7 @@ from compat_pipeline_tests.emulator.emulated import (
     Json,
     ask,
     assistant,
+    call_of,
     new_nonce,
     tool_result,
     user,
@@ -29,6 +31,12 @@ from compat_pipeline_tests.emulator.emulated import (
 MARK = {"cache_control": {"type": "ephemeral"}}
 HOUR = {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
 FORGED = {"type": "thinking", "thinking": "I never said so.", "signature": "Zm9yZ2Vk"}
+DEFERRED = {**BASH, "defer_loading": True}
+SEARCH = {**BASH, "name": "ToolSearch"}
+DATED_HAIKU = "haiku-4-5-20251001-v1:0"
+WEB_SEARCH = {"type": "web_search_20250305", "name": "web_search"}
+TOOL_SEARCH_BETA = "tool-search-tool-2025-10-19"
+SCHEMA = {"type": "json_schema", "schema": {"type": "object"}}
 TOOL_USE = {"toolUse": {"toolUseId": "tooluse_1", "name": "Bash", "input": {}}}
 DOCUMENT = {"document": {"name": "a", "format": "pdf", "source": {"bytes": "JVBERg=="}}}
 
@@ -42,6 +50,8 @@ class Violation:
     message: str
     request: Json
     model: str = SONNET
+    betas: tuple[str, ...] = ()
+    counting: bool = False
 
     def __str__(self) -> str:
         return f"{self.rule}-{self.provider}"
@@ -58,6 +68,26 @@ def talk(nonce: str, *more: Json) -> Json:
 
 def thought(**text: Any) -> Json:
     return {"role": "assistant", "content": [{"reasoningContent": {"reasoningText": text}}, {"text": "Hi"}]}
+
+
+def searched(words: str, name: str) -> list[Json]:
+    """A conversation in which a client's tool search found the tool `name`."""
+    found = {
+        "type": "tool_result",
+        "tool_use_id": "toolu_1",
+        "content": [{"type": "tool_reference", "tool_name": name}],
+    }
+    return [
+        user(words),
+        assistant({"type": "tool_use", "id": "toolu_1", "name": "ToolSearch", "input": {}}),
+        user(found),
+    ]
+
+
+def half_a_thought() -> Json:
+    """Thinking of ours, of which a block is missing."""
+    whole = [{"type": "thinking", "thinking": "So.", "signature": ""}, {"type": "redacted_thinking", "data": ""}]
+    return sealed(call_of({}), whole)[0]
 
 
 def violations(nonce: str) -> list[Violation]:
@@ -242,6 +272,106 @@ def violations(nonce: str) -> list[Violation]:
             "A maximum of 4 blocks with cache_control may be provided. Found 5.",
             ask(words, system=marked),
         ),
+        Violation(
+            "N1",
+            "bedrock_invoke",
+            "The provided model doesn't support counting tokens.",
+            {"anthropic_version": "bedrock-2023-05-31", **ask(words)},
+            "us.anthropic.claude-sonnet-4-6",
+            counting=True,
+        ),
+        Violation(
+            "N1",
+            "bedrock_converse",
+            "The provided model doesn't support counting tokens.",
+            converse(talk(nonce)),
+            "anthropic.claude-opus-4-7",
+            counting=True,
+        ),
+        Violation(
+            "F1-converse",
+            "bedrock_converse",
+            "The model returned the following errors: output_config.format: Extra inputs are not permitted",
+            converse(talk(nonce), additionalModelRequestFields={"output_config": {"format": SCHEMA}}),
+        ),
+        Violation(
+            "S1",
+            "bedrock_converse",
+            "The tool-search-tool beta feature is not currently supported on the Converse and ConverseStream APIs",
+            converse(talk(nonce), additionalModelRequestFields={"anthropic_beta": [TOOL_SEARCH_BETA]}),
+        ),
+        Violation(
+            "X2-beta-vertex",
+            "vertex_ai",
+            "Unexpected value(s) `advanced-tool-use-2025-11-20`, `prompt-caching-scope-2026-01-05` for the",
+            ask(words),
+            betas=("prompt-caching-scope-2026-01-05", "context-1m-2025-08-07", "advanced-tool-use-2025-11-20"),
+        ),
+        Violation(
+            "X2-beta-vertex",
+            "vertex_ai",
+            "Unexpected value(s) `web-search-2025-03-05` for the `anthropic-beta` header.",
+            {"messages": [user(words)]},
+            betas=("web-search-2025-03-05", "effort-2025-11-24"),
+            counting=True,
+        ),
+        Violation("W1", "bedrock_invoke", "The provided request is not valid", ask(words, tools=[WEB_SEARCH])),
+        Violation(
+            "X1",
+            "vertex_ai",
+            "tools.0: Input tag 'web_search_20250305' found using 'type' does not match any of the expected tags: "
+            "'bash_20250124', 'custom', 'text_editor_20250124', 'text_editor_20250429', 'text_editor_20250728'",
+            ask(words, tools=[WEB_SEARCH]),
+        ),
+        Violation(
+            "X2-eager",
+            "bedrock_invoke",
+            "tools.0.custom.eager_input_streaming: Extra inputs are not permitted",
+            ask(
+                words,
+                tools=[{**BASH, "eager_input_streaming": True}],
+                anthropic_beta=["fine-grained-tool-streaming-2025-05-14"],
+            ),
+        ),
+        Violation(
+            "S2",
+            "vertex_ai",
+            "tools.1.custom.defer_loading: Extra inputs are not permitted",
+            ask(words, tools=[SEARCH, DEFERRED]),
+        ),
+        Violation(
+            "S3",
+            "bedrock_invoke",
+            "messages.2.content.0.tool_result.content.0: Input tag 'tool_reference' found using 'type'",
+            ask(words, tools=[SEARCH, BASH], messages=searched(words, "Bash")),
+        ),
+        Violation("S4", "azure", "All tools have defer_loading set.", ask(words, tools=[DEFERRED])),
+        Violation(
+            "S5",
+            "anthropic",
+            "Tool reference 'Read' not found in available tools",
+            ask(words, tools=[SEARCH, DEFERRED], messages=searched(words, "Read")),
+        ),
+        Violation(
+            "C13",
+            "anthropic",
+            "messages.1.content.0: Invalid `data` in `redacted_thinking` block",
+            ask(words, messages=[user(words), assistant({"type": "redacted_thinking", "data": "QUJD"}), user("more")]),
+        ),
+        Violation(
+            "C13-whole",
+            "anthropic",
+            "messages.1.content.0: `thinking` or `redacted_thinking` blocks in the latest assistant message cannot be",
+            ask(
+                words,
+                thinking={"type": "adaptive"},
+                messages=[user(words), assistant(half_a_thought(), "Hi"), user("more")],
+            ),
+        ),
+        Violation("L1", "azure", " tokens > 200000 maximum", ask(words + "x" * 400_000), HAIKU),
+        Violation(
+            "L1", "bedrock_invoke", "Input is too long for requested model.", ask(words + "x" * 400_000), DATED_HAIKU
+        ),
         Violation("K2", "bedrock_invoke", "must not come after a ttl='5m'", ask(words, system=late_hour)),
     ]
 
@@ -263,7 +393,8 @@ def test_every_rule_names_its_source_and_symptom(rule: Any) -> None:
 def test_a_broken_rule_is_refused_and_recorded_by_its_id(emulated: Emulated, index: int) -> None:
     nonce = new_nonce()
     case = violations(nonce)[index]
-    answer = emulated.post(case.provider, case.request, case.model)
+    send = emulated.count if case.counting else emulated.post
+    answer = send(case.provider, case.request, case.model, betas=case.betas)
     assert answer.status_code == 400
     body = answer.json()
     if case.provider.startswith("bedrock"):

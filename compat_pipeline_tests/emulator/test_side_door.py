@@ -12,8 +12,8 @@ from anthropic.types.beta import BetaMessage
 from botocore.exceptions import EventStreamError
 
 from compat_pipeline.emulator.app import build_app
-from compat_pipeline.emulator.behaviours import BEHAVIOURS, Armed
-from compat_pipeline.emulator.contract import Provider
+from compat_pipeline.emulator.behaviours import BEHAVIOURS, Armed, carry
+from compat_pipeline.emulator.contract import Provider, Reply, Transfer
 from compat_pipeline.emulator.corruptions import CORRUPTIONS
 from compat_pipeline.emulator.credentials import EmulatorCredentials
 from compat_pipeline.emulator.recording import Recorder
@@ -111,6 +111,9 @@ def test_refuse_stream_refuses_the_stream_with_404_and_serves_the_rest(emulated:
         ("rate_limited", {"anthropic": 429, "azure": 429, "vertex_ai": 429, "bedrock": 429}),
         ("no_credit", {"anthropic": 400, "azure": 403, "vertex_ai": 403, "bedrock": 403}),
         ("server_error", {"anthropic": 500, "azure": 500, "vertex_ai": 500, "bedrock": 500}),
+        ("refused_key", {"anthropic": 401, "azure": 401, "vertex_ai": 401, "bedrock": 403}),
+        ("prompt_too_long", {"anthropic": 400, "azure": 400, "vertex_ai": 400, "bedrock": 400}),
+        ("rate_limited_unadvised", {"anthropic": 429, "azure": 429, "vertex_ai": 429, "bedrock": 429}),
     ],
 )
 @pytest.mark.parametrize("provider", PROVIDERS)
@@ -122,7 +125,7 @@ def test_a_fault_has_that_providers_status(
     for stream in (True, False):
         answer = emulated.post(provider, hello(provider, nonce), stream=stream)
         assert answer.status_code == statuses["bedrock" if provider.startswith("bedrock") else provider]
-        assert ("retry-after" in answer.headers) is (answer.status_code == 429)
+        assert answer.headers.get("retry-after") == ("1" if behaviour == "rate_limited" else None)
 
 
 def test_no_credit_at_anthropic_reads_as_users_know_it(emulated: Emulated) -> None:
@@ -138,6 +141,60 @@ def test_once_means_the_first_request_only(behaviour: str) -> None:
     call = call_of(ask(exactly(nonce)), streamed=True)
     assert armed.behaviour_for(call) == BEHAVIOURS[behaviour]
     assert armed.behaviour_for(call) is None
+
+
+def test_a_number_in_a_name_sets_how_long(emulated: Emulated) -> None:
+    nonce = new_nonce()
+    emulated.control.arm(nonce, "rate_limited:7_once")
+    assert emulated.post("azure", hello("azure", nonce)).headers["retry-after"] == "7"
+    assert emulated.post("azure", hello("azure", nonce)).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["explode", "overloaded:3", "slow:x", "slow:", "slow_twice"])
+def test_a_name_that_says_nothing_is_no_behaviour(name: str) -> None:
+    with pytest.raises(KeyError):
+        Armed().arm(new_nonce(), name)
+
+
+@pytest.mark.parametrize(("name", "transfer"), [("slow:0.5", Transfer(delay_s=0.5)), ("stall:2", Transfer(stall_s=2))])
+def test_slow_and_stalled_replies_travel_late(name: str, transfer: Transfer) -> None:
+    armed, nonce = Armed(), new_nonce()
+    armed.arm(nonce, name)
+    behaviour = armed.behaviour_for(call_of(ask(nonce), streamed=True))
+    assert carry(Reply(200, "text/plain", b""), behaviour).transfer == transfer
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("name", ["slow:0.01", "stall:0.01"])
+def test_a_late_reply_is_whole(emulated: Emulated, provider: Provider, name: str) -> None:
+    nonce, other = new_nonce(), new_nonce()
+    emulated.control.arm(nonce, name)
+    late, sound = (emulated.post(provider, hello(provider, one), stream=True) for one in (nonce, other))
+    assert late.status_code == 200
+    assert len(late.content) == len(sound.content)
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_reset_connection_answers_nothing_and_is_on_record(emulated: Emulated, provider: Provider) -> None:
+    nonce = new_nonce()
+    emulated.control.arm(nonce, "reset_once")
+    with pytest.raises(httpx.TransportError):
+        emulated.post(provider, hello(provider, nonce))
+    assert emulated.post(provider, hello(provider, nonce)).status_code == 200
+    assert [(one.status, one.error) for one in emulated.control.exchanges(nonce)] == [
+        (0, "connection reset"),
+        (200, None),
+    ]
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_stream_may_be_reset_in_its_middle(emulated: Emulated, provider: Provider) -> None:
+    nonce = new_nonce()
+    emulated.control.arm(nonce, "reset_stream")
+    with pytest.raises(httpx.TransportError):
+        emulated.post(provider, hello(provider, nonce), stream=True)
+    assert emulated.post(provider, hello(provider, nonce)).status_code == 200
+    assert emulated.control.exchanges(nonce)[0].error == "connection reset"
 
 
 def test_an_unknown_behaviour_is_named_with_the_known_ones(emulated: Emulated) -> None:

@@ -9,7 +9,8 @@ from compat_pipeline.emulator.contract import Call, Json
 from compat_pipeline.emulator.script import Said, Script, Turn, offers, result_text, text, tool_use, use, uses
 from compat_pipeline.wire.exchange import NONCE_PATTERN
 
-_STRUCTURED = "StructuredOutput"  # Claude Code's own
+# Tools of Claude Code
+_SEARCH, _STRUCTURED, _TASK = "ToolSearch", "StructuredOutput", "TaskCreate"
 
 
 def _run_both(call: Call, turn: Turn, match: re.Match[str]) -> Said:
@@ -24,11 +25,26 @@ def _run_both(call: Call, turn: Turn, match: re.Match[str]) -> Said:
     return text(call, f"{nonce} I have no Bash tool.")
 
 
-def _use_named(call: Call, turn: Turn, match: re.Match[str]) -> Said:
+def _draw(call: Call, turn: Turn, match: re.Match[str]) -> Said:
     name, label, nonce = match.groups()
     if turn.tool_results:
         return text(call, f"{nonce} {result_text(turn.tool_results[-1])}")
     return use(call, name, {"label": label}) or text(call, f"{nonce} I have no tool {name}.")
+
+
+def _create_task(call: Call, turn: Turn, match: re.Match[str]) -> Said:
+    """A tool that has to be found first: Claude Code names those in the prompt and leaves their definitions out."""
+    subject, nonce = match.groups()
+    called = {block["id"]: block["name"] for _, _, block in call.blocks() if _is_call(block)}
+    results = [result_text(block) for block in turn.tool_results if called.get(block["tool_use_id"]) == _TASK]
+    if results:
+        number = re.search(r"#(\d+)", results[-1])
+        return text(call, f"{nonce} {number[1] if number else 'no number'}")
+    if asked := use(call, _TASK, {"subject": subject, "description": subject}):
+        return asked
+    if offers(call, _SEARCH) and _SEARCH not in called.values():
+        return uses(tool_use(call, _SEARCH, {"query": f"select:{_TASK}", "max_results": 1}))
+    return text(call, f"{nonce} I have no tool {_TASK}.")
 
 
 def _fill_in(call: Call, turn: Turn, match: re.Match[str]) -> Said:
@@ -64,7 +80,14 @@ SCRIPTS = (
             rf"Call the tool (\w+) once, with the label `([^`]+)`\. Then reply with the code ({NONCE_PATTERN}) "
             "followed by what it returned"
         ),
-        _use_named,
+        _draw,
+    ),
+    Script(
+        re.compile(
+            rf"Create a task with the subject `([^`]+)`\. Then reply with the code ({NONCE_PATTERN}) followed by the "
+            "number of the task"
+        ),
+        _create_task,
     ),
     Script(
         re.compile(

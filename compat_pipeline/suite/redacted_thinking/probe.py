@@ -1,0 +1,39 @@
+"""Redacted thinking reaches Claude Code, and goes back with the next turn as it came.
+
+Source: Anthropic, extended thinking (redacted blocks are passed back unmodified; the text that makes a model answer
+with them). Written for Claude 3.7: newer models may not heed it, which is then said of the model and not of the
+proxy. LiteLLM bug #25375 (dropped on Converse, the next turn refused), seen with Claude 4 models.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from compat_pipeline.domain.observation import Outcome
+from compat_pipeline.suite.cell_run import CellRun, blocks, expect_of_model, prove
+
+_TRIGGER = (
+    "ANTHROPIC_MAGIC_STRING_TRIGGER_REDACTED_THINKING_46C9A13E193C177646C7398A98432ECCCE4C1253D5E2D82641AC0E52CC2876CB"
+)
+
+
+def probe(run: CellRun) -> Outcome:
+    """Two user turns in one conversation at high effort; the first makes the model's thinking come redacted."""
+    nonce = run.nonce()
+    prompt = f"Reply with exactly this code and nothing else: {nonce}"
+    turns = tuple(({"type": "text", "text": text},) for text in (f"{_TRIGGER} {prompt}", prompt))
+    talk = run.converse(nonce, messages=turns, turns=2, effort="high")
+
+    sent = _redacted(talk.replies[0]["content"])
+    expect_of_model(bool(sent), "the model was led to redact its thinking, but did not")
+    told = _redacted((talk.client[0].message or {}).get("content", []))
+    prove(told == sent, f"{len(sent)} redacted block(s) left the upstream, {len(told)} arrived or were changed")
+    replayed = [data for message in talk.exchanges[1].request["messages"] for data in _redacted(blocks(message))]
+    prove(replayed == sent, f"{len(sent)} redacted block(s) should have gone back, {len(replayed)} did or were changed")
+    talk.prove_answer(nonce)
+    return run.passed()
+
+
+def _redacted(content: list[dict[str, Any]]) -> list[str]:
+    """What the redacted thinking blocks among content blocks hold, in order."""
+    return [block.get("data", "") for block in content if block.get("type") == "redacted_thinking"]

@@ -1,0 +1,9 @@
+"""Structured outputs on Bedrock (Converse)."""
+
+from compat_pipeline.suite.cell_run import CellRun
+from compat_pipeline.suite.plugin import CompatResult
+from compat_pipeline.suite.structured_outputs.probe import probe
+
+
+def test_structured_outputs(compat: CellRun, compat_result: CompatResult) -> None:
+    compat_result.set(probe(compat))

@@ -1,0 +1,1 @@
+"""Parallel tool use: the model calls several tools in one turn."""

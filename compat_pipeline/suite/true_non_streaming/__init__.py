@@ -1,0 +1,1 @@
+"""Non-streaming requests of other clients: one JSON answer, with no stream anywhere."""

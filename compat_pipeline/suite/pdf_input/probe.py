@@ -1,0 +1,105 @@
+"""A PDF reaches the upstream bit by bit, beside a prompt and as a tool's result, and the word on its page comes back.
+
+Source: Anthropic's PDF support documentation and Claude Code's Read tool, which returns a PDF as a `document` inside
+its `tool_result`; LiteLLM bugs #36499 (documents on Converse) and #38251 (`document` inside `tool_result` dropped).
+Each of the two pages bears a random word of its own.
+"""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from typing import Any
+
+from compat_pipeline.domain.observation import Outcome
+from compat_pipeline.suite.cell_run import CellRun, Talk, blocks, expect_of_model, prove
+
+_FILE = "page.pdf"
+_TURNS = 3
+# Thinking across tool calls is another feature; without it a fault of thinking cannot turn this row red.
+_NO_THINKING = {"MAX_THINKING_TOKENS": "0"}
+
+
+def probe(run: CellRun) -> Outcome:
+    """Show one page in the prompt, then let the model open another with the Read tool."""
+    nonce = run.nonce()
+    shown_word, filed_word = secrets.token_hex(4), secrets.token_hex(4)
+    shown, filed = pdf(shown_word), pdf(filed_word)
+    source = {"type": "base64", "media_type": "application/pdf", "data": _encoded(shown)}
+    look = f"Which word is printed on this page? Reply with the code {nonce} followed by that word."
+    read = (
+        f"Use the Read tool to open the file {_FILE} in the working folder. "
+        f"Then reply with the code {nonce} followed by the word printed on its page."
+    )
+    talk = run.converse(
+        nonce,
+        messages=(({"type": "document", "source": source}, {"type": "text", "text": look}), (_text(read),)),
+        turns=_TURNS,
+        tools=("Read",),
+        allowed_tools=("Read",),
+        files={_FILE: filed},
+        extra_env=_NO_THINKING,
+    )
+
+    first, _, last = (exchange.request for exchange in talk.exchanges)
+    prove(look in str(first["messages"]), "the question beside the page did not reach the upstream whole")
+    _prove_documents(first, [shown], "the page beside the prompt")
+    _prove_answer(talk, 0, f"{nonce} {shown_word}")
+    calls = [block["name"] for block in talk.replies[1]["content"] if block["type"] == "tool_use"]
+    expect_of_model(calls == ["Read"], f"the model was led to read the file, but called {calls}")
+    _prove_documents(last, [shown, filed], "the page that the Read tool returned")
+    _prove_answer(talk, -1, f"{nonce} {filed_word}")
+    return run.passed()
+
+
+def pdf(word: str) -> bytes:
+    """One page that bears `word`, uncompressed (PDF 1.4; ISO 32000-1, 7.5: header, objects, cross-references)."""
+    page = f"BT /F1 24 Tf 30 50 Td ({word}) Tj ET"
+    font = "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>"
+    objects = (
+        "<< /Type /Catalog /Pages 2 0 R >>",
+        "<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 300 100] /Contents 4 0 R"
+        f" /Resources << /Font << /F1 {font} >> >> >>",
+        f"<< /Length {len(page)} >>\nstream\n{page}\nendstream",
+    )
+    body, places = "%PDF-1.4\n", []
+    for number, content in enumerate(objects, start=1):
+        places.append(f"{len(body):010} 00000 n \n")
+        body += f"{number} 0 obj\n{content}\nendobj\n"
+    table = f"xref\n0 {len(objects) + 1}\n0000000000 65535 f \n{''.join(places)}"
+    trailer = f"trailer\n<< /Size {len(objects) + 1} /Root 1 0 R >>\nstartxref\n{len(body)}\n%%EOF\n"
+    return (body + table + trailer).encode()
+
+
+def documents(request: dict[str, Any]) -> list[Any]:
+    """The data of every document of a Messages request, those inside tool results too, in order."""
+    found = []
+    for message in request.get("messages", []):
+        for block in blocks(message):
+            inner = blocks(block) if block.get("type") == "tool_result" else [block]
+            found += [part["source"].get("data") for part in inner if part.get("type") == "document"]
+    return found
+
+
+def _prove_documents(request: dict[str, Any], due: list[bytes], last: str) -> None:
+    seen = documents(request)
+    prove(
+        seen == [_encoded(document) for document in due],
+        f"{last} did not reach the upstream: {len(due)} document(s) were due, {len(seen)} came, or bytes were changed",
+    )
+
+
+def _prove_answer(talk: Talk, turn: int, expected: str) -> None:
+    sent = "".join(block["text"] for block in talk.replies[turn]["content"] if block["type"] == "text").strip()
+    expect_of_model(sent == expected, f"the model was led to answer '{expected}', but answered '{sent}'")
+    told = [event.get("result") for event in talk.result.events if event.get("type") == "result"][turn]
+    prove(told == expected, f"the upstream answered '{expected}', the CLI was told '{told}'")
+
+
+def _encoded(document: bytes) -> str:
+    return base64.b64encode(document).decode()
+
+
+def _text(words: str) -> dict[str, str]:
+    return {"type": "text", "text": words}

@@ -1,0 +1,9 @@
+"""PDF input on Azure."""
+
+from compat_pipeline.suite.cell_run import CellRun
+from compat_pipeline.suite.pdf_input.probe import probe
+from compat_pipeline.suite.plugin import CompatResult
+
+
+def test_pdf_input(compat: CellRun, compat_result: CompatResult) -> None:
+    compat_result.set(probe(compat))

@@ -25,6 +25,7 @@ class BackgroundServer:
                 app,
                 access_log=False,
                 date_header=False,
+                interface="asgi3",
                 lifespan="off",
                 log_config=None,
                 log_level="critical",

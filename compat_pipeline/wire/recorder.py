@@ -271,7 +271,8 @@ class _Relay:
             data = await _whole(reply)
         events, answered, _ = read_answer(reply.headers, data)
         answer = Answer(reply.status, readable_headers(reply.headers, credentials=True), events, answered)
-        final = fault.on_answer(asked, answer)
+        readable = events or answered is not None
+        final = fault.on_answer(asked, answer) if readable else answer
         yield _Reply(reply.status, reply.headers, _pieces(data)) if final is answer else _reply_of(final)
 
 

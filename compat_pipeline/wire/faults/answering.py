@@ -111,16 +111,11 @@ def in_parts(of_event: Callable[[Json], Json], of_body: Callable[[Json], Json]) 
 def events_of(message: Json) -> tuple[Json, ...]:
     """A whole message as a stream, every block in one piece."""
     usage = message.get("usage") or {}
-    unfinished: Json = {
-        "content": [],
-        "stop_reason": None,
-        "stop_sequence": None,
-        "usage": {**usage, "output_tokens": 1},
-    }
+    begun = {**message, "content": [], "stop_reason": None, "stop_sequence": None}
     blocks = [_block_events(index, block, block, []) for index, block in enumerate(message["content"])]
     delta = {"stop_reason": message.get("stop_reason"), "stop_sequence": message.get("stop_sequence")}
     return (
-        {"type": "message_start", "message": {**message, **unfinished}},
+        {"type": "message_start", "message": {**begun, "usage": {**usage, "output_tokens": 1}}},
         *chain.from_iterable(blocks),
         {"type": "message_delta", "delta": delta, "usage": usage},
         {"type": "message_stop"},

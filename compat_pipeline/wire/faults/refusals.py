@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
+from compat_pipeline.wire.client_exchange import Json, Operation
 from compat_pipeline.wire.faults.asking import blocks_of
 from compat_pipeline.wire.faults.fault import Answer, Asked, Fault
 from compat_pipeline.wire.faults.rows import EVERY, NOT_STREAMED, STREAMED, TALKS, THINKING, rows
@@ -14,13 +15,18 @@ _KNOWN_BETAS = {"claude-code-20250219", "context-1m-2025-08-07", "interleaved-th
 _BEDROCK_TOOLS = "'bash_20250124', 'custom', 'memory_20250818', 'text_editor_20250124'"
 _RESULT_BLOCKS = "'document', 'image', 'search_result', 'text'"
 _CHARS_PER_TOKEN = 4
+_TOO_LONG = "Streaming is required for operations that may take longer than 10 minutes"
 
 
-def refusing(why: Callable[[Asked], str | None], status: int = 400) -> Callable[[Asked], Asked | Answer]:
-    """Answer an error with the text that `why` gives, and pass on where it gives none."""
+Why = Callable[[Asked], "str | None"]
+"""The text of the error with which a request is refused, None if it is not."""
+
+
+def refusing(why: Why, status: int = 400, operation: Operation = "messages") -> Callable[[Asked], Asked | Answer]:
+    """Answer requests of `operation` with an error where there is a `why`."""
 
     def on_request(asked: Asked) -> Asked | Answer:
-        text = why(asked)
+        text = why(asked) if asked.operation == operation else None
         if text is None:
             return asked
         return Answer(status, {}, body={"type": "error", "error": {"type": _TYPES[status], "message": text}})
@@ -28,26 +34,20 @@ def refusing(why: Callable[[Asked], str | None], status: int = 400) -> Callable[
     return on_request
 
 
-def _messages(text: str) -> Callable[[Asked], str | None]:
-    return lambda asked: text if asked.operation == "messages" else None
+def _field(name: str) -> Why:
+    return lambda asked: f"{name}: Extra inputs are not permitted" if name in asked.body else None
 
 
-def _field(name: str) -> Callable[[Asked], str | None]:
-    """Refuses what bears a field, in Bedrock's words."""
-    refused = f"{name}: Extra inputs are not permitted"
-    return lambda asked: refused if asked.operation == "messages" and name in asked.body else None
-
-
-def _tool_field(name: str) -> Callable[[Asked], str | None]:
+def _tool_field(name: str) -> Why:
     def why(asked: Asked) -> str | None:
-        number = next((number for number, tool in enumerate(asked.body.get("tools") or []) if name in tool), None)
+        number = next((number for number, tool in enumerate(_tools(asked)) if name in tool), None)
         return None if number is None else f"tools.{number}.custom.{name}: Extra inputs are not permitted"
 
     return why
 
 
 def _search_tool(asked: Asked) -> str | None:
-    for number, tool in enumerate(asked.body.get("tools") or []):
+    for number, tool in enumerate(_tools(asked)):
         if tool.get("type", "").startswith("web_search_"):
             return _unexpected(f"tools.{number}", tool["type"], _BEDROCK_TOOLS)
     return None
@@ -55,11 +55,11 @@ def _search_tool(asked: Asked) -> str | None:
 
 def _tool_reference(asked: Asked) -> str | None:
     for number, message in enumerate(asked.body.get("messages", [])):
-        for block in blocks_of(message["content"]):
+        for place, block in enumerate(blocks_of(message["content"])):
             inside = blocks_of(block.get("content")) if block.get("type") == "tool_result" else []
             if any(part.get("type") == "tool_reference" for part in inside):
-                place = f"messages.{number}.content.0.tool_result.content.0"
-                return _unexpected(place, "tool_reference", _RESULT_BLOCKS)
+                where = f"messages.{number}.content.{place}.tool_result.content"
+                return _unexpected(where, "tool_reference", _RESULT_BLOCKS)
     return None
 
 
@@ -69,20 +69,7 @@ def _unexpected(place: str, tag: str, expected: str) -> str:
 
 def _beta(asked: Asked) -> str | None:
     betas = {beta.strip() for beta in asked.headers.get("anthropic-beta", "").split(",")} - {""}
-    return "invalid beta flag" if asked.operation == "messages" and betas - _KNOWN_BETAS else None
-
-
-def _stream(asked: Asked) -> str | None:
-    return "streaming is not available" if asked.operation == "messages" and asked.streamed else None
-
-
-def _whole(asked: Asked) -> str | None:
-    long = "Streaming is required for operations that may take longer than 10 minutes"
-    return long if asked.operation == "messages" and not asked.streamed else None
-
-
-def _count(asked: Asked) -> str | None:
-    return "count_tokens is not supported for this model" if asked.operation == "count_tokens" else None
+    return "invalid beta flag" if betas - _KNOWN_BETAS else None
 
 
 def _guess(asked: Asked) -> Asked | Answer:
@@ -92,34 +79,38 @@ def _guess(asked: Asked) -> Asked | Answer:
     return Answer(200, {}, body={"input_tokens": guess})
 
 
+def _tools(asked: Asked) -> list[Json]:
+    return asked.body.get("tools") or []
+
+
 REFUSALS = (
     Fault(
         "requests_refused",
         "every message is refused",
         "LiteLLM v1.83.9-v1.87.x: every Sonnet and Opus request answered 400",
         TALKS | rows("cancellation", "error_surfaces"),
-        on_request=refusing(_messages("output_config.effort: this model does not support effort level 'xhigh'")),
+        on_request=refusing(lambda _: "output_config.effort: this model does not support effort level 'xhigh'"),
     ),
     Fault(
         "gateway_crashed",
         "the proxy itself fails on every message",
         "LiteLLM #38579 (v1.99.1-v1.100.1): 500, 'NoneType' object has no attribute 'access_key'",
         TALKS | rows("cancellation", "error_surfaces"),
-        on_request=refusing(_messages("'NoneType' object has no attribute 'access_key'"), 500),
+        on_request=refusing(lambda _: "'NoneType' object has no attribute 'access_key'", 500),
     ),
     Fault(
         "streams_refused",
         "a stream is refused; Claude Code silently asks again without one",
         "LiteLLM #33224: the CLI re-sends the turn non-streaming",
         STREAMED | rows("cancellation"),
-        on_request=refusing(_stream, 404),
+        on_request=refusing(lambda asked: "streaming is not available" if asked.streamed else None, 404),
     ),
     Fault(
         "non_streaming_refused",
         "a request without a stream is refused",
         "Anthropic Messages: long non-streaming requests are refused (max_tokens above 21,333)",
         NOT_STREAMED,
-        on_request=refusing(_whole),
+        on_request=refusing(lambda asked: None if asked.streamed else _TOO_LONG),
     ),
     Fault(
         "unknown_beta_refused",
@@ -189,6 +180,6 @@ REFUSALS = (
         "tokens are not counted",
         "LiteLLM #26436: count_tokens on a provider without one",
         rows("count_tokens"),
-        on_request=refusing(_count, 404),
+        on_request=refusing(lambda _: "count_tokens is not supported for this model", 404, "count_tokens"),
     ),
 )

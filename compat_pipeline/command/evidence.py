@@ -98,7 +98,7 @@ def _outcome(evidence: Evidence) -> RenderableType:
         f"variant {evidence.variant}, configuration {evidence.config_digest[:_TOLD_DIGEST_CHARS]}, "
         f"suite {evidence.suite_revision[:_TOLD_DIGEST_CHARS]}"
     )
-    told = [Text(evidence.explanation, style)] if evidence.explanation else []
+    told = [Text("\n".join(map(one_line, evidence.explanation.splitlines())), style)] if evidence.explanation else []
     fault = [Text(f"the wire was broken on purpose: {evidence.fault}", "yellow")] if evidence.fault else []
     return Group(title, *told, *fault, Text(under, "dim"))
 
@@ -139,7 +139,7 @@ def _exchange(exchange: ClientExchange, upstream: Sequence[Exchange], place: str
     took = f"{exchange.finished_at - exchange.started_at:.2f} s"
     style = "green" if exchange.status and exchange.status < 400 and not exchange.violations else "red"
     title = Text.assemble(
-        f"  exchange {place}: {exchange.method} {exchange.path}  ",
+        f"  exchange {place}: {exchange.method} {one_line(exchange.path)}  ",
         (str(exchange.status or "no answer"), style),
         f"  {took}",
     )
@@ -169,8 +169,8 @@ def _rows(rows: Sequence[Row]) -> RenderableType:
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(style="dim", no_wrap=True, min_width=14)
     table.add_column(overflow="fold")
-    for name, told in rows:
-        table.add_row(f"    {name}", Text(told, _ROW_STYLE.get(name, "")))
+    for (name, told), (above, _) in zip(rows, [("", ""), *rows], strict=False):
+        table.add_row("" if name == above else f"    {name}", Text(told, _ROW_STYLE.get(name, "")))
     return table
 
 

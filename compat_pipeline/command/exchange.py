@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from compat_pipeline.wire.client_exchange import ClientExchange
@@ -14,8 +15,10 @@ _TOLD_CHARS = 400
 _VALUE_CHARS = 60
 _CHANGES_TOLD = 12
 _OK = 200
-_HEADERS = ("anthropic-beta", "anthropic-version", "user-agent")
-_NOT_COMPARED = {"model", "stream"}
+_BETAS = "anthropic-beta"
+_OTHER_HEADERS = ("anthropic-version", "user-agent")
+_REMINDER = re.compile(r"<system-reminder>.*?(?:</system-reminder>|$)", re.DOTALL)
+_OF_ANSWER = ("content", "stop_reason", "usage")
 
 Row = tuple[str, str]
 
@@ -49,7 +52,7 @@ def answer_rows(exchange: ClientExchange) -> Iterator[Row]:
         yield "refused", one_line(exchange.unreadable)
     for wrong in (exchange.broken, *exchange.violations):
         if wrong:
-            yield "wrong", wrong
+            yield "wrong", one_line(wrong)
 
 
 def upstream_rows(exchange: Exchange) -> Iterator[Row]:
@@ -65,19 +68,26 @@ def upstream_rows(exchange: Exchange) -> Iterator[Row]:
 
 def changed_rows(client: ClientExchange, upstream: Exchange) -> Iterator[Row]:
     """What LiteLLM added (+), took away (-) and altered (~): in the request, the headers that count, and the answer."""
-    sent, seen = _comparable(client.request), _comparable(upstream.request)
-    headers = [line for name in _HEADERS for line in _header_changes(name, client.request_headers, upstream.headers)]
-    for line in _counted([*changes(sent, seen), *headers]):
+    sent, seen = client.request_headers, upstream.headers
+    lines = [
+        *changes(_without_names(client.request), _without_names(upstream.request)),
+        *_lost_and_gained(_entries(sent.get(_BETAS, "")), _entries(seen.get(_BETAS, ""))),
+        *changes(_only(_OTHER_HEADERS, sent), _only(_OTHER_HEADERS, seen)),
+    ]
+    for line in _counted(lines):
         yield "changed", line
     if upstream.reply is not None and client.message is not None:
-        parts = ("content", "stop_reason", "usage")
-        given, got = ({part: message.get(part) for part in parts} for message in (upstream.reply, client.message))
-        for line in _counted(list(changes(given, got))):
+        for line in _counted([*changes(_only(_OF_ANSWER, upstream.reply), _only(_OF_ANSWER, client.message))]):
             yield "came back", line
 
 
 def changes(before: Any, after: Any, at: str = "") -> Iterator[str]:
-    """How one JSON value differs from another, a line each, with the place of the difference."""
+    """How one JSON value differs from another, a line each, with the place of the difference.
+
+    A text and the same text as the one block of a list are no difference: the Messages API takes both.
+    """
+    if (isinstance(before, str) and isinstance(after, list)) or (isinstance(before, list) and isinstance(after, str)):
+        before, after = _blocks(before), _blocks(after)
     if isinstance(before, dict) and isinstance(after, dict):
         for name in dict.fromkeys([*before, *after]):
             place = f"{at}.{name}" if at else name
@@ -101,24 +111,27 @@ def one_line(text: str) -> str:
     return _cut(" ".join("".join(char if char.isprintable() else " " for char in text).split()), _TOLD_CHARS)
 
 
-def _comparable(request: Mapping[str, Any]) -> dict[str, Any]:
-    """A request with its texts as blocks, whichever of the two forms they had."""
-    messages = [
-        {**message, "content": _blocks(message.get("content"))} for message in _mappings(request.get("messages"))
-    ]
-    whole = {**request, "messages": messages} | ({"system": _blocks(request["system"])} if "system" in request else {})
-    return {name: value for name, value in whole.items() if name not in _NOT_COMPARED}
+def _without_names(request: Mapping[str, Any]) -> dict[str, Any]:
+    """A request without what differs for every upstream: the name of the model, and how a stream is asked for."""
+    return {name: value for name, value in request.items() if name not in ("model", "stream")}
 
 
-def _header_changes(name: str, sent: Mapping[str, str], seen: Mapping[str, str]) -> Iterator[str]:
-    before, after = (
-        [one.strip() for one in headers.get(name, "").split(",") if one.strip()] for headers in (sent, seen)
-    )
-    yield from (f"- {name} {one}" for one in before if one not in after)
-    yield from (f"+ {name} {one}" for one in after if one not in before)
+def _only(names: Sequence[str], of: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: of.get(name) for name in names}
 
 
-def _counted(lines: list[str]) -> Iterator[str]:
+def _entries(header: str) -> list[str]:
+    return [entry.strip() for entry in header.split(",") if entry.strip()]
+
+
+def _lost_and_gained(before: Sequence[str], after: Sequence[str]) -> Iterator[str]:
+    """A line each for the betas that went and those that came."""
+    for sign, one, other in (("-", before, after), ("+", after, before)):
+        if only := [entry for entry in one if entry not in other]:
+            yield f"{sign} {_BETAS} {', '.join(only)}"
+
+
+def _counted(lines: Sequence[str]) -> Iterator[str]:
     """Each line once, with how often it came; of many the first."""
     counts = Counter(lines)
     for line in list(counts)[:_CHANGES_TOLD]:
@@ -134,14 +147,15 @@ def _message(message: Mapping[str, Any]) -> str:
 
 
 def _content(content: Any) -> str:
-    return _cut("; ".join(_block(block) for block in _blocks(content)), _TOLD_CHARS) or "nothing"
+    return _cut("; ".join(filter(None, map(_block, _blocks(content)))), _TOLD_CHARS) or "nothing"
 
 
 def _block(block: Mapping[str, Any]) -> str:
-    """A content block in a few words."""
+    """A content block in a few words; empty for what the CLI itself reminds the model of."""
     match block.get("type"):
         case "text":
-            return f"“{one_line(str(block.get('text')))}”"
+            words = one_line(_REMINDER.sub("", str(block.get("text"))))
+            return f"“{words}”" if words else ""
         case "thinking":
             signed = "signed" if block.get("signature") else "unsigned"
             return f"thinking ({len(str(block.get('thinking')))} chars, {signed})"

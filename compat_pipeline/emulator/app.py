@@ -38,6 +38,8 @@ WIRES: tuple[Wire, ...] = (
     wire_vertex.WIRE,
 )
 
+_READ_TIME_S = 0.2  # a reset throws away what the client has not read yet: it shall have read what came before
+
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -85,6 +87,7 @@ async def _pieces(request: Request, events: Iterator[bytes], transfer: Transfer)
         if number == BREAK_AFTER_EVENTS:
             await asyncio.sleep(transfer.stall_s)
             if transfer.cut == "midway":
+                await asyncio.sleep(_READ_TIME_S)
                 _reset(request)
                 return
         yield event

@@ -43,11 +43,11 @@ def probe(run: CellRun) -> Outcome:
 
     first, _, last = (exchange.request for exchange in talk.exchanges)
     prove(look in str(first["messages"]), "the question beside the page did not reach the upstream whole")
-    _prove_documents(first, [shown], "the page beside the prompt")
+    _prove_document(first, shown, "the page beside the prompt")
     _prove_answer(talk, 0, f"{nonce} {shown_word}")
     calls = [block["name"] for block in talk.replies[1]["content"] if block["type"] == "tool_use"]
     expect_of_model(calls == ["Read"], f"the model was led to read the file, but called {calls}")
-    _prove_documents(last, [shown, filed], "the page that the Read tool returned")
+    _prove_document(last, filed, "the page that the Read tool returned")
     _prove_answer(talk, -1, f"{nonce} {filed_word}")
     return run.passed()
 
@@ -82,12 +82,9 @@ def documents(request: dict[str, Any]) -> list[Any]:
     return found
 
 
-def _prove_documents(request: dict[str, Any], due: list[bytes], last: str) -> None:
-    seen = documents(request)
-    prove(
-        seen == [_encoded(document) for document in due],
-        f"{last} did not reach the upstream: {len(due)} document(s) were due, {len(seen)} came, or bytes were changed",
-    )
+def _prove_document(request: dict[str, Any], due: bytes, what: str) -> None:
+    seen = documents(request)[-1:]
+    prove(seen == [_encoded(due)], f"{what} did not reach the upstream" + (": its bytes were changed" if seen else ""))
 
 
 def _prove_answer(talk: Talk, turn: int, expected: str) -> None:

@@ -29,7 +29,7 @@ WORDS = "Reply with nonce-0123456789ab"
 
 def told(bundle: Evidence) -> str:
     """What a person reads, without the spaces that fill the lines."""
-    console = Console(file=io.StringIO(), width=110, highlight=False)
+    console = Console(file=io.StringIO(), width=100, highlight=False)
     console.print(render(bundle))
     assert isinstance(console.file, io.StringIO)
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())
@@ -40,33 +40,39 @@ def one_exchange(**fields: Any) -> Evidence:
     return evidence(calls=(CallEvidence(exchanges=(client_exchange(WORDS, "yes", **fields),)),))
 
 
+RED_CELL = """\
+tool_use|bedrock_converse/claude-sonnet-4-6  ✗ fail (gateway)
+the upstream got 8192 max_tokens, 32000 were sent
+Claude Code 2.1.329 through LiteLLM 1.106.2, emulated providers, 2026-02-02 02:40:00 UTC
+variant default, configuration 1e1e1e1e1e1e, suite 0f0f0f0f0f0f
+
+the CLI, call 1 of 1: exit 0, 1.5 s (0.8 s of CPU)
+    command     /cache/claude -p --model bedrock_converse/claude-sonnet-4-6 -- 'Reply with
+                nonce-0123456789ab'
+    told        ended well: nonce-0123456789ab
+    stdout      not json
+  exchange 1 of 1: POST /v1/messages?beta=true  200  0.50 s
+    sent        to bedrock_converse/claude-sonnet-4-6, streamed, max_tokens 32000, thinking {"type":
+                "enabled", "budget_tokens": 31999}, 3 tools (Bash, Read, Write), cache marks system
+                1
+    user        “Reply with nonce-0123456789ab”
+    got         “nonce-0123456789ab”  [end_turn; tokens: input 1200, output 12, cache_creation_input
+                900]
+    upstream    bedrock_converse messages of us.anthropic.claude-sonnet-4-6, streamed: 200
+    answered    “nonce-0123456789ab”  [end_turn; tokens: input 1200, output 12, cache_creation_input
+                900]
+    changed     ~ max_tokens: 32000 → 8192
+                - context_management {"edits": []}
+                + metadata {}
+                - anthropic-beta context-1m-2025-08-07
+                ~ user-agent: "claude-cli" → "litellm/1.106.2"
+
+    again       compat run --cells 'tool_use|bedrock_converse/claude-sonnet-4-6'"""
+
+
 def test_a_red_cell_is_told_down_to_its_exchange() -> None:
     bundle = evidence(status="fail", cause="gateway", explanation="the upstream got 8192 max_tokens, 32000 were sent")
-    assert told(bundle) == (
-        "tool_use|bedrock_converse/claude-sonnet-4-6  ✗ fail (gateway)\n"
-        "the upstream got 8192 max_tokens, 32000 were sent\n"
-        "Claude Code 2.1.329 through LiteLLM 1.106.2, emulated providers, 2026-02-02 02:40:00 UTC\n"
-        "variant default, configuration 1e1e1e1e1e1e, suite 0f0f0f0f0f0f\n"
-        "\n"
-        "the CLI, call 1 of 1: exit 0, 1.5 s (0.8 s of CPU)\n"
-        "    command     /cache/claude -p --model bedrock_converse/claude-sonnet-4-6 -- 'Reply with nonce-0123456789ab'\n"
-        "    told        ended well: nonce-0123456789ab\n"
-        "    stdout      not json\n"
-        "  exchange 1 of 1: POST /v1/messages?beta=true  200  0.50 s\n"
-        '    sent        to bedrock_converse/claude-sonnet-4-6, streamed, max_tokens 32000, thinking {"type":\n'
-        '                "enabled", "budget_tokens": 31999}, 3 tools (Bash, Read, Write), cache marks system 1\n'
-        "    user        “Reply with nonce-0123456789ab”\n"
-        "    got         “nonce-0123456789ab”  [end_turn; tokens: input 1200, output 12, cache_creation_input 900]\n"
-        "    upstream    bedrock_converse messages of us.anthropic.claude-sonnet-4-6, streamed: 200\n"
-        "    answered    “nonce-0123456789ab”  [end_turn; tokens: input 1200, output 12, cache_creation_input 900]\n"
-        "    changed     ~ max_tokens: 32000 → 8192\n"
-        '                - context_management {"edits": []}\n'
-        "                + metadata {}\n"
-        "                - anthropic-beta context-1m-2025-08-07\n"
-        '                ~ user-agent: "claude-cli" → "litellm/1.106.2"\n'
-        "\n"
-        "    again       compat run --cells 'tool_use|bedrock_converse/claude-sonnet-4-6'"
-    )
+    assert told(bundle) == RED_CELL
 
 
 def test_what_is_wrong_with_a_stream_is_told() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import anthropic
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.types import Receive, Scope, Send
 
@@ -120,6 +120,7 @@ content_blocks = st.one_of(
 )
 
 
+@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(content_blocks, max_size=5))
 def test_a_message_is_assembled_as_anthropics_own_client_does(sdk: Sdk, content: list[Json]) -> None:
     events = stream(message(*content))
@@ -152,6 +153,7 @@ def test_citations_are_gathered_on_their_text() -> None:
     assert whole["content"] == [{"type": "text", "text": "said", "citations": [citation]}]
 
 
+@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(st.recursive(st.none() | texts | st.integers(), lambda inner: st.lists(inner) | st.dictionaries(texts, inner)))
 def test_a_stream_of_anything_is_read_without_an_error(value: Any) -> None:
     kinds = ["message_start", "content_block_start", "content_block_delta", "content_block_stop", "message_delta"]

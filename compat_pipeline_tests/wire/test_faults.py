@@ -68,7 +68,7 @@ REQUEST: Json = {
     ],
 }
 HEADERS = {
-    "anthropic-beta": "claude-code-20250219,context-1m-2025-08-07,effort-2025-11-24",
+    "anthropic-beta": "claude-code-20250219,context-1m-2025-08-07,thinking-token-count-2026-05-13",
     "authorization": "Bearer k",
     "user-agent": "claude-cli/2.1.329 (external, sdk-cli)",
 }
@@ -302,7 +302,9 @@ def test_text_in_its_short_form_counts_as_a_block() -> None:
 
 @pytest.mark.parametrize("name", sorted({*REQUEST_CHANGES, *REFUSALS} - {"requests_refused", "gateway_crashed"}))
 def test_a_request_without_the_feature_passes_as_it_is(name: str) -> None:
-    plain = Asked("messages", {"anthropic-beta": "claude-code-20250219"}, {"model": "another", "messages": []})
+    plain = Asked(
+        "messages", {"anthropic-beta": "claude-code-20250219,effort-2025-11-24"}, {"model": "another", "messages": []}
+    )
 
     assert FAULTS[name].on_request(plain) is plain
 
@@ -312,7 +314,7 @@ def test_one_beta_is_dropped_and_the_others_stay() -> None:
     alone = FAULTS["context_1m_beta_dropped"].on_request(Asked("messages", {"anthropic-beta": "context-1m-1"}, {}))
 
     assert dropped == Asked(
-        "messages", {**HEADERS, "anthropic-beta": "claude-code-20250219,effort-2025-11-24"}, REQUEST
+        "messages", {**HEADERS, "anthropic-beta": "claude-code-20250219,thinking-token-count-2026-05-13"}, REQUEST
     )
     assert alone == Asked("messages", {}, {})
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -78,6 +78,7 @@ def post(client: httpx.Client, base_url: str, body: Json, **headers: str) -> htt
 # --- what passes -------------------------------------------------------------------------------------------------
 
 
+@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(body=st.binary(max_size=3000), packed=st.booleans(), status=st.sampled_from([200, 201, 400, 404, 429, 500, 529]))
 def test_bodies_and_status_pass_byte_for_byte(
     echo: Echo, http_client: httpx.Client, body: bytes, packed: bool, status: int

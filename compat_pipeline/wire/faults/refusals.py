@@ -11,7 +11,7 @@ from compat_pipeline.wire.faults.fault import Answer, Asked, Fault
 from compat_pipeline.wire.faults.rows import EVERY, NOT_STREAMED, STREAMED, TALKS, THINKING, rows
 
 _TYPES = {400: "invalid_request_error", 404: "not_found_error", 500: "api_error"}
-_KNOWN_BETAS = {"claude-code-20250219", "context-1m-2025-08-07", "interleaved-thinking-2025-05-14"}
+_LAST_KNOWN_BETA = "2025-12-31"
 _BEDROCK_TOOLS = "'bash_20250124', 'custom', 'memory_20250818', 'text_editor_20250124'"
 _RESULT_BLOCKS = "'document', 'image', 'search_result', 'text'"
 _CHARS_PER_TOKEN = 4
@@ -67,9 +67,10 @@ def _unexpected(place: str, tag: str, expected: str) -> str:
     return f"{place}: Input tag '{tag}' found using 'type' does not match any of the expected tags: {expected}"
 
 
-def _beta(asked: Asked) -> str | None:
-    betas = {beta.strip() for beta in asked.headers.get("anthropic-beta", "").split(",")} - {""}
-    return "invalid beta flag" if betas - _KNOWN_BETAS else None
+def _new_beta(asked: Asked) -> str | None:
+    """Refuses betas by the date in their name. Claude Code drops those and asks again, and nobody is told."""
+    dates = [beta.strip()[-len(_LAST_KNOWN_BETA) :] for beta in asked.headers.get("anthropic-beta", "").split(",")]
+    return "invalid beta flag" if any(date > _LAST_KNOWN_BETA for date in dates if date[:1].isdigit()) else None
 
 
 def _guess(asked: Asked) -> Asked | Answer:
@@ -117,7 +118,7 @@ REFUSALS = (
         "a beta flag goes to a provider that does not know it",
         "LiteLLM #16561 #19373 #19877: `invalid beta flag`; Claude Code drops the feature and asks again",
         TALKS | rows("cancellation"),
-        on_request=refusing(_beta),
+        on_request=refusing(_new_beta),
     ),
     Fault(
         "unknown_field_refused",

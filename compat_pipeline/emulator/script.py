@@ -11,7 +11,7 @@ from compat_pipeline.emulator.contract import Call, Json, blocks_of
 from compat_pipeline.emulator.server_tools import TOOL_SEARCH_TYPE, server_tool, tool_search
 from compat_pipeline.emulator.tokens import CHARACTERS_PER_TOKEN, tokens_of_text
 
-_REMINDER = re.compile(r"<system-reminder>.*?</system-reminder>", re.DOTALL)
+_REMINDER = re.compile(r"<system-reminder>.*?</system-reminder>|\ATool loaded\.\Z", re.DOTALL)  # the CLI's own words
 _TOOL_ID_PREFIX = {"vertex_ai": "toolu_vrtx_", "bedrock_invoke": "toolu_bdrk_", "bedrock_converse": "tooluse_"}
 _CLIENT_SEARCH = "ToolSearch"  # Claude Code's own
 

@@ -30,7 +30,7 @@ def probe(run: CellRun) -> Outcome:
     talk = run.converse(nonce, prompt, json_schema=schema, extra_env=WITHOUT_THINKING)
 
     came = (offered(talk.exchanges[0].request, _TOOL) or {}).get("input_schema")
-    prove(came == schema, f"the schema reached the upstream as {came}")
+    prove(came == schema, f"the schema {schema} reached the upstream as {came}")
     said = [call["input"] for call in tool_calls(talk.replies[0])]
     expect_of_model(said == [expected], f"the model was led to answer {expected}, but answered {said}")
     told = talk.result.structured_output

@@ -199,6 +199,10 @@ def test_a_shape_is_recognised_and_its_kind_is_told(text: str, clean: str) -> No
     assert NOTHING_KNOWN.text(text) == clean
 
 
+def test_what_stands_behind_something_taken_out_goes_too() -> None:
+    assert NOTHING_KNOWN.text("/home/alice/home/bob/x") == "[redacted home][redacted home]/x"
+
+
 def test_a_name_gives_its_value_away() -> None:
     assert NOTHING_KNOWN.json(
         {"x-goog-api-key": "words-only-value", "authorization": "Bearer words only", "accountId": "123456789012"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime, timezone
 from typing import Any
 
@@ -11,13 +12,17 @@ from compat_pipeline.wire.exchange import Exchange
 
 NOON_S = 1_770_000_000.0
 
-_SECTION = "Say what you do before you do it, and do what you said. "
 _USAGE = {"input_tokens": 1200, "output_tokens": 1, "cache_read_input_tokens": 0, "cache_creation_input_tokens": 900}
+
+
+def prose(subject: str, words: int) -> str:
+    """The same words for the same subject, which no compression makes small."""
+    return " ".join(hashlib.sha256(f"{subject} {number}".encode()).hexdigest()[:8] for number in range(words))
 
 
 def system_prompt(folder: str) -> list[dict[str, Any]]:
     """A long prompt whose last section names the working folder."""
-    text = "\n".join(f"# Part {number}\n{_SECTION * 40}" for number in range(12))
+    text = "\n".join(f"# Part {number}\n{prose(f'part {number}', 200)}" for number in range(12))
     return [
         {
             "type": "text",
@@ -31,8 +36,8 @@ def tools() -> list[dict[str, Any]]:
     return [
         {
             "name": name,
-            "description": f"{name} does one thing. " * 60,
-            "input_schema": {"type": "object", "properties": {"command": {"type": "string"}}, "required": ["command"]},
+            "description": prose(name, 100),
+            "input_schema": {"type": "object", "properties": {"command": {"description": prose(f"{name} it", 100)}}},
         }
         for name in ("Bash", "Read", "Write")
     ]

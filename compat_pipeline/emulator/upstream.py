@@ -88,7 +88,9 @@ class Upstream:
         return reply, seen | ({"error": "connection reset"} if reply.transfer.cut else {})
 
     def _count(self, wire: Wire, call: Call) -> tuple[Reply, Json]:
-        return Reply(200, "application/json", json.dumps(wire.counted(count_tokens(call))).encode()), {}
+        tokens = count_tokens(call)
+        reply = Reply(200, "application/json", json.dumps(wire.counted(tokens)).encode())
+        return reply, {"reply": {"input_tokens": tokens}}
 
     def _speak(self, wire: Wire, call: Call, behaviour: Behaviour | None) -> tuple[Reply, Json]:
         """A corruption breaks the wire, not the provider: on record is what reached it and what it sent."""

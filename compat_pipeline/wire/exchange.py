@@ -15,11 +15,11 @@ class Exchange(BaseModel):
     """One request and its response, seen from the upstream, in the terms of the Anthropic Messages API.
 
     `request` and `reply` are the provider's bytes translated to Messages form (Bedrock's `cachePoint` reads
-    `cache_control`), so that one oracle serves every provider. `reply` is the message the upstream sent, None
-    when it refused. `betas` are those that reached the upstream, by header or in the body, sorted. `auth` is how the
-    caller was known: by an API key, a bearer token, or an AWS signature; None when it was not. `status` is 0 when the
-    connection was reset before a byte of an answer. Times are seconds since the epoch; `finished_at` is when the
-    answer was made, and one that is sent slowly arrives later.
+    `cache_control`), so that one oracle serves every provider. `reply` is the message the upstream sent, or
+    the `input_tokens` it counted, None when it refused. `betas` are those that reached the upstream, by header or in
+    the body, sorted. `auth` is how the caller was known: by an API key, a bearer token, or an AWS signature; None when
+    it was not. `status` is 0 when the connection was reset before a byte of an answer. Times are seconds since the
+    epoch; `finished_at` is when the answer was made, and one that is sent slowly arrives later.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

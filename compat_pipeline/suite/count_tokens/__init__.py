@@ -1,0 +1,1 @@
+"""Token counting: how large a request is, before it is sent."""

@@ -83,8 +83,9 @@ class Evidence(BaseModel):
 
     @property
     def reproduce(self) -> str:
-        """The command that runs this one cell again, with the versions of the last full run."""
-        return f"compat run --cells {shlex.quote(self.cell)}"
+        """The command that runs this one cell again, under the same fault, with the versions of the last full run."""
+        command = f"compat prove --fault {shlex.quote(self.fault)}" if self.fault else "compat run"
+        return f"{command} --cells {shlex.quote(self.cell)}"
 
 
 class EvidenceStore:

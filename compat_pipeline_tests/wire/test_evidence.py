@@ -239,3 +239,5 @@ def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
 
 def test_the_command_that_runs_the_cell_again_is_told() -> None:
     assert evidence().reproduce == "compat run --cells 'tool_use|bedrock_converse/claude-sonnet-4-6'"
+    broken = evidence(fault="picture_dropped").reproduce
+    assert broken == "compat prove --fault picture_dropped --cells 'tool_use|bedrock_converse/claude-sonnet-4-6'"

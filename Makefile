@@ -9,7 +9,7 @@ READY := .venv/.ready
 BOOTSTRAP := .compat/bootstrap
 UV := $(shell command -v uv 2>/dev/null || echo $(BOOTSTRAP)/bin/uv)
 
-.PHONY: demo test lint bench ui proxy lock clean
+.PHONY: demo test lint bench mutants ui proxy lock clean
 
 demo: $(READY)  ## Run all 90 cells and print the matrix
 	@$(BIN)/compat run
@@ -25,6 +25,9 @@ lint: $(READY)
 
 bench: $(READY)  ## Cost of the pipeline against the same CLI calls with nothing around them
 	@$(BIN)/compat bench
+
+mutants: $(READY)  ## Break the wire in every known way: exactly the right rows must go red
+	@$(BIN)/compat prove --in-turn
 
 ui: $(READY)  ## Dagster's web interface and daemon
 	@$(BIN)/compat ui

@@ -72,6 +72,8 @@ def cell_metadata(observation: Observation) -> Mapping[str, Any]:
         "explanation": dg.MetadataValue.md(observation.explanation or "proven on the wire"),
         "attempts": observation.attempts,
         "duration_s": observation.duration_s,
+        "evidence": f"compat evidence {observation.evidence[:12]}" if observation.evidence else "none",
+        "findings": dg.MetadataValue.json(list(observation.findings)),
         "input_tokens": observation.input_tokens,
         "output_tokens": observation.output_tokens,
     }

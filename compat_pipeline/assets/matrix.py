@@ -10,10 +10,14 @@ import dagster as dg
 from compat_pipeline.assets.cells import cell_results, verdicts
 from compat_pipeline.assets.face import ENGINEERS, SINGLE_RUN
 from compat_pipeline.assets.versions import Versions
+from compat_pipeline.domain.acknowledged import check_acknowledgements, known_issue_of
+from compat_pipeline.domain.cell import Cell
 from compat_pipeline.domain.details import build_details, dump_details
-from compat_pipeline.domain.diff import anomalies, changes, regressions
+from compat_pipeline.domain.diff import Place, anomalies, changes, regressions
 from compat_pipeline.domain.markdown import changes_markdown, matrix_markdown
 from compat_pipeline.domain.matrix import CompatibilityMatrix, build_matrix, dump_matrix, parse_matrix
+from compat_pipeline.domain.publication import withheld
+from compat_pipeline.domain.verdict import Verdict
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import write_atomically
 from compat_pipeline.resources.cell_runner import CellRunner
@@ -21,6 +25,7 @@ from compat_pipeline.resources.docs_repo import DocsRepo
 from compat_pipeline.resources.home import Home
 
 SCHEMA, ANOMALY, REGRESSION = "schema_is_valid", "no_infrastructure_anomaly", "no_regression"
+ACKNOWLEDGED = "acknowledgements_hold"
 
 
 @dg.asset(
@@ -41,15 +46,21 @@ SCHEMA, ANOMALY, REGRESSION = "schema_is_valid", "no_infrastructure_anomaly", "n
         dg.AssetCheckSpec(
             REGRESSION, asset="compatibility_matrix", description="No cell that is published as pass fails now."
         ),
+        dg.AssetCheckSpec(
+            ACKNOWLEDGED,
+            asset="compatibility_matrix",
+            description="Every acknowledgement matches a red cell, has not expired, and contradicts no other.",
+        ),
     ],
 )
 def compatibility_matrix(
     context: dg.AssetExecutionContext, cell_runner: CellRunner, docs_repo: DocsRepo
 ) -> dg.MaterializeResult:
     """The matrix of one LiteLLM and one Claude Code version, as the locked JSON and with its details beside it."""
+    versions = Versions.of_run(context, cell_runner)
     return dg.MaterializeResult(
-        metadata=write_matrix(cell_runner, docs_repo, Versions.of_run(context, cell_runner)),
-        check_results=matrix_checks(cell_runner.home, docs_repo),
+        metadata=write_matrix(cell_runner, docs_repo, versions),
+        check_results=matrix_checks(cell_runner.home, docs_repo, verdicts(cell_runner, versions)),
     )
 
 
@@ -58,16 +69,16 @@ def write_matrix(cell_runner: CellRunner, docs_repo: DocsRepo, versions: Version
     home, now = cell_runner.home, datetime.now(timezone.utc)
     known = verdicts(cell_runner, versions)
     pair = {"litellm_version": versions.litellm.tag, "claude_code_version": versions.claude_code.version}
-    matrix = build_matrix(home.manifest, known, generated_at=now, **pair)
+    matrix = build_matrix(home.planned, known, generated_at=now, **pair)
     details = build_details(
-        home.manifest,
+        home.planned,
         known,
         generated_at=now,
         suite_revision=cell_runner.suite_revision,
         upstream="emulated",
-        acknowledged=(),
-        last_proven={},
-        withheld={},
+        acknowledged=home.acknowledged,
+        last_proven=home.history.last_proven(cell_runner.suite_revision, "emulated"),
+        withheld=held_back(home, docs_repo, known, matrix),
         **pair,
     )
     write_atomically(home.paths.matrix, dump_matrix(matrix))
@@ -80,6 +91,16 @@ def write_matrix(cell_runner: CellRunner, docs_repo: DocsRepo, versions: Version
         "path": dg.MetadataValue.path(home.paths.matrix),
         **Counter(cell.status for cell in matrix.cells.values()),
     }
+
+
+def held_back(
+    home: Home, docs_repo: DocsRepo, known: Mapping[Cell, Verdict], fresh: CompatibilityMatrix
+) -> dict[Place, str]:
+    """The cells of `fresh` that are not to be published now, each with its reason."""
+    planned = {cell: known[cell] for cell in home.planned.cells if cell in known}
+    today = datetime.now(timezone.utc).date()
+    acknowledged = {cell for cell in planned if known_issue_of(cell, home.acknowledged, today)}
+    return withheld(planned, anomalies(published(docs_repo), fresh), acknowledged)
 
 
 def published(docs_repo: DocsRepo) -> CompatibilityMatrix | None:
@@ -99,8 +120,8 @@ def written(home: Home) -> CompatibilityMatrix:
         raise CompatError(f"cannot use {home.paths.matrix}: {error}", "run `compat run` to write it anew") from error
 
 
-def matrix_checks(home: Home, docs_repo: DocsRepo) -> list[dg.AssetCheckResult]:
-    """What is checked of the matrix as written, against the one that is published."""
+def matrix_checks(home: Home, docs_repo: DocsRepo, known: Mapping[Cell, Verdict]) -> list[dg.AssetCheckResult]:
+    """What is checked of the matrix as written, against the one that is published and the known reds."""
     try:
         fresh = written(home)
     except CompatError as error:
@@ -111,6 +132,10 @@ def matrix_checks(home: Home, docs_repo: DocsRepo) -> list[dg.AssetCheckResult]:
         dg.AssetCheckResult(passed=True, check_name=SCHEMA),
         _listing(ANOMALY, [str(anomaly) for anomaly in anomalies(before, fresh)]),
         _listing(REGRESSION, turned),
+        _listing(
+            ACKNOWLEDGED,
+            check_acknowledgements(home.acknowledged, home.manifest.cells, known, datetime.now(timezone.utc).date()),
+        ),
     ]
 
 

@@ -2,10 +2,12 @@
 
 import dagster as dg
 
+from compat_pipeline.assets.cells import verdicts
 from compat_pipeline.assets.face import ENGINEERS, SINGLE_RUN
-from compat_pipeline.assets.matrix import compatibility_matrix, written
+from compat_pipeline.assets.matrix import compatibility_matrix, held_back, published, written
 from compat_pipeline.assets.versions import Versions
 from compat_pipeline.domain.matrix import dump_matrix
+from compat_pipeline.domain.publication import publishable
 from compat_pipeline.resources.cell_runner import CellRunner
 from compat_pipeline.resources.docs_repo import DocsRepo
 
@@ -25,13 +27,16 @@ def published_docs_commit(
             f"this run is about {' and '.join(pair)}: another run has written it; run this one again",
             allow_retries=False,
         )
+    waiting = held_back(cell_runner.home, docs_repo, verdicts(cell_runner, versions), matrix)
     publication = docs_repo.publish(
-        dump_matrix(matrix), f"Claude Code compatibility: LiteLLM {pair[0]}, Claude Code {pair[1]}"
+        dump_matrix(publishable(matrix, published(docs_repo), waiting)),
+        f"Claude Code compatibility: LiteLLM {pair[0]}, Claude Code {pair[1]}",
     )
     return dg.MaterializeResult(
         metadata={
             "sha": publication.sha or "none",
             "reason": publication.reason,
+            "withheld": dg.MetadataValue.json({f"{row} on {column}": why for (row, column), why in waiting.items()}),
             "link": dg.MetadataValue.path(docs_repo.path),
             "diff": dg.MetadataValue.md(f"```diff\n{publication.diff}\n```" if publication.diff else "no difference"),
         }

@@ -43,11 +43,12 @@ def run_chosen_cells(
         yield dg.AssetMaterialization(
             cell_results.key, partition=observation.cell.key, metadata=dict(cell_metadata(observation))
         )
-    yield from evaluations(cell_results.key, judged_check(verdicts(cell_runner, versions)))
+    known = verdicts(cell_runner, versions)
+    yield from evaluations(cell_results.key, judged_check(known))
     yield dg.AssetMaterialization(
         compatibility_matrix.key, metadata=dict(write_matrix(cell_runner, docs_repo, versions))
     )
-    yield from evaluations(compatibility_matrix.key, *matrix_checks(cell_runner.home, docs_repo))
+    yield from evaluations(compatibility_matrix.key, *matrix_checks(cell_runner.home, docs_repo, known))
 
 
 @dg.job(description="Re-run any set of cells in one run and write the matrix anew; publishes nothing.")

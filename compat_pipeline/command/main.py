@@ -13,7 +13,7 @@ import click
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import CompatHome
 
-COULD_NOT_RUN, WRONG_USAGE, NOT_ALL_JUDGED, INTERRUPTED = 1, 2, 3, 130
+COULD_NOT_RUN, WRONG_USAGE, NOT_ALL_JUDGED, NOT_PROVEN, INTERRUPTED = 1, 2, 3, 4, 130
 _CANNOT_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
 
 
@@ -26,6 +26,7 @@ def cli() -> None:
     compat run --cells 'tool_use|bedrock_*/*'      some cells, with the same versions again
     compat run --cells inconclusive                those that could not be judged
     compat show                                    the matrix as last written
+    compat prove                                   break the wire on purpose: do the tests see it?
     compat evidence 'vision|azure/claude-opus-4-7' what one cell sent and got, up to the upstream
     compat ui                                      Dagster's web interface
 
@@ -37,20 +38,44 @@ def cli() -> None:
 @click.option("--cells", "patterns", multiple=True, metavar="PATTERN",
               help="Only these: a cell key, a pattern such as 'vision|*/claude-haiku-4-5', or `inconclusive`. "
                    "Repeatable. Runs with the versions of the last full run and publishes nothing.")  # fmt: skip
+@click.option("--features", type=click.Choice(["v0", "all"]),
+              help="Which rows: the first matrix's, or all. Default: COMPAT_FEATURES, or v0.")  # fmt: skip
 @click.option("--litellm", default="", metavar="VERSION", help="LiteLLM version or tag; default: newest that installs.")
 @click.option("--claude-code", default="", metavar="VERSION", help="`latest`, `cooldown` or a version.")
-def run(patterns: tuple[str, ...], litellm: str, claude_code: str) -> None:
+def run(patterns: tuple[str, ...], features: str | None, litellm: str, claude_code: str) -> None:
     """Run cells with the real CLI through the real proxy and show the matrix.
 
     Exit codes: 0 every cell was judged (red or green), 3 some could not be judged, 1 nothing could be run,
     2 wrong usage, 130 interrupted.
     """
+    if features:
+        os.environ["COMPAT_FEATURES"] = features  # read when Dagster's definitions are loaded, below
     from compat_pipeline.command.run import run_all, run_some
 
     if patterns and (litellm or claude_code):
         raise click.UsageError("--cells re-runs cells of the current matrix; versions are chosen by a full run")
     all_judged = run_some(list(patterns)) if patterns else run_all(litellm, claude_code)
     sys.exit(0 if all_judged else NOT_ALL_JUDGED)
+
+
+@cli.command(short_help="Prove that the tests can go red.")
+@click.option("--cells", "patterns", multiple=True, metavar="PATTERN", default=["*|*/claude-haiku-4-5"],
+              show_default=True, help="These cells. Repeatable.")  # fmt: skip
+@click.option("--fault", "faults", multiple=True, metavar="NAME", default=["*"],
+              help="Only these faults: a name of the catalogue or a pattern. Repeatable.")  # fmt: skip
+@click.option("--in-turn", is_flag=True, help="Each pair of fault and row on one target only, to save time.")
+def prove(patterns: tuple[str, ...], faults: tuple[str, ...], in_turn: bool) -> None:
+    """Break the wire on purpose, as real bugs did, and see that exactly the right cells go red.
+
+    Runs with the versions of the last full run. Prints the kill table, writes mutants.json, and keeps for every cell
+    when it was last proven able to go red.
+
+    Exit codes: 0 every fault was noticed by the right cells and by no other, 4 one was not, 1 nothing could be run,
+    2 wrong usage, 130 interrupted.
+    """
+    from compat_pipeline.command.prove import prove_cells
+
+    sys.exit(0 if prove_cells(list(patterns), list(faults), in_turn) else NOT_PROVEN)
 
 
 @cli.command(short_help="Show the matrix as last written.")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
@@ -32,26 +34,40 @@ def run_all(litellm: str, claude_code: str) -> bool:
 
 def run_some(patterns: list[str]) -> bool:
     """Chosen cells with the current versions; True when none of all observed cells is left unjudged."""
+    refuse_unknown_cells([pattern for pattern in patterns if pattern != INCONCLUSIVE])
+    return _run("run_cells", {"ops": {"run_chosen_cells": {"config": {"cells": patterns}}}})
+
+
+def refuse_unknown_cells(patterns: list[str]) -> None:
+    """Raises CompatError for a pattern that matches no cell."""
     try:
-        select(load_manifest().cells, [pattern for pattern in patterns if pattern != INCONCLUSIVE])
+        select(load_manifest().cells, patterns)
     except NoSuchCell as error:
         raise CompatError(str(error), "see `compat run --help` for how cells are named") from error
-    return _run("run_cells", {"ops": {"run_chosen_cells": {"config": {"cells": patterns}}}})
 
 
 def _run(job: str, config: dict[str, Any]) -> bool:
     home, console, started = CompatHome.from_env(), make_console(), time.monotonic()
+    with executed(job, config, home, console) as result:
+        console.print()
+        details = show_matrix(home, console)
+        _tell_commit(console, result)
+        console.print(f"[dim]{time.monotonic() - started:.0f} s in all[/]")
+        return details.counts.inconclusive == 0
+
+
+@contextmanager
+def executed(
+    job: str, config: dict[str, Any], home: CompatHome, console: Console
+) -> Iterator[dg.ExecuteInProcessResult]:
+    """The result of a job that runs in this process with its progress on `console`; no proxy is left up."""
     with open_instance(home) as instance:
         try:
             with progress_on(console):
                 result = _execute(job, config | _QUIET, instance)
         finally:
             stop_idle(home)
-        console.print()
-        details = show_matrix(home, console)
-        _tell_commit(console, result)
-        console.print(f"[dim]{time.monotonic() - started:.0f} s in all[/]")
-        return details.counts.inconclusive == 0
+        yield result
 
 
 def _execute(job: str, config: dict[str, Any], instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:

@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from compat_pipeline.domain.cell import Cell
+from compat_pipeline.domain.cell import Cell, Trial
 from compat_pipeline.domain.observation import Observation
 
 ControlVerdict = Literal["killed", "missed", "not_exercised"]
@@ -57,6 +57,23 @@ class KillTable(_Part):
     killed: int
     collateral: int
     rows: tuple[FaultResult, ...]
+
+
+def plan_trials(faults: Iterable[Control], touched: Mapping[str, Sequence[Cell]], *, in_turn: bool) -> list[Trial]:
+    """The trials of each fault: the cells it touches, those that must notice it and those that must not.
+
+    With `in_turn` each pair of fault and row is tried on one target only, the next pair on the next one: every
+    fault meets every row, and every target many of the faults.
+    """
+    plan = []
+    for number, fault in enumerate(faults):
+        rows: dict[str, list[Cell]] = {}
+        for cell in touched[fault.name]:
+            rows.setdefault(cell.feature, []).append(cell)
+        for place, cells in enumerate(rows.values(), start=number):
+            chosen = [cells[place % len(cells)]] if in_turn else cells
+            plan += [Trial(cell, fault.name) for cell in chosen]
+    return plan
 
 
 def control_results(

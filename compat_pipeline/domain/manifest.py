@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -11,6 +11,9 @@ from compat_pipeline.domain.cell import Cell
 
 _FeatureId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 _ModelId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9.-]*$")]
+
+
+FeatureSet = Literal["v0", "all"]
 
 
 class ManifestError(ValueError):
@@ -22,10 +25,11 @@ class _Entry(BaseModel):
 
 
 class Feature(_Entry):
-    """A row."""
+    """A row. Those of set `v0` are the PRD's first matrix; the set `all` has every row."""
 
     id: _FeatureId
     name: str = Field(min_length=1)
+    set: FeatureSet = "v0"
 
 
 class Model(_Entry):
@@ -59,6 +63,9 @@ class Manifest(_Entry):
         ):
             for twice in sorted({entry for entry in ids if ids.count(entry) > 1}):
                 raise ValueError(f"{what} '{twice}' is listed twice")
+        sets = [feature.set for feature in self.features]
+        if sets != sorted(sets, reverse=True):
+            raise ValueError("the features of set v0 come first: a set's rows are one range of partitions")
         models = {model.id for model in self.models}
         for provider in self.providers:
             if missing := sorted(models - provider.routes.keys()):
@@ -66,6 +73,11 @@ class Manifest(_Entry):
             if unknown := sorted(provider.routes.keys() - models):
                 raise ValueError(f"provider '{provider.id}' routes models that are not listed: {', '.join(unknown)}")
         return self
+
+    def of_set(self, wanted: FeatureSet) -> Manifest:
+        """This manifest with the rows of one set only."""
+        rows = tuple(feature for feature in self.features if wanted == "all" or feature.set == wanted)
+        return self.model_copy(update={"features": rows})
 
     @property
     def cells(self) -> list[Cell]:

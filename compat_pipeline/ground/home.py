@@ -45,6 +45,11 @@ class CompatHome:
         return self.root / "history.db"
 
     @property
+    def mutants(self) -> Path:
+        """Which faults of the catalogue the tests noticed, when that was last tried."""
+        return self.root / "mutants.json"
+
+    @property
     def evidence(self) -> Path:
         """What each observation was made from, by digest."""
         return self.root / "evidence"

@@ -5,9 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import get_args
 
-from compat_pipeline.domain.manifest import Manifest, ManifestError, parse_manifest
+from pydantic import TypeAdapter, ValidationError
+
+from compat_pipeline.domain.manifest import FeatureSet, Manifest, ManifestError, parse_manifest
 from compat_pipeline.ground.errors import CompatError
+
+_SETS: TypeAdapter[FeatureSet] = TypeAdapter(FeatureSet)
 
 PACKAGED = Path(__file__).parents[1] / "manifest.yaml"
 
@@ -21,3 +26,15 @@ def load_manifest(environ: Mapping[str, str] = os.environ) -> Manifest:
         raise CompatError(f"cannot read the manifest {path}: {error.strerror}") from error
     except (ManifestError, UnicodeDecodeError) as error:
         raise CompatError(str(error), "correct the entries named above") from error
+
+
+def feature_set(environ: Mapping[str, str] = os.environ) -> FeatureSet:
+    """The rows that `COMPAT_FEATURES` asks for, `v0` unless it says otherwise; CompatError for a set there is none."""
+    asked = environ.get("COMPAT_FEATURES") or "v0"
+    try:
+        return _SETS.validate_python(asked)
+    except ValidationError as error:
+        known = ", ".join(get_args(FeatureSet))
+        raise CompatError(
+            f"there is no set of features '{asked}'", f"set COMPAT_FEATURES to one of: {known}"
+        ) from error

@@ -3,7 +3,8 @@
 import logging
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import cached_property
 
@@ -11,6 +12,7 @@ import dagster as dg
 
 from compat_pipeline.claude.release import ClaudeCodeRelease
 from compat_pipeline.domain.cell import Cell, Trial
+from compat_pipeline.domain.controls import KillTable, control_results, kill_table, plan_trials
 from compat_pipeline.domain.observation import Inconclusive, NotApplicable, Observation, Pass
 from compat_pipeline.history.store import RunContext
 from compat_pipeline.proxy.lease import why_down
@@ -22,9 +24,19 @@ from compat_pipeline.resources.runtime import ProxyRuntime
 from compat_pipeline.suite.revision import suite_revision
 from compat_pipeline.suite.runner import run_suite
 from compat_pipeline.suite.settings import SuiteSettings
+from compat_pipeline.wire.faults import Fault
 
 progress = logging.getLogger("compat_pipeline.progress")
 """One record per finished cell, with `observation`, `done` and `planned` as extras."""
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """What a set of cells runs on: a proxy that is up, and under what its observations are kept."""
+
+    run: RunContext
+    settings: SuiteSettings
+    proxy: Runtime
 
 
 class CellRunner(dg.ConfigurableResource):
@@ -48,8 +60,48 @@ class CellRunner(dg.ConfigurableResource):
 
         Raises CompatError only when nothing could be run: no binary, no proxy.
         """
-        if not cells:
-            return
+        if cells:
+            with self._stage(litellm, claude_code, run_id) as stage:
+                yield from self._observe(stage, cells)
+
+    def prove(
+        self,
+        litellm: LitellmRelease,
+        claude_code: ClaudeCodeRelease,
+        cells: Sequence[Cell],
+        run_id: str,
+        *,
+        faults: Sequence[Fault],
+        in_turn: bool,
+    ) -> KillTable:
+        """Run `cells` on a sound wire, then, of those that pass, each that a fault touches under that fault.
+
+        What it proves of each cell is in the history at the end. `in_turn`: see `plan_trials`. Raises CompatError as
+        `observe` does.
+        """
+        with self._stage(litellm, claude_code, run_id) as stage:
+            baseline = list(self._observe(stage, cells))
+            plan = plan_trials(faults, self._touched(faults, baseline), in_turn=in_turn)
+            trials = []
+            for done, seen in enumerate(self._until_the_proxy_dies(plan, stage), start=1):
+                trials.append(seen)
+                progress.info("%d/%d %s under %s: %s", done, len(plan), seen.cell.key, seen.fault, seen.outcome.status)
+            self.home.history.record_controls(stage.run, control_results(faults, baseline, trials))
+        return kill_table(faults, baseline, trials)
+
+    def _touched(self, faults: Sequence[Fault], baseline: Sequence[Observation]) -> dict[str, list[Cell]]:
+        """Fault -> the cells whose recorded exchanges it would change; no other cell can notice it."""
+        touched: dict[str, list[Cell]] = {fault.name: [] for fault in faults}
+        for seen in baseline:
+            calls = self.home.evidence.read(seen.evidence).calls if seen.evidence else ()
+            exchanges = [exchange for call in calls for exchange in call.exchanges]
+            for fault in faults:
+                if any(map(fault.touches, exchanges)):
+                    touched[fault.name].append(seen.cell)
+        return touched
+
+    @contextmanager
+    def _stage(self, litellm: LitellmRelease, claude_code: ClaudeCodeRelease, run_id: str) -> Iterator[_Stage]:
         run = RunContext(
             litellm_version=litellm.tag,
             claude_code_version=claude_code.version,
@@ -59,24 +111,26 @@ class CellRunner(dg.ConfigurableResource):
         )
         cli, venv = self.npm.fetch(claude_code), self.python_index.install(litellm)
         with self.runtime.lease(litellm, venv, self.home.manifest) as proxy:
-            settings = SuiteSettings.for_runtime(proxy, cli, self.home.paths.scratch, self.suite_revision)
-            trials = [Trial(cell) for cell in cells]
-            for done, seen in enumerate(self._until_the_proxy_dies(trials, settings, proxy), start=1):
-                self.home.history.append(run, [seen])
-                extra = {"observation": seen, "done": done, "planned": len(cells)}
-                progress.info("%s %s", seen.outcome.status, seen.cell.key, extra=extra)
-                yield seen
+            yield _Stage(
+                run, SuiteSettings.for_runtime(proxy, cli, self.home.paths.scratch, self.suite_revision), proxy
+            )
 
-    def _until_the_proxy_dies(
-        self, trials: Sequence[Trial], settings: SuiteSettings, proxy: Runtime
-    ) -> Iterator[Observation]:
+    def _observe(self, stage: _Stage, cells: Sequence[Cell]) -> Iterator[Observation]:
+        trials = [Trial(cell) for cell in cells]
+        for done, seen in enumerate(self._until_the_proxy_dies(trials, stage), start=1):
+            self.home.history.append(stage.run, [seen])
+            extra = {"observation": seen, "done": done, "planned": len(cells)}
+            progress.info("%s %s", seen.outcome.status, seen.cell.key, extra=extra)
+            yield seen
+
+    def _until_the_proxy_dies(self, trials: Sequence[Trial], stage: _Stage) -> Iterator[Observation]:
         """The suite's observations; once the proxy is gone, neither a failed cell nor one not yet run is to blame."""
         pending = dict.fromkeys(trials)
         workers = self.workers or os.cpu_count() or 1
-        with closing(run_suite(trials, settings, self.home.paths, workers=workers)) as suite:
+        with closing(run_suite(trials, stage.settings, self.home.paths, workers=workers)) as suite:
             for seen in suite:
                 conclusive = isinstance(seen.outcome, Pass | NotApplicable)
-                reason = None if conclusive else why_down(self.home.paths, proxy)
+                reason = None if conclusive else why_down(self.home.paths, stage.proxy)
                 if reason is not None:
                     break
                 pending.pop(seen.trial, None)

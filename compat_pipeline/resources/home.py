@@ -4,10 +4,13 @@ from functools import cached_property
 
 import dagster as dg
 
+from compat_pipeline.domain.acknowledged import Acknowledgement
 from compat_pipeline.domain.manifest import Manifest
+from compat_pipeline.ground.acknowledged_file import load_acknowledged
 from compat_pipeline.ground.home import CompatHome
-from compat_pipeline.ground.manifest_file import load_manifest
+from compat_pipeline.ground.manifest_file import feature_set, load_manifest
 from compat_pipeline.history.store import History
+from compat_pipeline.wire.evidence import EvidenceStore
 
 
 class Home(dg.ConfigurableResource):
@@ -19,9 +22,25 @@ class Home(dg.ConfigurableResource):
 
     @cached_property
     def manifest(self) -> Manifest:
+        """Every row there is."""
         return load_manifest()
+
+    @cached_property
+    def planned(self) -> Manifest:
+        """The rows of the matrix that is written: those of the set named by `COMPAT_FEATURES`."""
+        return self.manifest.of_set(feature_set())
 
     @cached_property
     def history(self) -> History:
         """The observations of every run."""
         return History(self.paths.history)
+
+    @cached_property
+    def evidence(self) -> EvidenceStore:
+        """What each observation was made from."""
+        return EvidenceStore(self.paths.evidence)
+
+    @cached_property
+    def acknowledged(self) -> tuple[Acknowledgement, ...]:
+        """The known reds."""
+        return load_acknowledged()

@@ -1,0 +1,65 @@
+"""The job `prove_controls`: break the wire in every known way and see that exactly the right cells go red."""
+
+from fnmatch import fnmatchcase
+
+import dagster as dg
+from pydantic import Field
+
+from compat_pipeline.assets.versions import Versions
+from compat_pipeline.automation.jobs import chosen_cells
+from compat_pipeline.domain.controls import dump_kill_table, kill_table_text
+from compat_pipeline.ground.home import write_atomically
+from compat_pipeline.resources.cell_runner import CellRunner
+from compat_pipeline.wire.faults import FAULTS, Fault
+
+
+class ControlChoice(dg.Config):
+    """Which cells are tried under which faults."""
+
+    cells: list[str] = Field(default=["*"], description="Cell keys or patterns, as for the job run_cells.")
+    faults: list[str] = Field(default=["*"], description="Names of faults, or patterns such as `*_dropped`.")
+    in_turn: bool = Field(
+        default=False, description="Try each pair of fault and row on one target only, the next pair on the next one."
+    )
+
+
+@dg.op(out=dg.Out(dg.Nothing))
+def prove_chosen_cells(context: dg.OpExecutionContext, config: ControlChoice, cell_runner: CellRunner) -> None:
+    """Run the cells on a sound wire, then under each fault that touches them; writes mutants.json."""
+    versions = Versions.of_run(context, cell_runner)
+    table = cell_runner.prove(
+        versions.litellm,
+        versions.claude_code,
+        chosen_cells(config.cells, ()),
+        context.run.run_id,
+        faults=chosen_faults(config.faults),
+        in_turn=config.in_turn,
+    )
+    write_atomically(cell_runner.home.paths.mutants, dump_kill_table(table))
+    context.log_event(
+        dg.AssetObservation(
+            asset_key="cell_results",
+            metadata={
+                "faults": table.faults,
+                "killed": table.killed,
+                "collateral": table.collateral,
+                "kill_table": dg.MetadataValue.md(f"```\n{kill_table_text(table)}```"),
+                "path": dg.MetadataValue.path(cell_runner.home.paths.mutants),
+            },
+        )
+    )
+
+
+@dg.job(
+    description="Prove that every compatibility test can go red: each fault on the wire, and the cells that see it."
+)
+def prove_controls() -> None:
+    prove_chosen_cells()
+
+
+def chosen_faults(patterns: list[str]) -> list[Fault]:
+    """The faults that any of `patterns` names, in the catalogue's order; Failure when a pattern names none."""
+    for pattern in patterns:
+        if not any(fnmatchcase(name, pattern) for name in FAULTS):
+            raise dg.Failure(f"no fault is called '{pattern}': {', '.join(FAULTS)}", allow_retries=False)
+    return [fault for name, fault in FAULTS.items() if any(fnmatchcase(name, pattern) for pattern in patterns)]

@@ -1,0 +1,25 @@
+"""`compat prove`: run the job `prove_controls` in this process and show its kill table."""
+
+from __future__ import annotations
+
+import time
+
+from rich.markup import escape
+
+from compat_pipeline.command.run import executed, refuse_unknown_cells
+from compat_pipeline.command.show import make_console
+from compat_pipeline.domain.controls import KillTable, kill_table_text
+from compat_pipeline.ground.home import CompatHome
+
+
+def prove_cells(patterns: list[str], faults: list[str], in_turn: bool) -> bool:
+    """Whether every fault turned exactly the right cells red."""
+    refuse_unknown_cells(patterns)
+    home, console, started = CompatHome.from_env(), make_console(), time.monotonic()
+    choice = {"cells": patterns, "faults": faults, "in_turn": in_turn}
+    with executed("prove_controls", {"ops": {"prove_chosen_cells": {"config": choice}}}, home, console):
+        table = KillTable.model_validate_json(home.mutants.read_bytes())
+    console.print()
+    console.print(escape(kill_table_text(table)), soft_wrap=True, end="")
+    console.print(f"[dim]kill table {home.mutants}; {time.monotonic() - started:.0f} s in all[/]", soft_wrap=True)
+    return table.killed == table.faults and not table.collateral

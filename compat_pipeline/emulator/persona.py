@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from compat_pipeline.emulator import scripts_basic, scripts_documents, scripts_search, scripts_tools
+from compat_pipeline.emulator import (
+    scripts_basic,
+    scripts_conversation,
+    scripts_documents,
+    scripts_search,
+    scripts_tools,
+)
 from compat_pipeline.emulator.contract import Call, Json
 from compat_pipeline.emulator.json_answer import held_to_schema
 from compat_pipeline.emulator.script import Said, Turn, last_turn, text
 from compat_pipeline.emulator.shapes import shows
 from compat_pipeline.emulator.thinking import thoughts
 
-SCRIPTS = (*scripts_basic.SCRIPTS, *scripts_documents.SCRIPTS, *scripts_search.SCRIPTS, *scripts_tools.SCRIPTS)
+SCRIPTS = (
+    *scripts_basic.SCRIPTS,
+    *scripts_conversation.SCRIPTS,
+    *scripts_documents.SCRIPTS,
+    *scripts_search.SCRIPTS,
+    *scripts_tools.SCRIPTS,
+)
 
 
 def reply_to(call: Call) -> tuple[list[Json], str]:

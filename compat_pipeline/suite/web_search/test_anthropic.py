@@ -1,0 +1,9 @@
+"""Web search on Anthropic."""
+
+from compat_pipeline.suite.cell_run import CellRun
+from compat_pipeline.suite.plugin import CompatResult
+from compat_pipeline.suite.web_search.probe import probe
+
+
+def test_web_search(compat: CellRun, compat_result: CompatResult) -> None:
+    compat_result.set(probe(compat))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
-from compat_pipeline.emulator.contract import Call
-from compat_pipeline.emulator.script import Said, Script, Turn, result_text, text, use
+from compat_pipeline.emulator.contract import Call, blocks_of
+from compat_pipeline.emulator.script import Said, Script, Turn, result_text, text, use, words
 from compat_pipeline.wire.exchange import NONCE_PATTERN
 
+_PASSWORD = re.compile(r"The password is (\w+)\.")
 _TITLE = re.compile(r'"title":\s*"([^"]+)"')
 
 
@@ -19,6 +20,16 @@ def _look_up(call: Call, turn: Turn, match: re.Match[str]) -> Said:
     return use(call, "WebSearch", {"query": query}) or text(call, f"{nonce} I have no WebSearch tool.")
 
 
+def _recall(call: Call, _: Turn, match: re.Match[str]) -> Said:
+    """What was told and what was answered, as far as the request still holds it."""
+    told = {
+        role: [words(blocks_of(one)) for one in call.messages if one["role"] == role] for role in ("user", "assistant")
+    }
+    password = _PASSWORD.search("\n".join(told["user"]))
+    answer = told["assistant"][-1] if told["assistant"] else "no answer"
+    return text(call, f"{match[1]} {password[1] if password else 'no password'} {answer}")
+
+
 SCRIPTS = (
     Script(
         re.compile(
@@ -26,5 +37,9 @@ SCRIPTS = (
             rf"Then reply with the code ({NONCE_PATTERN}) followed by the title"
         ),
         _look_up,
+    ),
+    Script(
+        re.compile(rf"Which password did I tell you\? Reply with the code ({NONCE_PATTERN}), then that password"),
+        _recall,
     ),
 )

@@ -1,0 +1,1 @@
+"""Resuming a session: a later Claude Code goes on with an earlier one's conversation."""

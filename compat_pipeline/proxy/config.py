@@ -25,7 +25,8 @@ class EmbeddedUpstreams(BaseModel):
 
 
 class ProxyConfig(BaseModel):
-    """`text` is the YAML; it names every address and secret as `os.environ/NAME`, and `environment` holds them.
+    """`text` is the YAML; it names every address and secret as `os.environ/NAME`, and `environment` holds them, with
+    what LiteLLM takes from nowhere else.
 
     So `digest` (sha256 of `text`, hex) depends on what is tested and on nothing that changes from start to start.
     """
@@ -49,7 +50,7 @@ def render_config(
     route whose prefix no embedded upstream speaks.
     """
     entries: list[dict[str, Any]] = []
-    environment = {"LITELLM_MASTER_KEY": master_key}
+    environment = {"LITELLM_MASTER_KEY": master_key, _MANTLE_URL: upstreams.base_url}
     for provider in manifest.providers:
         for model in manifest.models:
             route = provider.routes[model.id]
@@ -65,6 +66,10 @@ def render_config(
     }
     return ProxyConfig(text=yaml.safe_dump(document, sort_keys=False, width=120), environment=environment)
 
+
+# Read by LiteLLM itself, not from its configuration: where it has tokens counted for models that Bedrock's runtime does
+# not count for (`build_mantle_messages_url` in 1.106.2); without it, that is AWS's own host.
+_MANTLE_URL = "BEDROCK_MANTLE_API_BASE"
 
 _Values = dict[str, tuple[str, str]]
 """LiteLLM parameter -> name of the environment variable, its value."""
@@ -94,23 +99,30 @@ def _bedrock(upstreams: EmbeddedUpstreams, _route: str, _version: str) -> _Value
     }
 
 
-# Read in LiteLLM's source, `get_complete_vertex_url` and its callers (1.83.14 to 1.106.2): until 1.90 the address is
-# used as it stands; since 1.91 `:operation` is appended to it.
+# Read in the source of 1.83.14 to 1.109.1 (`get_complete_vertex_url`, `_check_custom_proxy` and their callers): until
+# 1.90 the address is used as it stands; since 1.91 `:operation` is appended to it; since 1.93 the whole path is, if the
+# address has none of its own. A count of tokens appends the whole path always: before 1.93 it reaches no upstream.
 _VERTEX_APPENDS_OPERATION = Version("1.91.0")
+_VERTEX_APPENDS_PATH = Version("1.93.0")
+
+
+def _vertex_address(upstreams: EmbeddedUpstreams, model: str, version: Version) -> str:
+    if version >= _VERTEX_APPENDS_PATH:
+        return upstreams.base_url
+    credentials = upstreams.credentials
+    address = (
+        f"{upstreams.base_url}/v1/projects/{credentials.vertex_project}/locations/{credentials.vertex_location}"
+        f"/publishers/anthropic/models/{model}"
+    )
+    return address if version >= _VERTEX_APPENDS_OPERATION else f"{address}:streamRawPredict"
 
 
 def _vertex(upstreams: EmbeddedUpstreams, route: str, version: str) -> _Values:
     credentials = upstreams.credentials
     model = route.partition("/")[2]
-    address = (
-        f"{upstreams.base_url}/v1/projects/{credentials.vertex_project}/locations/{credentials.vertex_location}"
-        f"/publishers/anthropic/models/{model}"
-    )
-    if Version(version) < _VERTEX_APPENDS_OPERATION:
-        address += ":streamRawPredict"
     name = "".join(letter if letter.isalnum() else "_" for letter in model).upper()
     return {
-        "api_base": (f"UPSTREAM_VERTEX_URL_{name}", address),
+        "api_base": (f"UPSTREAM_VERTEX_URL_{name}", _vertex_address(upstreams, model, Version(version))),
         "vertex_project": ("UPSTREAM_VERTEX_PROJECT", credentials.vertex_project),
         "vertex_location": ("UPSTREAM_VERTEX_LOCATION", credentials.vertex_location),
         "vertex_credentials": (

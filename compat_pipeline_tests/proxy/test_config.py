@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import httpx
 import pytest
 import yaml
 
@@ -39,10 +40,16 @@ def test_no_secret_and_no_address_stands_in_the_text() -> None:
     assert [name for name, value in config.environment.items() if value in config.text] == []
 
 
-def test_every_reference_is_resolved_by_the_environment_and_nothing_is_left_over() -> None:
+def test_every_reference_is_resolved_by_the_environment_and_nothing_else_is_left_over_than_litellm_s_own() -> None:
     config = render()
     references = {word.removeprefix("os.environ/") for word in config.text.split() if word.startswith("os.environ/")}
-    assert references == set(config.environment)
+    assert set(config.environment) - references == {"BEDROCK_MANTLE_API_BASE"}
+    assert references < set(config.environment)
+
+
+def test_no_provider_has_an_address_elsewhere() -> None:
+    addresses = {value for name, value in render(port=7).environment.items() if name.endswith(("_URL", "_BASE"))}
+    assert {httpx.URL(address).netloc for address in addresses} == {b"127.0.0.1:7"}
 
 
 def test_every_target_of_the_manifest_is_served_under_its_own_name() -> None:
@@ -62,7 +69,9 @@ def test_nothing_that_hides_errors_is_set(setting: str) -> None:
         ("1.83.14", "/models/claude-sonnet-4-6:streamRawPredict"),
         ("1.90.0", "/models/claude-sonnet-4-6:streamRawPredict"),
         ("1.91.0", "/models/claude-sonnet-4-6"),
-        (LITELLM, "/models/claude-sonnet-4-6"),
+        ("1.92.2", "/models/claude-sonnet-4-6"),
+        ("1.93.0", "127.0.0.1:1"),
+        (LITELLM, "127.0.0.1:1"),
     ],
 )
 def test_the_vertex_address_has_the_form_that_the_version_expects(version: str, ending: str) -> None:

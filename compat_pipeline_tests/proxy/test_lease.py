@@ -30,6 +30,7 @@ from compat_pipeline.proxy.routes import try_routes
 from compat_pipeline.proxy.supervisor import Supervisor
 from compat_pipeline.proxy.venv import ProxyVenv
 from compat_pipeline.wire.exchange import UpstreamControl
+from compat_pipeline_tests.emulator.emulated import new_nonce
 from compat_pipeline_tests.proxy.stand_in import stand_in_venv
 
 LONG_S = 600.0
@@ -113,6 +114,20 @@ def test_every_route_of_the_packaged_manifest_answers_a_real_message(up: Runtime
     assert {target: up.routes[target] for target in load_manifest({}).targets} == dict.fromkeys(
         load_manifest({}).targets, "ok"
     )
+
+
+def test_counting_tokens_reaches_the_upstream_of_every_target(up: Runtime) -> None:
+    headers = {"authorization": f"Bearer {up.api_key}", "anthropic-version": "2023-06-01"}
+    with (
+        httpx.Client(base_url=up.proxy_url, headers=headers, timeout=60, trust_env=False) as client,
+        closing(UpstreamControl(up.control_url, up.control_token)) as control,
+    ):
+        for target in load_manifest({}).targets:
+            content = [{"type": "text", "text": f"Count this: {(nonce := new_nonce())}"}]
+            body = {"model": target, "messages": [{"role": "user", "content": content}]}
+            told = client.post("/v1/messages/count_tokens", json=body).json()["input_tokens"]
+            counted = control.exchanges(nonce)[-1]
+            assert (counted.operation, counted.reply) == ("count_tokens", {"input_tokens": told}), target
 
 
 def test_a_route_that_is_broken_is_recorded_and_does_not_stop_the_others(up: Runtime) -> None:

@@ -24,7 +24,7 @@ def probe(run: CellRun) -> Outcome:
         f"Which password did I tell you? Reply with the code {second_nonce}, then that password, then the code that "
         "you replied with before, separated by single spaces, and nothing else."
     )
-    session = {"session_id": str(uuid.uuid4()), "extra_env": WITHOUT_THINKING}
+    session: dict[str, Any] = {"session_id": str(uuid.uuid4()), "extra_env": WITHOUT_THINKING}
     with run.sandbox() as sandbox:
         first = run.converse(first_nonce, telling, sandbox=sandbox, **session)
         first.prove_answer(first_nonce)

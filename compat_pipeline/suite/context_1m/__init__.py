@@ -1,0 +1,1 @@
+"""1M context: a window of a million tokens instead of 200,000."""

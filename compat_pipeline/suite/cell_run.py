@@ -17,6 +17,7 @@ from compat_pipeline.domain.causes import CliFault, UpstreamAnswer, classify
 from compat_pipeline.domain.cell import Cell
 from compat_pipeline.domain.observation import Fail, Inconclusive, Outcome, Pass, ProductCause
 from compat_pipeline.domain.retries import pause_before_retry
+from compat_pipeline.suite.crossing import harm, user_text
 from compat_pipeline.suite.settings import SuiteSettings
 from compat_pipeline.wire.client_exchange import ClientExchange
 from compat_pipeline.wire.evidence import CallEvidence
@@ -150,7 +151,7 @@ class CellRun:
             fault = _fault_of(talk)
             if fault is None:
                 return talk
-            outcome = classify(fault, _answers(talk.exchanges))
+            outcome = self._outcome_of(fault, talk)
             told = [one.retry_after_s for one in talk.client if one.retry_after_s is not None]
             pause_s = pause_before_retry(
                 outcome, attempt, timed_out=fault.kind == "timeout", retry_after_s=max(told, default=None)
@@ -160,6 +161,13 @@ class CellRun:
             time.sleep(pause_s)
             attempt += 1
             self.attempts = max(self.attempts, attempt)
+
+    def _outcome_of(self, fault: CliFault, talk: Talk) -> Outcome:
+        """Whom a failed call points at: the proxy, where it changed what passed it although the upstream was sound."""
+        sound = bool(talk.exchanges) and not talk.refused and not any(one.broken for one in talk.client)
+        if sound and (changed := harm(talk.client, talk.exchanges)):
+            return Fail(error=f"{'; '.join(changed)}; the CLI: {fault.message}")
+        return classify(fault, _answers(talk.exchanges))
 
     def post(self, nonce: str, path: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Direct:
         """One request straight to the proxy, without the CLI; `nonce` must be in it."""
@@ -181,17 +189,15 @@ class CellRun:
         self._seen[nonce] = len(known)
         return fresh
 
-    def converse(self, nonce: str, prompt: str = "", *, turns: int = 1, **options: Any) -> Talk:
+    def converse(self, nonce: str, prompt: str = "", *, turns: int = 1, nested: bool = False, **options: Any) -> Talk:
         """`ask`, and prove what holds for every sound conversation of `turns` model turns.
 
         One request per turn on both sides of the proxy, none refused (by `ask`), each streamed to the model that was
-        asked for, in an event stream that keeps its grammar, each with the user's words and a system prompt, and the
-        CLI's token counts equal to the upstream's. Self-healing by the CLI or by LiteLLM shows up here as a request
-        too many.
+        asked for, and unharmed (`prove_intact`). Self-healing by the CLI or by LiteLLM shows up here as a request
+        too many. With `nested`, some turns are of conversations that the CLI holds on its own (a search, a sub-agent,
+        a summary): only the first must carry the prompt, and the session's total must count them all.
         """
         talk = self.ask(nonce, prompt, **options)
-        broken_rules = [rule for one in talk.client for rule in one.violations]
-        prove(not broken_rules, f"the proxy's event stream breaks its grammar: {'; '.join(broken_rules)}")
         again = " without streaming" if any(not one.streamed for one in talk.client) else ""
         prove(
             len(talk.client) == turns,
@@ -202,23 +208,25 @@ class CellRun:
             f"the upstream got {len(talk.exchanges)} requests where {turns} were due (re-sent or lost)",
         )
         prove(all(one.streamed for one in talk.exchanges), "the CLI asked for a stream, the upstream got none")
-        self.prove_intact(talk, prompt)
+        self.prove_intact(talk, prompt, nested=nested)
         return talk
 
-    def prove_intact(self, talk: Talk, prompt: str) -> None:
-        """The model, the user's words, the system prompt and the token counts crossed the proxy unharmed."""
-        for exchange in talk.exchanges:
+    def prove_intact(self, talk: Talk, prompt: str, *, nested: bool = False) -> None:
+        """The model, all words, tool calls, the way it ended and the token counts crossed the proxy unharmed."""
+        for number, exchange in enumerate(talk.exchanges):
             prove(
                 self.route.endswith(exchange.model),
                 f"asked for {self.route}, the upstream was asked for {exchange.model}",
             )
-            prove(bool(exchange.request.get("system")), "the system prompt did not reach the upstream")
-            prove(prompt in user_text(exchange.request), "the user's words did not reach the upstream whole")
+            words = prompt if number == 0 or not nested else ""
+            prove(words in user_text(exchange.request), "the user's words did not reach the upstream whole")
+        changed = harm([one for one in talk.client if one.status == _OK], talk.exchanges)
+        prove(not changed, "; ".join(changed))
         sent = [reply["usage"] for reply in talk.replies]
-        told = talk.result.usage
+        told = _session_tokens(talk.result) if nested else _turn_tokens(talk.result)
         for name, due, seen in (
-            ("input", sum(_input_tokens(usage) for usage in sent), _input_tokens(vars(told))),
-            ("output", sum(int(usage["output_tokens"]) for usage in sent), told.output_tokens),
+            ("input", sum(_input_tokens(usage) for usage in sent), told[0]),
+            ("output", sum(int(usage["output_tokens"]) for usage in sent), told[1]),
         ):
             prove(seen == due, f"the upstream counted {due} {name} tokens, the CLI was told {seen}")
 
@@ -257,22 +265,19 @@ def _input_tokens(usage: Mapping[str, Any]) -> int:
     return sum(int(usage.get(name) or 0) for name in INPUT_COUNTS)
 
 
-def _answers(exchanges: Sequence[Exchange]) -> list[UpstreamAnswer]:
-    return [UpstreamAnswer(status=one.status, error=one.error, rule=one.rule) for one in exchanges]
+def _turn_tokens(result: ClaudeResult) -> tuple[int, int]:
+    """Input and output of the user's own turns."""
+    return _input_tokens(vars(result.usage)), result.usage.output_tokens
 
 
-def user_text(request: dict[str, Any]) -> str:
-    """All text a user wrote in a Messages request, in order."""
-    return "\n".join(
-        block["text"]
-        for message in request.get("messages", [])
-        if message["role"] == "user"
-        for block in blocks(message)
-        if block.get("type") == "text"
+def _session_tokens(result: ClaudeResult) -> tuple[int, int]:
+    """Input and output of all that the session asked for, nested conversations too."""
+    models = result.model_usage.values()
+    names = ("inputTokens", "cacheReadInputTokens", "cacheCreationInputTokens")
+    return sum(model.get(name, 0) for model in models for name in names), sum(
+        model.get("outputTokens", 0) for model in models
     )
 
 
-def blocks(message: dict[str, Any]) -> list[dict[str, Any]]:
-    """A message's content as blocks, whichever of the two forms it came in."""
-    content = message.get("content") or []
-    return [{"type": "text", "text": content}] if isinstance(content, str) else content
+def _answers(exchanges: Sequence[Exchange]) -> list[UpstreamAnswer]:
+    return [UpstreamAnswer(status=one.status, error=one.error, rule=one.rule) for one in exchanges]

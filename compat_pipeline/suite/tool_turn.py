@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from compat_pipeline.suite.cell_run import Talk, blocks, expect_of_model, prove
+from compat_pipeline.suite.cell_run import Talk, expect_of_model, prove
+from compat_pipeline.suite.crossing import blocks
 
 WITHOUT_THINKING = {"MAX_THINKING_TOKENS": "0"}
 """For rows on tools: thinking across tool calls is another feature, and its faults must not turn these red."""

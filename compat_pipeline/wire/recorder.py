@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 import httpx
@@ -268,12 +268,13 @@ class _Relay:
             if not (fault.changes_answers or fault.held_back):
                 yield reply
                 return
-            data = await _whole(reply)
+            data, lasted_s = await _whole(reply)
         events, answered, _ = read_answer(reply.headers, data)
         answer = Answer(reply.status, readable_headers(reply.headers, credentials=True), events, answered)
         readable = events or answered is not None
         final = fault.on_answer(asked, answer) if readable else answer
-        yield _Reply(reply.status, reply.headers, _pieces(data)) if final is answer else _reply_of(final)
+        whole = _Reply(reply.status, reply.headers, _pieces(data)) if final is answer else _reply_of(final)
+        yield whole if fault.held_back else replace(whole, chunks=_lasting(whole.chunks, lasted_s))
 
 
 async def _body(receive: Receive) -> bytes | None:
@@ -294,8 +295,22 @@ async def _hang_up(receive: Receive) -> None:
         pass
 
 
-async def _whole(reply: _Reply) -> bytes:
-    return b"".join([chunk async for chunk in reply.chunks])
+async def _whole(reply: _Reply) -> tuple[bytes, float]:
+    """All bytes of an answer, and the seconds from the first of them to its end."""
+    chunks, first_at = [], time.monotonic()
+    async for chunk in reply.chunks:
+        first_at = first_at if chunks else time.monotonic()
+        chunks.append(chunk)
+    return b"".join(chunks), time.monotonic() - first_at
+
+
+async def _lasting(chunks: AsyncIterable[bytes], seconds: float) -> AsyncIterator[bytes]:
+    """Chunks that take as long from first to last as the answer they are made from."""
+    pause_s = seconds
+    async for chunk in chunks:
+        yield chunk
+        await asyncio.sleep(pause_s)
+        pause_s = 0.0
 
 
 async def _pieces(*pieces: bytes) -> AsyncIterator[bytes]:

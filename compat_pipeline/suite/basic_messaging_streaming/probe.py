@@ -1,4 +1,4 @@
-"""A long answer arrives whole, in order, in several deltas, from one streaming request.
+"""A long answer arrives whole, in order, in several deltas, as it is written, from one streaming request.
 
 Source: Anthropic's streaming documentation (event order); LiteLLM bugs #29441 and #33224 (a delta that does not fit
 its block, a silent second request).
@@ -12,18 +12,20 @@ from compat_pipeline.wire.grammar import check_message_events
 
 _NUMBERS = 40
 _LEAST_DELTAS = 3
+_STALL_S = 0.4
 
 
 def probe(run: CellRun) -> Outcome:
     """Ask for a code and forty numbers; read the stream as the CLI passed it on."""
     nonce = run.nonce()
+    run.arm(nonce, f"stall:{_STALL_S}")
     prompt = f"Write the code {nonce} and then the numbers from 1 to {_NUMBERS}, all separated by single spaces."
     talk = run.converse(nonce, prompt, include_partial_messages=True)
 
     expected = " ".join([nonce, *map(str, range(1, _NUMBERS + 1))])
     talk.prove_answer(expected)
     broken_rules = check_message_events(talk.result.stream_events)
-    prove(not broken_rules, f"the event stream breaks its grammar: {'; '.join(broken_rules)}")
+    prove(not broken_rules, f"the CLI's own event stream breaks its grammar: {'; '.join(broken_rules)}", "client")
     deltas = [
         event["delta"]["text"]
         for event in talk.result.stream_events
@@ -33,5 +35,11 @@ def probe(run: CellRun) -> Outcome:
     prove(
         len([delta for delta in deltas if delta]) >= _LEAST_DELTAS,
         f"a long answer came in {len(deltas)} piece(s): it was buffered, not streamed",
+    )
+    lasted_s = talk.client[0].finished_at - talk.client[0].first_byte_at
+    prove(
+        lasted_s >= _STALL_S / 2,
+        f"the upstream paused for {_STALL_S} s within its answer, but all of it came within {lasted_s:.2f} s: "
+        "it was held back until it was whole",
     )
     return run.passed()

@@ -12,7 +12,8 @@ from typing import Any
 
 from compat_pipeline.domain.causes import CliFault, UpstreamAnswer, classify
 from compat_pipeline.domain.observation import Outcome
-from compat_pipeline.suite.cell_run import CellRun, Direct, Judged, blocks, prove
+from compat_pipeline.suite.cell_run import CellRun, Direct, Judged, prove
+from compat_pipeline.suite.crossing import blocks
 
 _OK = 200
 _PATH = "/v1/messages/count_tokens?beta=true"

@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 from compat_pipeline.domain.observation import Outcome
-from compat_pipeline.suite.cell_run import CellRun, blocks, expect_of_model, prove
+from compat_pipeline.suite.cell_run import CellRun, expect_of_model, prove
+from compat_pipeline.suite.crossing import blocks
 
 _TURNS = 3
 

@@ -12,7 +12,8 @@ import secrets
 from typing import Any
 
 from compat_pipeline.domain.observation import Outcome
-from compat_pipeline.suite.cell_run import CellRun, Talk, blocks, expect_of_model, prove
+from compat_pipeline.suite.cell_run import CellRun, Talk, expect_of_model, prove
+from compat_pipeline.suite.crossing import blocks
 
 _FILE = "page.pdf"
 _TURNS = 3

@@ -10,8 +10,9 @@ from __future__ import annotations
 from compat_pipeline.domain.observation import Outcome
 from compat_pipeline.suite.cell_run import INPUT_COUNTS, CellRun, expect_of_model, prove
 from compat_pipeline.suite.prompt_caching_5m.probe import cache_markers
+from compat_pipeline.suite.tool_turn import WITHOUT_THINKING
 
-_SWITCH = {"ENABLE_PROMPT_CACHING_1H": "1"}
+_SWITCHES = {**WITHOUT_THINKING, "ENABLE_PROMPT_CACHING_1H": "1"}
 
 
 def probe(run: CellRun) -> Outcome:
@@ -19,7 +20,7 @@ def probe(run: CellRun) -> Outcome:
     nonce = run.nonce()
     prompt = f"Reply with exactly this code and nothing else: {nonce}"
     with run.sandbox() as sandbox:
-        first, second = (run.converse(nonce, prompt, sandbox=sandbox, extra_env=_SWITCH) for _ in range(2))
+        first, second = (run.converse(nonce, prompt, sandbox=sandbox, extra_env=_SWITCHES) for _ in range(2))
 
     for which, talk in (("first", first), ("second", second)):
         due, came = (cache_markers(request) for request in (talk.client[0].request, talk.exchanges[0].request))

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from compat_pipeline.domain.observation import Outcome
-from compat_pipeline.suite.cell_run import INPUT_COUNTS, CellRun, blocks, expect_of_model, prove
+from compat_pipeline.suite.cell_run import INPUT_COUNTS, CellRun, expect_of_model, prove
+from compat_pipeline.suite.crossing import blocks
 
 _PROMPT = ("tools", "system", "messages")
 
@@ -24,7 +25,11 @@ def probe(run: CellRun) -> Outcome:
 
     for which, talk in (("first", first), ("second", second)):
         markers = cache_markers(talk.exchanges[0].request)
-        prove(bool(markers), f"no cache_control of the {which} call reached the upstream")
+        placed = cache_markers(talk.client[0].request)
+        prove(
+            bool(markers) and len(markers) == len(placed),
+            f"the CLI placed {len(placed)} cache_control in the {which} call, {len(markers)} reached the upstream",
+        )
         prove(all(one.get("ttl", "5m") == "5m" for one in markers), f"a 5 minute cache was asked for, not {markers}")
         talk.prove_answer(nonce)
         for name in INPUT_COUNTS:

@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 from compat_pipeline.domain.observation import Outcome
-from compat_pipeline.suite.cell_run import CellRun, blocks, expect_of_model, prove
+from compat_pipeline.suite.cell_run import CellRun, expect_of_model, prove
+from compat_pipeline.suite.crossing import blocks
 
 _TRIGGER = (
     "ANTHROPIC_MAGIC_STRING_TRIGGER_REDACTED_THINKING_46C9A13E193C177646C7398A98432ECCCE4C1253D5E2D82641AC0E52CC2876CB"
@@ -18,12 +19,13 @@ _TRIGGER = (
 
 
 def probe(run: CellRun) -> Outcome:
-    """Two user turns in one conversation at high effort; the first makes the model's thinking come redacted."""
+    """Two user turns in one conversation at high effort, the model's thinking redacted in both."""
     nonce = run.nonce()
-    prompt = f"Reply with exactly this code and nothing else: {nonce}"
-    turns = tuple(({"type": "text", "text": text},) for text in (f"{_TRIGGER} {prompt}", prompt))
-    talk = run.converse(nonce, messages=turns, turns=2, effort="high")
+    turn = ({"type": "text", "text": f"{_TRIGGER} Reply with exactly this code and nothing else: {nonce}"},)
+    talk = run.converse(nonce, messages=(turn, turn), turns=2, effort="high")
 
+    asked = talk.exchanges[0].request.get("thinking") or {}
+    prove(asked.get("type") in ("enabled", "adaptive"), f"the first turn did not ask for thinking: {asked}")
     sent = _redacted(talk.replies[0]["content"])
     expect_of_model(bool(sent), "the model was led to redact its thinking, but did not")
     told = _redacted((talk.client[0].message or {}).get("content", []))

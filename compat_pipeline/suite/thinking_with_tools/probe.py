@@ -11,7 +11,8 @@ import secrets
 from typing import Any
 
 from compat_pipeline.domain.observation import Outcome
-from compat_pipeline.suite.cell_run import CellRun, blocks, expect_of_model, prove
+from compat_pipeline.suite.cell_run import CellRun, expect_of_model, prove
+from compat_pipeline.suite.crossing import blocks
 from compat_pipeline.suite.extended_thinking.probe import thinking_blocks
 from compat_pipeline.suite.tool_turn import Due, prove_tool_turn, tool_calls
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import secrets
 
 from compat_pipeline.domain.observation import Outcome
-from compat_pipeline.suite.cell_run import CellRun, blocks, expect_of_model, prove
+from compat_pipeline.suite.cell_run import CellRun, expect_of_model, prove
+from compat_pipeline.suite.crossing import blocks
 
 # Thinking across tool calls is another feature; without it a fault of thinking cannot turn this row red.
 _NO_THINKING = {"MAX_THINKING_TOKENS": "0"}

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from compat_pipeline.domain.causes import CliFault, UpstreamAnswer, classify
 from compat_pipeline.domain.observation import Outcome
-from compat_pipeline.suite.cell_run import INPUT_COUNTS, CellRun, Direct, Judged, expect_of_model, prove, user_text
+from compat_pipeline.suite.cell_run import INPUT_COUNTS, CellRun, Direct, Judged, expect_of_model, prove
+from compat_pipeline.suite.crossing import user_text
 
 _OK = 200
 _MAX_TOKENS = 1000

@@ -13,7 +13,8 @@ from typing import Any
 from PIL import Image
 
 from compat_pipeline.domain.observation import Outcome
-from compat_pipeline.suite.cell_run import CellRun, blocks, prove
+from compat_pipeline.suite.cell_run import CellRun, prove
+from compat_pipeline.suite.crossing import blocks
 
 _COLOURS = {"red": (220, 20, 20), "green": (20, 160, 40), "blue": (20, 40, 220), "yellow": (250, 220, 20)}
 _SIDE_PX = 64

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from compat_pipeline.wire.client_exchange import Json, Operation
 from compat_pipeline.wire.faults.asking import blocks_of
 from compat_pipeline.wire.faults.fault import Answer, Asked, Fault
-from compat_pipeline.wire.faults.rows import EVERY, NOT_STREAMED, STREAMED, TALKS, THINKING, rows
+from compat_pipeline.wire.faults.rows import EVERY, NOT_STREAMED, STREAMED, TALKS, rows
 
 _TYPES = {400: "invalid_request_error", 404: "not_found_error", 500: "api_error"}
 _LAST_KNOWN_BETA = "2025-12-31"
@@ -138,7 +138,7 @@ REFUSALS = (
         "thinking_refused",
         "thinking is refused",
         "LiteLLM on Bedrock: a thinking form that the model does not take is a 400 (AWS: adaptive thinking)",
-        THINKING | rows("redacted_thinking"),
+        TALKS,
         on_request=refusing(_field("thinking")),
     ),
     Fault(

@@ -172,7 +172,7 @@ REQUEST_FAULTS = (
         "history_dropped",
         "the model sees the last prompt of a conversation and nothing before it",
         "LiteLLM #25375: earlier turns are lost from a replayed conversation",
-        REPLAYED - rows("compaction"),
+        REPLAYED - rows("compaction") | rows("tool_search"),
         on_request=in_body(_last_prompt_only),
     ),
     Fault(
@@ -263,7 +263,7 @@ REQUEST_FAULTS = (
         "thinking_dropped",
         "nobody asks the model to think",
         "LiteLLM #23380 #27074: thinking silently stripped",
-        THINKING | rows("redacted_thinking"),
+        THINKING,
         on_request=without("thinking"),
     ),
     Fault(

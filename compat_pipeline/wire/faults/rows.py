@@ -10,7 +10,7 @@ def rows(*names: str) -> frozenset[str]:
 
 NOT_STREAMED = rows("basic_messaging_non_streaming", "true_non_streaming")
 CACHING = rows("prompt_caching_5m", "prompt_caching_1h")
-THINKING = rows("extended_thinking", "thinking_with_tools")
+THINKING = rows("extended_thinking", "thinking_with_tools", "redacted_thinking")
 CLIENT_TOOLS = rows(
     *("tool_use", "tool_use_streaming", "tool_use_parallel", "thinking_with_tools", "mcp_tool"),
     *("tool_search", "web_search", "subagents"),

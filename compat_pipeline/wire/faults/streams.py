@@ -15,7 +15,6 @@ from compat_pipeline.wire.faults.answering import (
 from compat_pipeline.wire.faults.fault import Answer, Asked, Fault
 from compat_pipeline.wire.faults.rows import (
     STREAMED,
-    THINKING,
     rows,
 )
 
@@ -122,14 +121,14 @@ STREAM_FAULTS = (
         "thinking_opened_as_text",
         "thinking comes in a block that was opened as text",
         "LiteLLM #29441 #33224: a delta's type differs from its block's",
-        THINKING,
+        STREAMED,
         on_answer=in_events(_thinking_opened_as_text),
     ),
     Fault(
         "text_delta_in_thinking",
         "an empty text ends a thinking block",
         "LiteLLM #29441 #33315: Bedrock's empty text before a signature, passed on as it came",
-        THINKING,
+        STREAMED,
         on_answer=in_events(_empty_text_in_thinking),
     ),
     Fault(

@@ -48,7 +48,9 @@ def _refuse_taken(port: int) -> None:
 
 
 def serve_proxy(litellm: str, claude_code: str) -> None:
-    """Hold a proxy's lease and write the suite's settings, until interrupted."""
+    """Hold a proxy's lease and write the suite's settings, until interrupted or ended by SIGTERM."""
+    # Not by way of SIGINT: a script that starts us with `&` has that ignored.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     home = CompatHome.from_env()
     index, npm = PythonIndex(), NpmRegistry()
     release, cli = index.resolve(litellm), npm.fetch(npm.resolve(claude_code))
@@ -61,7 +63,6 @@ def serve_proxy(litellm: str, claude_code: str) -> None:
             settings.save(home.suite_settings)
             click.echo(f"LiteLLM {release.tag} on {up.proxy_url}, Claude Code {cli.version}  (Ctrl-C ends it)")
             click.echo("in another terminal:  .venv/bin/pytest compat_pipeline/suite/tool_use/test_anthropic.py")
-            signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
             threading.Event().wait()
     finally:
         for up in held:

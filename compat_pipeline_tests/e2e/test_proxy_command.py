@@ -1,0 +1,51 @@
+"""`compat proxy` as a process: two in one home, and one that a script starts in the background."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from pathlib import Path
+
+from compat_pipeline.command.main import INTERRUPTED
+from compat_pipeline.ground.process import end_group, spawn
+from compat_pipeline_tests.e2e.conftest import BIN, Site, make_site
+
+PATIENCE_S = 120
+
+
+def wait_until_up(door: subprocess.Popen[bytes]) -> None:
+    assert door.stdout is not None
+    while b"Ctrl-C ends it" not in (line := door.stdout.readline()):
+        assert line, "it ended before its proxy was up"
+
+
+def test_the_suite_s_settings_stay_until_the_last_of_two_proxies_ends(tmp_path: Path, shared_cache: Path) -> None:
+    site = make_site(tmp_path, shared_cache)
+    doors = [
+        spawn([BIN / "compat", "proxy"], env=site.environment, cwd=site.home.root, stdout=subprocess.PIPE)
+        for _ in range(2)
+    ]
+    try:
+        for door in doors:
+            wait_until_up(door)
+        for door, left in zip(doors, (True, False), strict=True):
+            door.send_signal(signal.SIGINT)
+            assert door.wait(PATIENCE_S) == INTERRUPTED
+            assert site.home.suite_settings.exists() is left
+    finally:
+        for door in doors:
+            end_group(door)
+    assert not list(site.home.runtimes.glob("*/runtime.json"))
+
+
+def test_sigterm_ends_a_proxy_that_was_started_with_sigint_ignored(small_site: Site) -> None:
+    in_background = ["/bin/sh", "-c", 'trap "" INT; exec "$0" proxy', BIN / "compat"]
+    door = spawn(in_background, env=small_site.environment, cwd=small_site.home.root, stdout=subprocess.PIPE)
+    try:
+        wait_until_up(door)
+        door.send_signal(signal.SIGTERM)
+        assert door.wait(PATIENCE_S) == INTERRUPTED
+    finally:
+        end_group(door)
+    assert not small_site.home.suite_settings.exists()
+    assert not list(small_site.home.runtimes.glob("*/runtime.json"))

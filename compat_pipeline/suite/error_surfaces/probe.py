@@ -1,0 +1,111 @@
+"""A prompt too long, a refused key and an overloaded provider: each arrives as what it is, in the provider's words.
+
+Source: Anthropic's errors page (a status and an `error.type` for each kind); Claude Code's gateway guide (forward
+errors unmodified: what the CLI does next hangs on them) and its errors page. For each error this is proven:
+the HTTP status and the `error.type` are among those documented for its kind (or the status is the provider's own),
+`error.message` holds the provider's words, and Claude Code tells status and trouble.
+A 529 that arrives as a 500 is none of its kind: Claude Code takes it for a defect, not for a reason to switch to its
+fallback model. At a wrong key Claude Code 2.1.329 puts words of its own in place of Anthropic's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from compat_pipeline.domain.causes import CliFault, classify
+from compat_pipeline.domain.observation import Outcome
+from compat_pipeline.suite.cell_run import CellRun, Judged, Talk, prove
+from compat_pipeline.suite.crossing import user_text
+from compat_pipeline.wire.client_exchange import ClientExchange
+from compat_pipeline.wire.exchange import Exchange
+
+
+@dataclass(frozen=True)
+class Surface:
+    """One error: how the upstream is armed for it, what is documented of its kind, what the CLI may say instead."""
+
+    name: str
+    behaviour: str
+    statuses: frozenset[int]
+    types: frozenset[str]
+    of_its_own: tuple[str, ...] = ()
+
+
+# The first prompt is the long one: in a longer conversation Claude Code would compact and try again.
+SURFACES = (
+    Surface(
+        "a prompt too long",
+        "prompt_too_long",
+        frozenset({400, 413}),
+        frozenset({"invalid_request_error", "request_too_large"}),
+        ("Prompt is too long",),
+    ),
+    Surface(
+        "a refused key",
+        "refused_key",
+        frozenset({401, 403}),
+        frozenset({"authentication_error", "permission_error"}),
+        ("Not logged in", "Failed to authenticate"),
+    ),
+    Surface(
+        "an overloaded provider",
+        "overloaded",
+        frozenset({529, 503}),
+        frozenset({"overloaded_error", "api_error"}),
+    ),
+)
+
+
+def probe(run: CellRun) -> Outcome:
+    """One conversation in which each prompt meets another error."""
+    nonce, marks = run.nonce(), [run.nonce() for _ in SURFACES]
+    for mark, surface in zip(marks, SURFACES, strict=True):
+        run.arm(mark, f"{surface.behaviour}_once")
+    question = "Which is the capital of Norway, and how many people live there?"
+    turns = tuple(({"type": "text", "text": f"{nonce} {mark}: {question}"},) for mark in marks)
+    talk = run.try_once(nonce, messages=turns)
+
+    _prove_ended_by_itself(talk)
+    told = [event for event in talk.result.events if event.get("type") == "result"]
+    prove(len(told) == len(SURFACES), f"Claude Code told {len(told)} results of {len(SURFACES)} prompts", "client")
+    # What LiteLLM and the CLI healed on the way is for other rows: here the armed refusals and the last answers count.
+    refusals = [one for one in talk.exchanges if one.error is not None and one.rule is None]
+    for number, (mark, surface) in enumerate(zip(marks, SURFACES, strict=True)):
+        prove(number < len(refusals), f"{surface.name} was due, but no such request reached the upstream")
+        _prove_surface(surface, refusals[number], _last_answer(talk, mark), told[number])
+    return run.passed()
+
+
+def _prove_ended_by_itself(talk: Talk) -> None:
+    """An API error is what this row asks for; any other end is judged as everywhere."""
+    error = talk.result.error
+    if error is not None and error.kind != "api":
+        raise Judged(classify(CliFault(error.kind, error.status, error.message), []))
+
+
+def _last_answer(talk: Talk, mark: str) -> ClientExchange:
+    """What the CLI was told last in the turn whose prompt bears `mark`."""
+    asked = [one for one in talk.client if user_text(one.request).rpartition(":")[0].endswith(mark)]
+    prove(bool(asked), "Claude Code did not send the prompt", "client")
+    return asked[-1]
+
+
+def _prove_surface(surface: Surface, upstream: Exchange, client: ClientExchange, told: dict[str, Any]) -> None:
+    came = (client.body or {}).get("error") or {}
+    words = upstream.error or ""
+    story = f"{surface.name} ({upstream.status}: {words}) is told as {client.status} {came.get('type', '')}".rstrip()
+    prove(client.status in surface.statuses | {upstream.status}, story)
+    prove(came.get("type") in surface.types, story)
+    prove(words in str(came.get("message")), f"{surface.name}: '{words}' was said, the CLI got '{came.get('message')}'")
+    status, text = told.get("api_error_status"), str(told.get("result"))
+    prove(
+        told.get("is_error") is True and status == client.status,
+        f"{surface.name} reached the CLI as {client.status}, it told {status}: '{text}'",
+        cause="client",
+    )
+    prove(
+        any(part in text for part in (words, *surface.of_its_own)),
+        f"{surface.name}: the CLI got '{words}', it told '{text}'",
+        cause="client",
+    )

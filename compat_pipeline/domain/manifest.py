@@ -15,6 +15,9 @@ _ModelId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9.-]*$")]
 
 FeatureSet = Literal["v0", "all"]
 
+AuthMode = Literal["signed", "bearer"]
+"""How LiteLLM is known to Bedrock: by AWS keys that sign each request, or by a bearer token (Bedrock's API key)."""
+
 
 class ManifestError(ValueError):
     """A manifest that cannot be used; the message names each wrong entry."""
@@ -40,11 +43,23 @@ class Model(_Entry):
 
 
 class Provider(_Entry):
-    """A column. `routes` maps each model id to the `model` that LiteLLM is configured with."""
+    """A column. `routes` maps each model id to the `model` that LiteLLM is configured with.
+
+    `auth` lists the ways in which LiteLLM is given credentials, where there is more than the usual one: every row uses
+    the first, rows about the connection itself use them all.
+    """
 
     id: _FeatureId
     name: str = Field(min_length=1)
+    auth: tuple[AuthMode, ...] = ()
     routes: dict[_ModelId, str]
+
+    def served_as(self, model: str) -> dict[str, AuthMode | None]:
+        """The names under which the proxy serves a model: `provider/model`, and `provider/model@auth` for each further
+        way of authentication."""
+        target = f"{self.id}/{model}"
+        first, *others = self.auth or (None,)
+        return {target: first} | {f"{target}@{mode}": mode for mode in others}
 
 
 class Manifest(_Entry):
@@ -68,6 +83,8 @@ class Manifest(_Entry):
             raise ValueError("the features of set v0 come first: a set's rows are one range of partitions")
         models = {model.id for model in self.models}
         for provider in self.providers:
+            if len(set(provider.auth)) < len(provider.auth):
+                raise ValueError(f"provider '{provider.id}' lists a way of authentication twice")
             if missing := sorted(models - provider.routes.keys()):
                 raise ValueError(f"provider '{provider.id}' has no route for {', '.join(missing)}")
             if unknown := sorted(provider.routes.keys() - models):
@@ -93,6 +110,11 @@ class Manifest(_Entry):
     def targets(self) -> list[str]:
         """Every `provider/model`, in manifest order."""
         return [f"{provider.id}/{model.id}" for provider in self.providers for model in self.models]
+
+    @property
+    def served(self) -> list[str]:
+        """Every name that the proxy answers to, in manifest order."""
+        return [name for provider in self.providers for model in self.models for name in provider.served_as(model.id)]
 
 
 def parse_manifest(text: str, source: str = "manifest.yaml") -> Manifest:

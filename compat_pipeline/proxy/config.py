@@ -10,7 +10,8 @@ import yaml
 from packaging.version import Version
 from pydantic import BaseModel, ConfigDict
 
-from compat_pipeline.domain.manifest import Manifest
+from compat_pipeline.domain.manifest import AuthMode, Manifest
+from compat_pipeline.domain.variants import DEFAULT, Variant
 from compat_pipeline.emulator.credentials import EmulatorCredentials
 from compat_pipeline.ground.errors import CompatError
 
@@ -42,29 +43,48 @@ class ProxyConfig(BaseModel):
 
 
 def render_config(
-    manifest: Manifest, upstreams: EmbeddedUpstreams, *, litellm_version: str, master_key: str
+    manifest: Manifest,
+    upstreams: EmbeddedUpstreams,
+    *,
+    litellm_version: str,
+    master_key: str,
+    variant: Variant = DEFAULT,
 ) -> ProxyConfig:
-    """The `default` lane: one entry per provider and model, under the name `provider/model`, and LiteLLM's defaults.
+    """One entry per name that the manifest serves, and LiteLLM's defaults but for what `variant` sets.
 
     Retries and cooldowns are off, because they hide an error or carry it into the next cell. Raises CompatError for a
-    route whose prefix no embedded upstream speaks.
+    route or a way of authentication that no embedded upstream speaks.
     """
     entries: list[dict[str, Any]] = []
     environment = {"LITELLM_MASTER_KEY": master_key, _MANTLE_URL: upstreams.base_url}
     for provider in manifest.providers:
         for model in manifest.models:
             route = provider.routes[model.id]
-            values = _upstream_of(provider.id, route)(upstreams, route, litellm_version)
-            environment.update(values.values())
-            params = {parameter: f"os.environ/{name}" for parameter, (name, _) in values.items()}
-            entries.append({"model_name": f"{provider.id}/{model.id}", "litellm_params": {"model": route, **params}})
-    document = {
+            for name, auth in provider.served_as(model.id).items():
+                values = _upstream_of(provider.id, route, auth)(upstreams, route, litellm_version)
+                environment.update(values.values())
+                params = {parameter: f"os.environ/{variable}" for parameter, (variable, _) in values.items()}
+                entries.append({"model_name": name, "litellm_params": {"model": route, **params}})
+    section, settings = _VARIANTS[variant]
+    document: dict[str, Any] = {
         "model_list": entries,
         "general_settings": {"master_key": "os.environ/LITELLM_MASTER_KEY"},
         "litellm_settings": {"num_retries": 0},
         "router_settings": {"num_retries": 0, "disable_cooldowns": True},
     }
+    document[section].update(settings)
     return ProxyConfig(text=yaml.safe_dump(document, sort_keys=False, width=120), environment=environment)
+
+
+# One setting each, so that a difference has one cause. `drop_params` is what LiteLLM's documentation offers against
+# parameters that a provider refuses, and what its own published matrix was made with; `modify_params` is another
+# setting with other effects (LiteLLM #40363: max_tokens cut on Vertex). Both hide the 400s that users report.
+_VARIANTS: Mapping[Variant, tuple[str, Mapping[str, bool]]] = {
+    "default": ("litellm_settings", {}),
+    "drop_params": ("litellm_settings", {"drop_params": True}),
+    "forward_client_headers": ("general_settings", {"forward_client_headers_to_llm_api": True}),
+}
+"""Variant -> the section of the configuration and what is set in it."""
 
 
 # Read by LiteLLM itself, not from its configuration: where it has tokens counted for models that Bedrock's runtime does
@@ -89,13 +109,22 @@ def _azure(upstreams: EmbeddedUpstreams, _route: str, _version: str) -> _Values:
     }
 
 
-def _bedrock(upstreams: EmbeddedUpstreams, _route: str, _version: str) -> _Values:
+def _bedrock_signed(upstreams: EmbeddedUpstreams, _route: str, _version: str) -> _Values:
     credentials = upstreams.credentials
     return {
         "aws_bedrock_runtime_endpoint": ("UPSTREAM_BEDROCK_URL", upstreams.base_url),
         "aws_access_key_id": ("UPSTREAM_BEDROCK_KEY_ID", credentials.aws_access_key_id),
         "aws_secret_access_key": ("UPSTREAM_BEDROCK_SECRET", credentials.aws_secret_access_key),
         "aws_region_name": ("UPSTREAM_BEDROCK_REGION", credentials.aws_region),
+    }
+
+
+def _bedrock_bearer(upstreams: EmbeddedUpstreams, _route: str, _version: str) -> _Values:
+    """As `api_key`, not as AWS_BEARER_TOKEN_BEDROCK: that one counts for every entry, and before its keys."""
+    return {
+        "aws_bedrock_runtime_endpoint": ("UPSTREAM_BEDROCK_URL", upstreams.base_url),
+        "api_key": ("UPSTREAM_BEDROCK_TOKEN", upstreams.credentials.aws_bearer_token),
+        "aws_region_name": ("UPSTREAM_BEDROCK_REGION", upstreams.credentials.aws_region),
     }
 
 
@@ -132,20 +161,29 @@ def _vertex(upstreams: EmbeddedUpstreams, route: str, version: str) -> _Values:
     }
 
 
-_UPSTREAMS: Mapping[str, Callable[[EmbeddedUpstreams, str, str], _Values]] = {
-    "anthropic": _anthropic,
-    "azure_ai": _azure,
-    "bedrock": _bedrock,
-    "vertex_ai": _vertex,
+_UPSTREAMS: Mapping[tuple[str, AuthMode | None], Callable[[EmbeddedUpstreams, str, str], _Values]] = {
+    ("anthropic", None): _anthropic,
+    ("azure_ai", None): _azure,
+    ("bedrock", None): _bedrock_signed,
+    ("bedrock", "signed"): _bedrock_signed,
+    ("bedrock", "bearer"): _bedrock_bearer,
+    ("vertex_ai", None): _vertex,
 }
-"""LiteLLM's own name for a provider, the first part of a route -> how the upstream is addressed."""
+"""LiteLLM's own name for a provider, the first part of a route, and the way of authentication (None: the usual one)
+-> how the upstream is addressed."""
 
 
-def _upstream_of(provider: str, route: str) -> Callable[[EmbeddedUpstreams, str, str], _Values]:
+def _upstream_of(provider: str, route: str, auth: AuthMode | None) -> Callable[[EmbeddedUpstreams, str, str], _Values]:
     prefix = route.partition("/")[0]
-    if prefix not in _UPSTREAMS:
+    known = dict.fromkeys(name for name, _ in _UPSTREAMS)
+    if prefix not in known:
         raise CompatError(
             f"provider '{provider}' is routed to '{route}', and no embedded upstream speaks '{prefix}'",
-            f"start the route with one of: {', '.join(_UPSTREAMS)}",
+            f"start the route with one of: {', '.join(known)}",
         )
-    return _UPSTREAMS[prefix]
+    if (prefix, auth) not in _UPSTREAMS:
+        raise CompatError(
+            f"provider '{provider}' is routed to '{route}', and '{prefix}' has no authentication called '{auth}'",
+            "leave `auth` out of the provider's entry in the manifest",
+        )
+    return _UPSTREAMS[prefix, auth]

@@ -15,6 +15,7 @@ from compat_pipeline.claude.driver import ClaudeCall, ProxyAddress, Sandbox, run
 from compat_pipeline.claude.stream import ClaudeResult, Usage
 from compat_pipeline.domain.causes import CliFault, UpstreamAnswer, classify
 from compat_pipeline.domain.cell import Cell
+from compat_pipeline.domain.manifest import AuthMode
 from compat_pipeline.domain.observation import Fail, Inconclusive, Outcome, Pass, ProductCause
 from compat_pipeline.domain.retries import pause_before_retry
 from compat_pipeline.suite.crossing import harm, user_text
@@ -90,22 +91,36 @@ class Direct:
 
 @dataclass
 class CellRun:
-    """One run of one cell. Everything it did is kept in `calls`, in order; `findings` is what is worth telling."""
+    """One run of one cell. Everything it did is kept in `calls`, in order; `findings` is what is worth telling.
+
+    `served_as` holds the names under which the proxy serves the model, each with the authentication that it means;
+    calls go to `name`, by default the cell's target. `behaviour` is what every nonce is armed with.
+    """
 
     cell: Cell
     route: str
     settings: SuiteSettings
     upstream: UpstreamControl
     fault: Fault | None = None
+    served_as: Mapping[str, AuthMode | None] = field(default_factory=dict)
+    name: str = ""
+    behaviour: str = ""
     calls: list[CallEvidence] = field(default_factory=list)
     attempts: int = 1
     usage: list[Usage] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
     _seen: dict[str, int] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self.name = self.name or self.cell.target
+        self.served_as = self.served_as or {self.name: None}
+
     def nonce(self) -> str:
         """A fresh code that marks a prompt and that no cached or canned answer can contain."""
-        return f"nonce-{secrets.token_hex(6)}"
+        nonce = f"nonce-{secrets.token_hex(6)}"
+        if self.behaviour:
+            self.arm(nonce, self.behaviour)
+        return nonce
 
     def arm(self, nonce: str, behaviour: str) -> None:
         """Let the upstream treat the requests of `nonce` as scripted, e.g. be overloaded."""
@@ -121,7 +136,7 @@ class CellRun:
         self, nonce: str, prompt: str = "", sandbox: Sandbox | None = None, refuse_streams: bool = False, **options: Any
     ) -> Talk:
         """Run the CLI once and collect every side of it, whatever came of it. `options` are fields of ClaudeCall."""
-        call = ClaudeCall(**({"model": self.cell.target, "prompt": prompt or None} | options))
+        call = ClaudeCall(**({"model": self.name, "prompt": prompt or None} | options))
         with (
             self.sandbox() if sandbox is None else nullcontext(sandbox) as folder,
             recording(self.settings.proxy_url, fault=self.fault, refuse_streams=refuse_streams) as recorder,
@@ -212,12 +227,14 @@ class CellRun:
         return talk
 
     def prove_intact(self, talk: Talk, prompt: str, *, nested: bool = False) -> None:
-        """The model, all words, tool calls, the way it ended and the token counts crossed the proxy unharmed."""
+        """The model, the credentials, all words, tool calls, the way it ended and the token counts crossed unharmed."""
+        auth = self.served_as[self.name]
         for number, exchange in enumerate(talk.exchanges):
             prove(
                 self.route.endswith(exchange.model),
                 f"asked for {self.route}, the upstream was asked for {exchange.model}",
             )
+            prove(auth in (None, exchange.auth), f"LiteLLM was to be known as '{auth}', it was as '{exchange.auth}'")
             words = prompt if number == 0 or not nested else ""
             prove(words in user_text(exchange.request), "the user's words did not reach the upstream whole")
         changed = harm([one for one in talk.client if one.status == _OK], talk.exchanges)

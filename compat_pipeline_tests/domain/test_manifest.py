@@ -30,6 +30,8 @@ def test_cells_come_by_feature_then_provider_then_model() -> None:
         ("id: tool_use, name: Tool use", "id: vision, name: Tool use", "feature 'vision' is listed twice"),
         ("haiku: azure_ai/haiku, ", "", "provider 'azure' has no route for haiku"),
         ("opus: azure_ai/opus", "opus: azure_ai/opus, sonnet: x", "routes models that are not listed: sonnet"),
+        ("name: Azure, ", "name: Azure, auth: [bearer, bearer], ", "'azure' lists a way of authentication twice"),
+        ("name: Azure, ", "name: Azure, auth: [password], ", "providers.1.auth.0"),
         ("models:", "modles:", "models: Field required"),
         ("features: [", "features: ]", "is not YAML"),
     ],
@@ -39,6 +41,16 @@ def test_a_mistake_is_named_with_its_file_and_place(wrong: str, right: str, comp
         parse_manifest(GOOD.replace(wrong, right), "my.yaml")
     assert "my.yaml" in str(caught.value)
     assert complaint in str(caught.value)
+
+
+def test_a_further_authentication_is_served_under_a_name_of_its_own() -> None:
+    manifest = parse_manifest(GOOD.replace("name: Azure, ", "name: Azure, auth: [signed, bearer], "))
+    assert manifest.served == [
+        *("anthropic/haiku", "anthropic/opus"),
+        *("azure/haiku", "azure/haiku@bearer", "azure/opus", "azure/opus@bearer"),
+    ]
+    assert manifest.targets == [name for name in manifest.served if "@" not in name]
+    assert manifest.providers[1].served_as("opus") == {"azure/opus": "signed", "azure/opus@bearer": "bearer"}
 
 
 def test_an_empty_file_is_refused() -> None:

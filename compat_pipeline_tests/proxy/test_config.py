@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from compat_pipeline.domain.manifest import Manifest
+from compat_pipeline.domain.variants import DEFAULT, OTHER_VARIANTS, Variant
 from compat_pipeline.emulator.credentials import EmulatorCredentials
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.manifest_file import load_manifest
@@ -18,11 +19,24 @@ from compat_pipeline_tests.pins import LITELLM
 GOLDEN = Path(__file__).parent / "golden" / "config.yaml"
 
 
-def render(port: int = 1, version: str = LITELLM, manifest: Manifest | None = None) -> ProxyConfig:
+def render(
+    port: int = 1, version: str = LITELLM, manifest: Manifest | None = None, variant: Variant = DEFAULT
+) -> ProxyConfig:
     upstreams = EmbeddedUpstreams(base_url=f"http://127.0.0.1:{port}", credentials=EmulatorCredentials.generate())
     return render_config(
-        manifest or load_manifest({}), upstreams, litellm_version=version, master_key=f"sk-{port}-master"
+        manifest or load_manifest({}),
+        upstreams,
+        litellm_version=version,
+        master_key=f"sk-{port}-master",
+        variant=variant,
     )
+
+
+def only(provider: str, **changes: object) -> Manifest:
+    """The packaged manifest with one provider, changed."""
+    manifest = load_manifest({})
+    chosen = next(one for one in manifest.providers if one.id == provider)
+    return manifest.model_copy(update={"providers": (chosen.model_copy(update=changes),)})
 
 
 def test_the_packaged_manifest_renders_to_the_golden_file() -> None:
@@ -52,10 +66,53 @@ def test_no_provider_has_an_address_elsewhere() -> None:
     assert {httpx.URL(address).netloc for address in addresses} == {b"127.0.0.1:7"}
 
 
-def test_every_target_of_the_manifest_is_served_under_its_own_name() -> None:
+def test_every_name_of_the_manifest_is_served_once() -> None:
     manifest = load_manifest({})
     served = [entry["model_name"] for entry in yaml.safe_load(render(manifest=manifest).text)["model_list"]]
-    assert served == manifest.targets
+    assert served == manifest.served
+    assert set(manifest.targets) < set(served)
+
+
+def test_an_entry_with_a_bearer_token_has_no_keys_and_one_that_signs_has_no_token() -> None:
+    entries = yaml.safe_load(render(manifest=only("bedrock_invoke")).text)["model_list"]
+    for entry in entries:
+        given = {name for name in entry["litellm_params"] if name in ("api_key", "aws_access_key_id")}
+        assert given == {"api_key" if entry["model_name"].endswith("@bearer") else "aws_access_key_id"}
+    assert {name for name in render().environment if name.startswith("AWS_")} == set()
+
+
+@pytest.mark.parametrize("auth", [(), ("signed",)])
+def test_bedrock_signs_unless_the_manifest_says_otherwise(auth: tuple[str, ...]) -> None:
+    entries = yaml.safe_load(render(manifest=only("bedrock_converse", auth=auth)).text)["model_list"]
+    assert [entry["model_name"].partition("/")[0] for entry in entries] == ["bedrock_converse"] * 3
+    assert all("aws_secret_access_key" in entry["litellm_params"] for entry in entries)
+
+
+def test_the_first_authentication_listed_is_the_target_s() -> None:
+    entries = yaml.safe_load(render(manifest=only("bedrock_converse", auth=("bearer",))).text)["model_list"]
+    assert all("api_key" in entry["litellm_params"] for entry in entries)
+
+
+def test_an_authentication_that_a_provider_does_not_have_is_refused_by_name() -> None:
+    with pytest.raises(CompatError, match="'azure_ai' has no authentication called 'signed'"):
+        render(manifest=only("azure", auth=("signed", "bearer")))
+
+
+@pytest.mark.parametrize(
+    ("variant", "section", "setting"),
+    [
+        ("drop_params", "litellm_settings", "drop_params"),
+        ("forward_client_headers", "general_settings", "forward_client_headers_to_llm_api"),
+    ],
+)
+def test_a_variant_is_the_default_and_one_setting(variant: Variant, section: str, setting: str) -> None:
+    default, changed = yaml.safe_load(render().text), yaml.safe_load(render(variant=variant).text)
+    assert changed[section].pop(setting) is True
+    assert changed == default
+
+
+def test_every_variant_has_a_digest_of_its_own() -> None:
+    assert len({render(variant=variant).digest for variant in (DEFAULT, *OTHER_VARIANTS)}) == 3
 
 
 @pytest.mark.parametrize("setting", ["drop_params", "modify_params", "forward_client_headers_to_llm_api"])

@@ -8,9 +8,15 @@ from __future__ import annotations
 
 from compat_pipeline.domain.observation import Outcome
 from compat_pipeline.suite.cell_run import CellRun, prove
+from compat_pipeline.suite.ways import by_every_authentication
 
 
 def probe(run: CellRun) -> Outcome:
+    """The fallback by every authentication of the route."""
+    return by_every_authentication(run, _fall_back)
+
+
+def _fall_back(run: CellRun) -> Outcome:
     """Refuse the stream once; the fallback must bring the code back."""
     nonce = run.nonce()
     prompt = f"Reply with exactly this code and nothing else: {nonce}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from compat_pipeline.domain.observation import Outcome
 from compat_pipeline.suite.cell_run import CellRun, prove
+from compat_pipeline.suite.ways import by_every_authentication
 from compat_pipeline.wire.grammar import check_message_events
 
 _NUMBERS = 40
@@ -16,6 +17,11 @@ _STALL_S = 0.4
 
 
 def probe(run: CellRun) -> Outcome:
+    """A streamed answer by every authentication of the route."""
+    return by_every_authentication(run, _stream)
+
+
+def _stream(run: CellRun) -> Outcome:
     """Ask for a code and forty numbers; read the stream as the CLI passed it on."""
     nonce = run.nonce()
     run.arm(nonce, f"stall:{_STALL_S}")

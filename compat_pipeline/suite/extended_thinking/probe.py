@@ -12,11 +12,17 @@ from typing import Any
 from compat_pipeline.domain.observation import Outcome
 from compat_pipeline.suite.cell_run import CellRun, expect_of_model, prove
 from compat_pipeline.suite.crossing import blocks
+from compat_pipeline.suite.ways import in_either_shape
 
 _TURNS = 3
 
 
 def probe(run: CellRun) -> Outcome:
+    """A conversation that meets both shapes; a red one says if only one of them is to blame."""
+    return in_either_shape(run, _converse)
+
+
+def _converse(run: CellRun) -> Outcome:
     """Three user turns in one conversation at high effort."""
     nonce = run.nonce()
     prompt = f"Reply with exactly this code and nothing else: {nonce}"

@@ -15,9 +15,15 @@ from compat_pipeline.suite.cell_run import CellRun, expect_of_model, prove
 from compat_pipeline.suite.crossing import blocks
 from compat_pipeline.suite.extended_thinking.probe import thinking_blocks
 from compat_pipeline.suite.tool_turn import Due, prove_tool_turn, tool_calls
+from compat_pipeline.suite.ways import in_either_shape
 
 
 def probe(run: CellRun) -> Outcome:
+    """A tool turn that meets both shapes; a red one says if only one of them is to blame."""
+    return in_either_shape(run, _use_tool)
+
+
+def _use_tool(run: CellRun) -> Outcome:
     """Let the model echo a random word at high effort and report it."""
     nonce, word = run.nonce(), secrets.token_hex(4)
     command = f"echo {word}"

@@ -55,6 +55,7 @@ class CauseRule:
 
 
 MACHINE_RULES: tuple[CauseRule, ...] = (
+    CauseRule("emulator", "harness", "the embedded providers' own words", r"the emulator broke: "),
     CauseRule("disk_full", "environment", "anthropics/claude-code#9496", r"ENOSPC|no space left on device"),
     CauseRule(
         "out_of_memory",
@@ -90,7 +91,7 @@ MACHINE_RULES: tuple[CauseRule, ...] = (
     ),
     CauseRule("cli_option", "harness", "the CLI's own argument parser", r"unknown (option|argument)"),
 )
-"""Trouble of this machine or of our own call, told by the CLI or the proxy: counts before anything on the wire."""
+"""Trouble of this machine, our upstreams or our own call, whoever tells it: counts before anything on the wire."""
 
 CRASH_RULES: tuple[CauseRule, ...] = (
     CauseRule(
@@ -218,8 +219,8 @@ def classify(error: CliFault, upstream: Sequence[UpstreamAnswer]) -> Outcome:
     Leave out of `upstream` the refusals that the test itself asked the upstream for.
     In this order, the first that holds:
 
-    1. the machine or our own call (disk full, killed, no network, unknown option, a crash of a CLI that cannot run
-       here): inconclusive;
+    1. the machine, our upstreams or our own call (disk full, killed, no network, an emulator that broke, unknown
+       option, a crash of a CLI that cannot run here): inconclusive;
     2. the latest upstream answer that was not a success: account or provider trouble by text, then a request
        refused as invalid (400, 413, 422, or a rule it broke): `fail` of the gateway, then other trouble by status;
     3. the proxy refused our key or our route: inconclusive;

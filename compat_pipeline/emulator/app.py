@@ -7,7 +7,7 @@ import hmac
 import json
 import socket
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -23,7 +23,7 @@ from compat_pipeline.emulator import (
     wire_vertex,
 )
 from compat_pipeline.emulator.behaviours import BEHAVIOURS
-from compat_pipeline.emulator.contract import BREAK_AFTER_EVENTS, Incoming, Reply, Transfer, Wire
+from compat_pipeline.emulator.contract import BREAK_AFTER_EVENTS, Incoming, Reply, Transfer, Wire, broken
 from compat_pipeline.emulator.corruptions import CORRUPTIONS
 from compat_pipeline.emulator.credentials import EmulatorCredentials
 from compat_pipeline.emulator.upstream import Upstream
@@ -52,7 +52,7 @@ def build_app(credentials: EmulatorCredentials, corruptible: bool = False) -> St
         for path, operation in wire.routes
     ]
     routes.append(Route("/token", _token(credentials), methods=["POST"]))
-    return Starlette(routes=[*routes, *_side_door(upstream, corruptible)])
+    return Starlette(routes=[*routes, *_side_door(upstream, corruptible)], exception_handlers={Exception: _say_broken})
 
 
 def _speaking(upstream: Upstream, wire: Wire, operation: str) -> Endpoint:
@@ -82,7 +82,7 @@ def _response(request: Request, reply: Reply) -> Response:
     return StreamingResponse(_pieces(request, reply.body, reply.transfer), reply.status, headers, reply.media_type)
 
 
-async def _pieces(request: Request, events: Iterator[bytes], transfer: Transfer) -> AsyncIterator[bytes]:
+async def _pieces(request: Request, events: tuple[bytes, ...], transfer: Transfer) -> AsyncIterator[bytes]:
     for number, event in enumerate(events):
         if number == BREAK_AFTER_EVENTS:
             await asyncio.sleep(transfer.stall_s)
@@ -91,6 +91,11 @@ async def _pieces(request: Request, events: Iterator[bytes], transfer: Transfer)
                 _reset(request)
                 return
         yield event
+
+
+def _say_broken(_: Request, error: Exception) -> Response:
+    """Whoever passes this on says whose fault it is; the server logs the traceback."""
+    return JSONResponse({"error": broken(error)}, 500)
 
 
 def _reset(request: Request) -> None:

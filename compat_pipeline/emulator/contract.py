@@ -51,6 +51,11 @@ class Refused(Exception):
         self.retry_after_s = retry_after_s
 
 
+def broken(error: Exception) -> str:
+    """What is said and recorded of a fault of the emulator's own; no provider ever sends it."""
+    return f"the emulator broke: {type(error).__name__}: {error}"
+
+
 @dataclass(frozen=True)
 class Incoming:
     """One HTTP request as it arrived; `headers` are lowercased, `target` is the undecoded path with its query."""
@@ -161,11 +166,11 @@ class Transfer:
 
 @dataclass(frozen=True)
 class Reply:
-    """Bytes for the client: whole, or one piece per stream event."""
+    """Bytes for the client: whole, or one piece per stream event; all of them are made before the first one leaves."""
 
     status: int
     media_type: str
-    body: bytes | Iterator[bytes]
+    body: bytes | tuple[bytes, ...]
     headers: Mapping[str, str] = field(default_factory=dict)
     transfer: Transfer = Transfer()
 

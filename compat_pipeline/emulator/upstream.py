@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import secrets
 import time
+from contextlib import suppress
 
 from compat_pipeline.emulator import behaviours, refusals, server_tools
 from compat_pipeline.emulator.behaviours import Behaviour
@@ -18,6 +20,8 @@ from compat_pipeline.emulator.contract import (
     Refused,
     Reply,
     Wire,
+    broken,
+    json_object,
 )
 from compat_pipeline.emulator.corruptions import CORRUPTIONS, Corruption
 from compat_pipeline.emulator.credentials import EmulatorCredentials
@@ -29,6 +33,8 @@ from compat_pipeline.emulator.shapes import shows
 from compat_pipeline.emulator.thinking import KINDS, sealed
 from compat_pipeline.emulator.tokens import tokens_of_block
 from compat_pipeline.wire.exchange import Exchange
+
+log = logging.getLogger(__name__)
 
 _MESSAGE_ID_PREFIX = {"vertex_ai": "msg_vrtx_", "bedrock_invoke": "msg_bdrk_", "bedrock_converse": "msg_bdrk_"}
 _SOUND = Corruption("as it should be")
@@ -48,7 +54,7 @@ class Upstream:
         self._cache = PromptCache()
 
     def serve(self, wire: Wire, incoming: Incoming) -> Reply:
-        """Answer one request; it is on record before its first byte leaves."""
+        """Answer one request; it is on record before its first byte leaves, even if we break over it."""
         started_at = time.time()
         call: Call | None = None
         auth: AuthKind | None = None
@@ -56,7 +62,8 @@ class Upstream:
             auth = wire.authenticate(incoming, self.credentials)
             call = self._corruption.asked(wire.read(incoming))
             reply, seen = self._answer(wire, call)
-        except Refused as refused:
+        except Exception as error:
+            refused = error if isinstance(error, Refused) else _broken(error)
             call = call or _unread(wire, incoming)
             reply = error_reply(wire.provider, refused, call.model)
             seen = {"error": error_text(wire.provider, refused, call.model).message, "rule": refused.rule}
@@ -139,10 +146,18 @@ def _message(call: Call, content: list[Json], stop_reason: str, used: InputUsage
     return message
 
 
+def _broken(error: Exception) -> Refused:
+    """A fault of our own, which must never read as a provider's or the proxy's."""
+    log.error("the emulator broke", exc_info=error)
+    return Refused("server_error", broken(error))
+
+
 def _unread(wire: Wire, incoming: Incoming) -> Call:
-    """The record of a request that was refused before it was read: what can be read of it."""
-    try:
+    """The record of a request that was not read, because it was refused before or cannot be: what is known of it."""
+    with suppress(Exception):
         return wire.read(incoming)
-    except Refused:
-        model = incoming.path.get("model", "")
-        return Call(wire.provider, incoming.operation, model, False, frozenset(), {}, {})
+    body: Json = {}
+    with suppress(Refused):
+        body = json_object(incoming.body)
+    model = incoming.path.get("model") or str(body.get("model", ""))
+    return Call(wire.provider, incoming.operation, model, False, frozenset(), {}, body)

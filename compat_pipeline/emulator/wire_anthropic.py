@@ -75,7 +75,7 @@ def whole_message(_: Call, answer: Answer) -> Reply:
 
 def sse(call: Call, answer: Answer) -> Reply:
     """The Message as server-sent events."""
-    return Reply(200, "text/event-stream; charset=utf-8", _sse(call, answer), {"cache-control": "no-cache"})
+    return Reply(200, "text/event-stream; charset=utf-8", tuple(_sse(call, answer)), {"cache-control": "no-cache"})
 
 
 def _sse(call: Call, answer: Answer) -> Iterator[bytes]:

@@ -167,7 +167,7 @@ def _said(block: Json) -> Json:
 
 
 def _stream(call: Call, answer: Answer) -> Reply:
-    return Reply(200, eventstream.MEDIA_TYPE, _frames(call, answer))
+    return Reply(200, eventstream.MEDIA_TYPE, tuple(_frames(call, answer)))
 
 
 def _frames(call: Call, answer: Answer) -> Iterator[bytes]:

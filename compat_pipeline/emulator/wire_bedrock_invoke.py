@@ -67,7 +67,7 @@ def _whole(_: Call, answer: Answer) -> Reply:
 
 def _stream(call: Call, answer: Answer) -> Reply:
     headers = {"x-amzn-bedrock-content-type": "application/json"}
-    return Reply(200, eventstream.MEDIA_TYPE, _chunks(call, answer), headers)
+    return Reply(200, eventstream.MEDIA_TYPE, tuple(_chunks(call, answer)), headers)
 
 
 def _chunks(call: Call, answer: Answer) -> Iterator[bytes]:

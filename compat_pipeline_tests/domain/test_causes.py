@@ -34,6 +34,8 @@ OVERLOADED = '{"type":"error","error":{"type":"overloaded_error","message":"Over
 EXTRA_INPUTS = "context_management: Extra inputs are not permitted"
 
 FROM_THE_UPSTREAM: list[tuple[str, int, str]] = [
+    ("emulator", 500, "the emulator broke: KeyError: 'text'"),
+    ("emulator", 500, "the emulator broke: ValueError: Overloaded: too many requests"),
     ("credit", 400, CREDIT),
     ("usage_limit", 400, "You have reached your specified API usage limits. You will regain access on 2026-04-01"),
     ("usage_limit", 429, '{"type":"rate_limit_error","message":"Extra usage is required for long context requests."}'),
@@ -123,6 +125,10 @@ FROM_THE_CLI: list[tuple[str, CliFault]] = [
     (
         "connection_lost",
         CliFault("api", 500, "API Error: 500 litellm.InternalServerError: Vertex_aiException - Server disconnected"),
+    ),
+    (
+        "emulator",
+        CliFault("api", 500, "API Error: 500 litellm.InternalServerError: the emulator broke: KeyError: 'scope'"),
     ),
     ("cli_option", CliFault("crash", 1, "error: unknown option '--max-turns'")),
     ("credit", CliFault("api", 400, "Credit balance is too low")),

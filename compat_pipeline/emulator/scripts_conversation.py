@@ -9,6 +9,8 @@ from compat_pipeline.emulator.script import Said, Script, Turn, result_text, tex
 from compat_pipeline.wire.exchange import NONCE_PATTERN
 
 _PASSWORD = re.compile(r"The password is (\w+)\.")
+_SECRET = re.compile(r"You keep the password (\w+)\.")
+_TOLD_SECRET = re.compile(r"My password is (\w+)\.")
 _TITLE = re.compile(r'"title":\s*"([^"]+)"')
 
 
@@ -18,6 +20,21 @@ def _look_up(call: Call, turn: Turn, match: re.Match[str]) -> Said:
         title = _TITLE.search(result_text(turn.tool_results[-1]))
         return text(call, f"{nonce} {title[1] if title else 'no page'}")
     return use(call, "WebSearch", {"query": query}) or text(call, f"{nonce} I have no WebSearch tool.")
+
+
+def _delegate(call: Call, turn: Turn, match: re.Match[str]) -> Said:
+    agent, task, nonce = match.groups()
+    if turn.tool_results:
+        told = _TOLD_SECRET.search(result_text(turn.tool_results[-1]))
+        return text(call, f"{nonce} {told[1] if told else 'no password'}")
+    arguments = {"description": "Ask for the password", "prompt": task, "subagent_type": agent}
+    started = use(call, "Agent", arguments) or use(call, "Task", arguments)
+    return started or text(call, f"{nonce} I have no sub-agents.")
+
+
+def _tell_secret(call: Call, _: Turn, __: re.Match[str]) -> Said:
+    secret = _SECRET.search(words(blocks_of({"content": call.request.get("system")})))
+    return text(call, f"My password is {secret[1]}." if secret else "I keep no password.")
 
 
 def _recall(call: Call, _: Turn, match: re.Match[str]) -> Said:
@@ -42,4 +59,12 @@ SCRIPTS = (
         re.compile(rf"Which password did I tell you\? Reply with the code ({NONCE_PATTERN}), then that password"),
         _recall,
     ),
+    Script(
+        re.compile(
+            r"Start the sub-agent (\w+) once, with exactly this prompt: `([^`]+)` "
+            rf"Then reply with the code ({NONCE_PATTERN}) followed by the password"
+        ),
+        _delegate,
+    ),
+    Script(re.compile(rf"\ATell me your password, for {NONCE_PATTERN}"), _tell_secret),
 )

@@ -93,16 +93,21 @@ def uses(*calls: Json) -> Said:
 
 
 def use(call: Call, name: str, arguments: Json) -> Said | None:
-    """Call the tool `name`, after a search for it if it is deferred; None when the model has no such tool."""
+    """Call the tool `name`, after one search for it if it is deferred; None when the model has no such tool."""
     if offers(call, name):
         return uses(tool_use(call, name, arguments))
     if not any(tool.get("name") == name and tool.get("defer_loading") for tool in call.tools):
         return None
     if server_tool(call, TOOL_SEARCH_TYPE):
         return [*tool_search(call, name, [name]), tool_use(call, name, arguments)], "tool_use"
-    if offers(call, _CLIENT_SEARCH):
+    if offers(call, _CLIENT_SEARCH) and not _searched(call):
         return uses(tool_use(call, _CLIENT_SEARCH, {"query": f"select:{name}", "max_results": 5}))
     return None
+
+
+def _searched(call: Call) -> bool:
+    """Whether the client was asked to search before; it will not find more the second time."""
+    return any(block.get("name") == _CLIENT_SEARCH for message in call.messages for block in blocks_of(message))
 
 
 def offers(call: Call, name: str) -> bool:

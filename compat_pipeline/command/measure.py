@@ -25,6 +25,7 @@ from compat_pipeline.proxy.lease import stop_idle
 from compat_pipeline.resources.registries import NpmRegistry, PythonIndex
 from compat_pipeline.resources.runtime import ProxyRuntime
 from compat_pipeline.wire.evidence import CallEvidence, EvidenceStore
+from compat_pipeline.wire.latency import added_latency_ms
 
 _KIB_PER_MIB = 1024
 _LIMIT_S = 120.0
@@ -60,6 +61,7 @@ def measure(result: Path) -> None:
         "floor_wall_s": round(floor_wall_s, 2),
         "wall_ratio": round(wall_s / floor_wall_s, 3),
         "pipeline_cpu_per_cell_s": round((cpu_s - cli_cpu_s) / len(seen), 4),
+        "recorder_added_ms": round(added_latency_ms(), 2),
         "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _KIB_PER_MIB),
     }
     write_atomically(result, json.dumps(figures))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from compat_pipeline.domain.cell import Cell, NoSuchCell, select
+from compat_pipeline.domain.cell import Cell, NoSuchCell, Trial, select
 
 CELLS = [
     Cell(feature, provider, "m") for feature in ("vision", "tool_use") for provider in ("anthropic", "bedrock_invoke")
@@ -35,3 +35,9 @@ def test_patterns_choose_cells_in_manifest_order_without_repeats() -> None:
 def test_a_pattern_that_matches_nothing_says_what_there_is() -> None:
     with pytest.raises(NoSuchCell, match=r"(?s)'visoin\|\*'.*features: vision, tool_use.*targets: anthropic/m"):
         select(CELLS, ["vision|*", "visoin|*"])
+
+
+@pytest.mark.parametrize("fault", [None, "picture_dropped"])
+def test_a_trial_is_read_back_from_its_key(fault: str | None) -> None:
+    trial = Trial(CELLS[0], fault)
+    assert Trial.parse(trial.key) == trial

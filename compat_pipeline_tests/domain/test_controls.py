@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compat_pipeline.domain.cell import Cell
+from compat_pipeline.domain.cell import Cell, Trial
 from compat_pipeline.domain.controls import (
     FaultResult,
     KillTable,
@@ -17,6 +17,7 @@ from compat_pipeline.domain.controls import (
     dump_kill_table,
     kill_table,
     kill_table_text,
+    plan_trials,
 )
 from compat_pipeline.domain.observation import Observation, Outcome
 from compat_pipeline_tests.domain.samples import FAIL, MANIFEST, NOT_APPLICABLE, OVERLOADED, PASS, observe
@@ -161,3 +162,20 @@ def test_every_tried_cell_of_a_fault_is_accounted_for_once(
     told = [key for key in (*row.killed, *row.missed, *row.not_exercised) if not key.endswith("*")]
     assert sorted(told) == sorted(cell.key for cell in under_fault if cell.feature == "tool_use")
     assert all(Cell.parse(key).feature != "tool_use" for key in row.collateral)
+
+
+def test_a_fault_is_tried_on_every_cell_it_touches_and_on_no_other() -> None:
+    touched = {"tool_input_lost": [TOOL_ANTHROPIC, VISION_AZURE]}
+    assert plan_trials([Fault()], touched, in_turn=False) == [
+        Trial(TOOL_ANTHROPIC, "tool_input_lost"),
+        Trial(VISION_AZURE, "tool_input_lost"),
+    ]
+
+
+def test_in_turn_every_pair_of_fault_and_row_is_tried_once_and_no_target_is_left_out() -> None:
+    faults = [Fault(name=name) for name in ("one", "two")]
+    plan = plan_trials(faults, dict.fromkeys(("one", "two"), CELLS), in_turn=True)
+    assert sorted((trial.fault, trial.cell.feature) for trial in plan) == sorted(
+        (fault.name, row) for fault in faults for row in ("tool_use", "vision")
+    )
+    assert {trial.cell for trial in plan} == set(CELLS)

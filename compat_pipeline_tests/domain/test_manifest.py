@@ -32,6 +32,8 @@ def test_cells_come_by_feature_then_provider_then_model() -> None:
         ("opus: azure_ai/opus", "opus: azure_ai/opus, sonnet: x", "routes models that are not listed: sonnet"),
         ("name: Azure, ", "name: Azure, auth: [bearer, bearer], ", "'azure' lists a way of authentication twice"),
         ("name: Azure, ", "name: Azure, auth: [password], ", "providers.1.auth.0"),
+        ("id: vision, name: Vision", "id: vision, name: Vision, set: all", "features of set v0 come first"),
+        ("id: vision, name: Vision", "id: vision, name: Vision, set: v1", "features.0.set"),
         ("models:", "modles:", "models: Field required"),
         ("features: [", "features: ]", "is not YAML"),
     ],
@@ -56,3 +58,9 @@ def test_a_further_authentication_is_served_under_a_name_of_its_own() -> None:
 def test_an_empty_file_is_refused() -> None:
     with pytest.raises(ManifestError, match=r"not a valid manifest"):
         parse_manifest("", "my.yaml")
+
+
+def test_a_set_has_its_own_rows_and_the_set_all_has_every_row() -> None:
+    manifest = parse_manifest(GOOD.replace("name: Tool use", "name: Tool use, set: all"))
+    assert [feature.id for feature in manifest.of_set("v0").features] == ["vision"]
+    assert [feature.id for feature in manifest.of_set("all").features] == ["vision", "tool_use"]

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from compat_pipeline.emulator.contract import Call, Json
-from compat_pipeline.emulator.script import Said, Script, Turn, offers, result_text, text, tool_use, use, uses
+from compat_pipeline.emulator.script import Said, Script, Turn, offers, result_text, text, tool_use, uses
 from compat_pipeline.wire.exchange import NONCE_PATTERN
 
 # Tools of Claude Code
@@ -29,7 +29,9 @@ def _draw(call: Call, turn: Turn, match: re.Match[str]) -> Said:
     name, label, nonce = match.groups()
     if turn.tool_results:
         return text(call, f"{nonce} {result_text(turn.tool_results[-1])}")
-    return use(call, name, {"label": label}) or text(call, f"{nonce} I have no tool {name}.")
+    if offers(call, name):
+        return uses(tool_use(call, name, {"label": label}))
+    return text(call, f"{nonce} I have no tool {name}.")
 
 
 def _create_task(call: Call, turn: Turn, match: re.Match[str]) -> Said:
@@ -40,8 +42,8 @@ def _create_task(call: Call, turn: Turn, match: re.Match[str]) -> Said:
     if results:
         number = re.search(r"#(\d+)", results[-1])
         return text(call, f"{nonce} {number[1] if number else 'no number'}")
-    if asked := use(call, _TASK, {"subject": subject, "description": subject}):
-        return asked
+    if offers(call, _TASK):
+        return uses(tool_use(call, _TASK, {"subject": subject, "description": subject}))
     if offers(call, _SEARCH) and _SEARCH not in called.values():
         return uses(tool_use(call, _SEARCH, {"query": f"select:{_TASK}", "max_results": 1}))
     return text(call, f"{nonce} I have no tool {_TASK}.")

@@ -57,7 +57,7 @@ def offered(request: dict[str, Any], name: str) -> dict[str, Any] | None:
 
 
 def _is_due(call: dict[str, Any], due: Due) -> bool:
-    return call["name"] == due.name and due.inputs.items() <= call["input"].items()
+    return bool(call["name"] == due.name and due.inputs.items() <= call["input"].items())
 
 
 def _results(request: dict[str, Any]) -> list[dict[str, Any]]:

@@ -1,8 +1,8 @@
 """Redacted thinking reaches Claude Code, and goes back with the next turn as it came.
 
 Source: Anthropic, extended thinking (redacted blocks are passed back unmodified; the text that makes a model answer
-with them). Written for Claude 3.7: newer models may not heed it, which is then said of the model and not of the
-proxy. LiteLLM bug #25375 (dropped on Converse, the next turn refused), seen with Claude 4 models.
+with them, recorded with Claude 4.5). AWS writes that Claude 4 does not redact; LiteLLM bug #25375 (dropped on
+Converse, the next turn refused) shows it on Bedrock all the same. A model that does not is no fault of the proxy.
 """
 
 from __future__ import annotations

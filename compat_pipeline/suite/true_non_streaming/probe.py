@@ -9,11 +9,11 @@ from __future__ import annotations
 from compat_pipeline.domain.causes import CliFault, UpstreamAnswer, classify
 from compat_pipeline.domain.observation import Outcome
 from compat_pipeline.suite.cell_run import INPUT_COUNTS, CellRun, Direct, Judged, expect_of_model, prove
-from compat_pipeline.suite.crossing import user_text
+from compat_pipeline.suite.crossing import harm
 
 _OK = 200
-_MAX_TOKENS = 1000
-_SYSTEM = "You answer to the letter."
+_MAX_TOKENS = 10_000
+_SYSTEM = ("You answer to the letter.", "You add nothing of your own.")
 
 
 def probe(run: CellRun) -> Outcome:
@@ -23,7 +23,7 @@ def probe(run: CellRun) -> Outcome:
     body = {
         "model": run.cell.target,
         "max_tokens": _MAX_TOKENS,
-        "system": _SYSTEM,
+        "system": [{"type": "text", "text": text} for text in _SYSTEM],
         "messages": [{"role": "user", "content": prompt}],
         "stream": False,
     }
@@ -31,23 +31,19 @@ def probe(run: CellRun) -> Outcome:
     _judge_refusal(direct)
 
     prove(len(direct.exchanges) == 1, f"the upstream got {len(direct.exchanges)} requests, one was due")
-    exchange, message = direct.exchanges[0], direct.client.message
+    exchange, message = direct.exchanges[0], direct.client.message or {}
     prove(not exchange.streamed, "a whole answer was asked for, the upstream was asked for a stream")
-    prove(run.route.endswith(exchange.model), f"asked for {run.route}, the upstream was asked for {exchange.model}")
-    prove(_SYSTEM in str(exchange.request.get("system")), "the system prompt did not reach the upstream")
-    prove(prompt in user_text(exchange.request), "the user's words did not reach the upstream whole")
-    limit = exchange.request.get("max_tokens")
-    prove(limit == _MAX_TOKENS, f"at most {_MAX_TOKENS} tokens were asked for, the upstream was allowed {limit}")
     prove(not direct.client.events, "a whole answer was asked for, the proxy sent a stream")
-    if message is None or exchange.reply is None:
-        raise Judged(classify(CliFault("other", direct.client.status, "no message in the answer"), _answers(direct)))
-    said = [block.get("text") for block in exchange.reply["content"]]
+    prove(run.route.endswith(exchange.model), f"asked for {run.route}, the upstream was asked for {exchange.model}")
+    changed = harm([direct.client], direct.exchanges)
+    prove(not changed, "; ".join(changed))
+    reply = exchange.reply or {}
+    said = [block.get("text") for block in reply.get("content", [])]
     expect_of_model(said == [nonce], f"the model was led to answer '{nonce}', but answered {said}")
     for part in ("role", "content", "stop_reason"):
-        sent, told = exchange.reply[part], message.get(part)
-        prove(told == sent, f"the upstream answered with the {part} {sent}, the client was told {told}")
+        prove(message.get(part) == reply[part], f"the {part} {reply[part]} arrived as {message.get(part)}")
     for name in (*INPUT_COUNTS, "output_tokens"):
-        sent, told = exchange.reply["usage"][name] or 0, (message.get("usage") or {}).get(name) or 0
+        sent, told = reply["usage"][name] or 0, (message.get("usage") or {}).get(name) or 0
         prove(told == sent, f"the upstream counted {sent} {name}, the client was told {told}")
     return run.passed()
 
@@ -58,8 +54,5 @@ def _judge_refusal(direct: Direct) -> None:
     if client.status == _OK and all(one.status == _OK for one in direct.exchanges):
         return
     words = client.broken or client.unreadable or str((client.body or {}).get("error", client.body))
-    raise Judged(classify(CliFault("api", client.status or None, words), _answers(direct)))
-
-
-def _answers(direct: Direct) -> list[UpstreamAnswer]:
-    return [UpstreamAnswer(status=one.status, error=one.error, rule=one.rule) for one in direct.exchanges]
+    answers = [UpstreamAnswer(status=one.status, error=one.error, rule=one.rule) for one in direct.exchanges]
+    raise Judged(classify(CliFault("api", client.status or None, words), answers))

@@ -29,8 +29,11 @@ def probe(run: CellRun) -> Outcome:
     prompt = f"Give a structured answer: `code` is {nonce}, and everything else the last value that its schema allows."
     talk = run.converse(nonce, prompt, json_schema=schema, extra_env=WITHOUT_THINKING)
 
-    came = (offered(talk.exchanges[0].request, _TOOL) or {}).get("input_schema")
-    prove(came == schema, f"the schema {schema} reached the upstream as {came}")
+    came = (offered(talk.exchanges[0].request, _TOOL) or {}).get("input_schema") or {}
+    harmed = [part for part in schema if came.get(part) != schema[part]]
+    prove(
+        came == schema, f"of the schema {', '.join(harmed) or 'nothing'} was lost or changed, the upstream got {came}"
+    )
     said = [call["input"] for call in tool_calls(talk.replies[0])]
     expect_of_model(said == [expected], f"the model was led to answer {expected}, but answered {said}")
     told = talk.result.structured_output

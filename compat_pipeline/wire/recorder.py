@@ -297,7 +297,8 @@ async def _hang_up(receive: Receive) -> None:
 
 async def _whole(reply: _Reply) -> tuple[bytes, float]:
     """All bytes of an answer, and the seconds from the first of them to its end."""
-    chunks, first_at = [], time.monotonic()
+    chunks: list[bytes] = []
+    first_at = time.monotonic()
     async for chunk in reply.chunks:
         first_at = first_at if chunks else time.monotonic()
         chunks.append(chunk)

@@ -54,8 +54,7 @@ class CauseRule:
         return (not self.statuses or status in self.statuses) and bool(re.search(self.text, words, re.IGNORECASE))
 
 
-MACHINE_RULES: tuple[CauseRule, ...] = (
-    CauseRule("emulator", "harness", "the embedded providers' own words", r"the emulator broke: "),
+SHORTAGE_RULES: tuple[CauseRule, ...] = (
     CauseRule("disk_full", "environment", "anthropics/claude-code#9496", r"ENOSPC|no space left on device"),
     CauseRule(
         "out_of_memory",
@@ -64,12 +63,18 @@ MACHINE_RULES: tuple[CauseRule, ...] = (
         r"ENOMEM|cannot allocate memory|\bMemoryError\b",
     ),
     CauseRule("open_files", "environment", "Linux errno(3)", r"EMFILE|ENFILE|too many open files"),
+)
+"""What this machine ran out of: a call can have lost something to it even where the CLI ended well."""
+
+MACHINE_RULES: tuple[CauseRule, ...] = (
+    CauseRule("emulator", "harness", "the embedded providers' own words", r"the emulator broke: "),
+    *SHORTAGE_RULES,
     CauseRule("no_permission", "environment", "Linux errno(3)", r"EACCES|\[Errno 13\]"),
     CauseRule(
         "killed",
         "environment",
-        "Linux signal(7): SIGKILL and SIGTERM come from outside",
-        r"SIGKILL|SIGTERM|^killed$|signal (9|15)\b|exit(ed)?( with)? (code|status) (137|143)\b",
+        "Linux signal(7): SIGHUP, SIGINT, SIGKILL and SIGTERM come from outside; POSIX shell: 128 and the signal",
+        r"SIGKILL|SIGTERM|^killed$|signal (9|15)\b|exit(ed)?( with)? (code|status) (129|130|137|143)\b",
     ),
     CauseRule(
         "name_resolution",
@@ -197,6 +202,13 @@ STATUS_RULES: tuple[CauseRule, ...] = (
     ),
     CauseRule("throttled", "provider", "HTTP 429; Anthropic API errors: 529", statuses=frozenset({429, 529})),
     CauseRule(
+        "broken_off",
+        "provider",
+        "an error within a stream: Anthropic API errors; Bedrock ConverseStream and InvokeModelWithResponseStream",
+        statuses=frozenset({200}),
+        forwarded=False,
+    ),
+    CauseRule(
         "upstream_down",
         "provider",
         "HTTP 408, 5xx; botocore bedrock-runtime: 424 ModelErrorException",
@@ -244,6 +256,12 @@ def classify(error: CliFault, upstream: Sequence[UpstreamAnswer]) -> Outcome:
     if MALFORMED_STREAM.search(message):
         return Fail(cause="gateway", error=f"the CLI cannot read the proxy's stream: {message}")
     return _by_kind(error, message, asked=bool(upstream))
+
+
+def shortage(words: str) -> str | None:
+    """The line that tells what the machine ran out of, None when none does."""
+    lines = words.splitlines()
+    return next((line.strip() for line in lines if _first(SHORTAGE_RULES, None, line)), None)
 
 
 def _from_answer(answer: UpstreamAnswer) -> Outcome:

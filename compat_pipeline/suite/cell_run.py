@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 import httpx
 
 from compat_pipeline.claude.driver import ClaudeCall, ProxyAddress, Sandbox, run_claude
 from compat_pipeline.claude.stream import ClaudeResult, Usage
-from compat_pipeline.domain.causes import CliFault, UpstreamAnswer, classify
+from compat_pipeline.domain.causes import CliFault, UpstreamAnswer, classify, shortage
 from compat_pipeline.domain.cell import Cell
 from compat_pipeline.domain.manifest import AuthMode
 from compat_pipeline.domain.observation import Fail, Inconclusive, Outcome, Pass, ProductCause
 from compat_pipeline.domain.retries import pause_before_retry
 from compat_pipeline.suite.crossing import harm, user_text
 from compat_pipeline.suite.settings import SuiteSettings
-from compat_pipeline.wire.client_exchange import ClientExchange
+from compat_pipeline.wire.client_exchange import HUNG_UP, ClientExchange
 from compat_pipeline.wire.evidence import CallEvidence
 from compat_pipeline.wire.exchange import Exchange, UpstreamControl
 from compat_pipeline.wire.faults.fault import Fault
@@ -78,7 +78,38 @@ class Talk:
     @property
     def refused(self) -> list[Exchange]:
         """The exchanges in which the upstream refused, or broke off its answer."""
-        return [one for one in self.exchanges if one.status != _OK or one.error is not None]
+        return _refused(self.exchanges)
+
+    @property
+    def fault(self) -> CliFault | None:
+        """How the CLI failed, or what went wrong although the CLI ended well; None when neither is so."""
+        if error := self.result.error:
+            return CliFault(kind=error.kind, status=error.status, message=error.message)
+        if self.refused:
+            return CliFault(kind="other", status=self.refused[0].status, message=self.refused[0].error or "")
+        heard = (self.result.stderr, *(str(one.content) for one in self.result.tool_results))
+        lacking = shortage("\n".join(heard))
+        return CliFault(kind="other", status=None, message=lacking) if lacking else None
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """Whom its fault points at: the proxy, where it changed what passed it although the upstream was sound."""
+        fault = self.fault
+        if fault is None:
+            return None
+        sound = bool(self.exchanges) and not self.refused and not any(one.broken for one in self.client)
+        if sound and (changed := harm(self.client, self.exchanges)):
+            return Fail(error=f"{'; '.join(changed)}; the CLI: {fault.message}")
+        return classify(fault, _answers(self.exchanges))
+
+    @property
+    def timed_out(self) -> bool:
+        return self.fault is not None and self.fault.kind == "timeout"
+
+    @property
+    def retry_after_s(self) -> float | None:
+        """The longest wait that an answer asked for."""
+        return max((one.retry_after_s for one in self.client if one.retry_after_s is not None), default=None)
 
 
 @dataclass(frozen=True)
@@ -87,6 +118,28 @@ class Direct:
 
     client: ClientExchange
     exchanges: list[Exchange]
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """Whom it points at that there is no answer, or trouble upstream although the proxy made up an answer."""
+        client = self.client
+        if client.status == _OK and not client.broken:
+            told = (classify(CliFault("other", one.status, ""), _answers([one])) for one in _refused(self.exchanges))
+            return next((outcome for outcome in told if isinstance(outcome, Inconclusive)), None)
+        words = str((client.body or {}).get("error") or client.unreadable or client.broken)
+        kind: Literal["api", "connection"] = "api" if client.status else "connection"
+        return classify(CliFault(kind, client.status or None, words), _answers(self.exchanges))
+
+    @property
+    def timed_out(self) -> bool:
+        return self.client.broken == HUNG_UP
+
+    @property
+    def retry_after_s(self) -> float | None:
+        return self.client.retry_after_s
+
+
+_Tried = TypeVar("_Tried", Talk, Direct)
 
 
 @dataclass
@@ -160,36 +213,35 @@ class CellRun:
         an account's trouble never reads as a product fault. It does the same for a request that the upstream refused
         and the CLI or LiteLLM healed behind our back.
         """
-        attempt = 1
+        return self._persist(lambda: self.try_once(nonce, prompt, **options))
+
+    def post(self, nonce: str, path: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Direct:
+        """One request straight to the proxy, without the CLI; `nonce` must be in it. Again after passing trouble.
+
+        Raises Judged as `ask` does. Only a refusal that speaks of the request itself, and that the proxy made up for,
+        is left to the caller.
+        """
+        return self._persist(lambda: self._post_once(nonce, path, body, headers or {}))
+
+    def _persist(self, attempt: Callable[[], _Tried]) -> _Tried:
+        number = 1
         while True:
-            talk = self.try_once(nonce, prompt, **options)
-            fault = _fault_of(talk)
-            if fault is None:
-                return talk
-            outcome = self._outcome_of(fault, talk)
-            told = [one.retry_after_s for one in talk.client if one.retry_after_s is not None]
-            pause_s = pause_before_retry(
-                outcome, attempt, timed_out=fault.kind == "timeout", retry_after_s=max(told, default=None)
-            )
+            tried = attempt()
+            outcome = tried.outcome
+            if outcome is None:
+                return tried
+            pause_s = pause_before_retry(outcome, number, timed_out=tried.timed_out, retry_after_s=tried.retry_after_s)
             if pause_s is None:
                 raise Judged(outcome)
             time.sleep(pause_s)
-            attempt += 1
-            self.attempts = max(self.attempts, attempt)
+            number += 1
+            self.attempts = max(self.attempts, number)
 
-    def _outcome_of(self, fault: CliFault, talk: Talk) -> Outcome:
-        """Whom a failed call points at: the proxy, where it changed what passed it although the upstream was sound."""
-        sound = bool(talk.exchanges) and not talk.refused and not any(one.broken for one in talk.client)
-        if sound and (changed := harm(talk.client, talk.exchanges)):
-            return Fail(error=f"{'; '.join(changed)}; the CLI: {fault.message}")
-        return classify(fault, _answers(talk.exchanges))
-
-    def post(self, nonce: str, path: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Direct:
-        """One request straight to the proxy, without the CLI; `nonce` must be in it."""
+    def _post_once(self, nonce: str, path: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> Direct:
         with recording(self.settings.proxy_url, fault=self.fault) as recorder:
             key = {"authorization": f"Bearer {self.settings.proxy_key}", "anthropic-version": "2023-06-01"}
             with suppress(httpx.HTTPError), httpx.Client(trust_env=False, timeout=_DIRECT_LIMIT_S) as client:
-                client.post(f"{recorder.url}{path}", json=dict(body), headers=key | dict(headers or {}))
+                client.post(f"{recorder.url}{path}", json=dict(body), headers=key | dict(headers))
             seen = recorder.exchanges()
         if not seen:
             raise Judged(Inconclusive(cause="harness", error=f"the request to {path} never left"))
@@ -252,13 +304,8 @@ class CellRun:
         return Pass()
 
 
-def _fault_of(talk: Talk) -> CliFault | None:
-    """How the CLI failed, or what the upstream refused although the CLI ended well; None when neither is so."""
-    if error := talk.result.error:
-        return CliFault(kind=error.kind, status=error.status, message=error.message)
-    if talk.refused:
-        return CliFault(kind="other", status=talk.refused[0].status, message=talk.refused[0].error or "")
-    return None
+def _refused(exchanges: Sequence[Exchange]) -> list[Exchange]:
+    return [one for one in exchanges if one.status != _OK or one.error is not None]
 
 
 def _evidence(result: ClaudeResult, client: Sequence[ClientExchange], upstream: Sequence[Exchange]) -> CallEvidence:

@@ -66,6 +66,8 @@ FROM_THE_UPSTREAM: list[tuple[str, int, str]] = [
     ("model_missing", 404, "Publisher Model `projects/p/models/m` was not found or your project does not have access"),
     ("model_missing", 404, '{"type":"error","error":{"type":"not_found_error","message":"model: claude-opus-4-7"}}'),
     ("payment", 402, "Payment Required"),
+    ("broken_off", 200, "The system encountered an unexpected error during processing. Try your request again."),
+    ("broken_off", 200, "Internal server error"),
     ("denied", 403, "Permission 'aiplatform.endpoints.predict' denied on resource"),
     ("throttled", 429, "Please slow down."),
     ("upstream_down", 503, "Service Unavailable"),
@@ -105,6 +107,8 @@ FROM_THE_CLI: list[tuple[str, CliFault]] = [
     ("signal", CliFault("crash", None, "the CLI was killed by signal 34")),
     ("killed", CliFault("crash", None, "the CLI was killed by SIGKILL")),
     ("killed", CliFault("crash", None, "exit code 137")),
+    ("killed", CliFault("crash", None, "the CLI ended with exit code 129 after 0 of 1 result(s)")),
+    ("killed", CliFault("crash", None, "the CLI ended with exit code 143 after 0 of 1 result(s)")),
     ("killed", CliFault("crash", None, "Killed")),
     (
         "name_resolution",

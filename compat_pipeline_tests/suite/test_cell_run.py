@@ -14,11 +14,11 @@ import pytest
 
 from compat_pipeline.claude.child import ChildRun
 from compat_pipeline.claude.driver import ClaudeCall
-from compat_pipeline.claude.stream import ClaudeResult, CliError, Usage, read_stream
+from compat_pipeline.claude.stream import ClaudeResult, CliError, ToolResult, Usage, read_stream
 from compat_pipeline.domain.cell import Cell
-from compat_pipeline.domain.observation import Outcome
+from compat_pipeline.domain.observation import Fail, Inconclusive, Outcome
 from compat_pipeline.suite import cell_run
-from compat_pipeline.suite.cell_run import CellRun, Judged
+from compat_pipeline.suite.cell_run import CellRun, Direct, Judged
 from compat_pipeline.suite.settings import SuiteSettings
 from compat_pipeline.wire.client_exchange import ClientExchange
 from compat_pipeline.wire.exchange import Exchange, UpstreamControl
@@ -35,6 +35,7 @@ STREAM = (
     {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 11}},
     {"type": "message_stop"},
 )
+REQUEST = {"system": "Be good.", "messages": [{"role": "user", "content": PROMPT}]}
 USAGE = {"input_tokens": 3, "cache_read_input_tokens": 5, "cache_creation_input_tokens": 7, "output_tokens": 11}
 
 
@@ -46,9 +47,9 @@ def exchange(**changes: Any) -> Exchange:
         "model": "claude-haiku-4-5",
         "streamed": True,
         "headers": {},
-        "request": {"system": "Be good.", "messages": [{"role": "user", "content": PROMPT}]},
+        "request": REQUEST,
         "status": 200,
-        "reply": {"content": [{"type": "text", "text": NONCE}], "usage": USAGE},
+        "reply": {"content": [{"type": "text", "text": NONCE}], "stop_reason": "end_turn", "usage": USAGE},
         "started_at": time.time(),
         "finished_at": time.time(),
     }
@@ -61,7 +62,7 @@ def asked(**changes: Any) -> ClientExchange:
         "method": "POST",
         "path": "/v1/messages?beta=true",
         "request_headers": {},
-        "request": {"stream": True},
+        "request": {"stream": True, **REQUEST},
         "status": 200,
         "response_headers": {},
         "events": STREAM,
@@ -166,8 +167,10 @@ def test_harm_done_on_the_way_is_the_gateways(
 
 
 def test_a_model_that_said_something_else_judges_no_product(stage: Stage) -> None:
-    other = {"content": [{"type": "text", "text": "Hello!"}], "usage": USAGE}
-    outcome = stage.outcome(result(text="Hello!"), exchange(reply=other))
+    other = {"content": [{"type": "text", "text": "Hello!"}], "stop_reason": "end_turn", "usage": USAGE}
+    hello = tuple(event | {"delta": {"type": "text_delta", "text": "Hello!"}} if "delta" in event and "index" in event
+                  else event for event in STREAM)  # fmt: skip
+    outcome = stage.outcome(result(text="Hello!"), exchange(reply=other), client=[asked(events=hello)])
     assert outcome.status == "inconclusive"
     assert outcome.cause == "model_behaviour"
 
@@ -241,6 +244,60 @@ def test_an_account_s_trouble_is_not_tried_again(stage: Stage) -> None:
     broke = exchange(status=400, reply=None, error="Your credit balance is too low to access the API")
     assert stage.outcome(result(error=CliError("api", 400, "no credit")), broke).status == "inconclusive"
     assert stage.pauses == []
+
+
+def test_a_cli_that_ended_well_on_a_full_disk_judges_no_product(stage: Stage) -> None:
+    noted = "Error: Claude Code could not save changes this run made to .claude.json because the disk is full (ENOSPC)."
+    in_a_tool = ToolResult("toolu_1", "Exit code 1\nits own writes may have failed with No space left on device", True)
+    for told in (result(stderr=noted), result(tool_results=(in_a_tool,))):
+        outcome = stage.outcome(told, exchange())
+        assert (outcome.status, getattr(outcome, "cause", None)) == ("inconclusive", "environment")
+
+
+def direct(stage: Stage, client: ClientExchange, *seen: Exchange) -> tuple[CellRun, Outcome | Direct]:
+    """One request straight to the proxy, and how it is judged."""
+    run = stage.run(result(), *seen, client=[client])
+    try:
+        return run, run.post(NONCE, "/v1/messages/count_tokens", {})
+    except Judged as judged:
+        return run, judged.outcome
+
+
+@pytest.mark.parametrize(
+    ("answer", "cause", "attempts"),
+    [
+        (exchange(status=529, reply=None, error="Overloaded"), "provider", 3),
+        (exchange(status=400, reply=None, error="Your credit balance is too low to access the API"), "account", 1),
+    ],
+)
+def test_an_answer_that_the_proxy_made_up_during_trouble_upstream_judges_no_product(
+    stage: Stage, answer: Exchange, cause: str, attempts: int
+) -> None:
+    run, outcome = direct(stage, asked(events=(), body={"input_tokens": 9}), answer)
+    assert isinstance(outcome, Inconclusive)
+    assert (outcome.cause, run.attempts) == (cause, attempts)
+
+
+def test_a_refusal_of_the_request_that_the_proxy_made_up_for_is_left_to_the_row(stage: Stage) -> None:
+    refusal = exchange(status=400, reply=None, error="counting is not supported for this model", rule="N1")
+    _, answered = direct(stage, asked(events=(), body={"input_tokens": 9}), refusal, exchange())
+    assert isinstance(answered, Direct)
+
+
+@pytest.mark.parametrize(
+    ("client", "seen", "cause"),
+    [
+        (asked(status=500, events=(), body={"error": {"message": "KeyError: 'text'"}}), [exchange()], "gateway"),
+        (asked(status=503, events=(), body={"error": {"message": "x"}}), [exchange(status=503, error="x")], "provider"),
+        (asked(status=0, events=(), broken="the proxy did not answer to the end: ConnectError"), [], "environment"),
+    ],
+)
+def test_a_request_without_an_answer_is_judged_by_what_the_upstream_said(
+    stage: Stage, client: ClientExchange, seen: list[Exchange], cause: str
+) -> None:
+    _, outcome = direct(stage, client, *seen)
+    assert isinstance(outcome, Fail | Inconclusive)
+    assert outcome.cause == cause
 
 
 def test_every_run_of_the_cli_is_kept_as_evidence(stage: Stage) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from compat_pipeline.domain.causes import CliFault, classify
-from compat_pipeline.domain.observation import Outcome
+from compat_pipeline.domain.observation import Inconclusive, Outcome
 from compat_pipeline.suite.cell_run import CellRun, Judged, Talk, prove
 from compat_pipeline.suite.crossing import user_text
 from compat_pipeline.wire.client_exchange import ClientExchange
@@ -78,10 +78,12 @@ def probe(run: CellRun) -> Outcome:
 
 
 def _prove_ended_by_itself(talk: Talk) -> None:
-    """An API error is what this row asks for; any other end is judged as everywhere."""
+    """An API error is what this row asks for; any other end, and trouble of the machine, is judged as everywhere."""
     error = talk.result.error
-    if error is not None and error.kind != "api":
-        raise Judged(classify(CliFault(error.kind, error.status, error.message), []))
+    if error is not None:
+        outcome = classify(CliFault(error.kind, error.status, error.message), [])
+        if error.kind != "api" or (isinstance(outcome, Inconclusive) and outcome.cause == "environment"):
+            raise Judged(outcome)
 
 
 def _last_answer(talk: Talk, mark: str) -> ClientExchange:

@@ -6,12 +6,10 @@ it is that of the scripts and SDK programs that share a gateway with it. LiteLLM
 
 from __future__ import annotations
 
-from compat_pipeline.domain.causes import CliFault, UpstreamAnswer, classify
 from compat_pipeline.domain.observation import Outcome
-from compat_pipeline.suite.cell_run import INPUT_COUNTS, CellRun, Direct, Judged, expect_of_model, prove
+from compat_pipeline.suite.cell_run import INPUT_COUNTS, CellRun, expect_of_model, prove
 from compat_pipeline.suite.crossing import harm
 
-_OK = 200
 _MAX_TOKENS = 10_000
 _SYSTEM = ("You answer to the letter.", "You add nothing of your own.")
 
@@ -28,8 +26,6 @@ def probe(run: CellRun) -> Outcome:
         "stream": False,
     }
     direct = run.post(nonce, "/v1/messages", body)
-    _judge_refusal(direct)
-
     prove(len(direct.exchanges) == 1, f"the upstream got {len(direct.exchanges)} requests, one was due")
     exchange, message = direct.exchanges[0], direct.client.message or {}
     prove(not exchange.streamed, "a whole answer was asked for, the upstream was asked for a stream")
@@ -46,13 +42,3 @@ def probe(run: CellRun) -> Outcome:
         sent, told = reply["usage"][name] or 0, (message.get("usage") or {}).get(name) or 0
         prove(told == sent, f"the upstream counted {sent} {name}, the client was told {told}")
     return run.passed()
-
-
-def _judge_refusal(direct: Direct) -> None:
-    """End with the fault's cause if the request was refused on either side of the proxy."""
-    client = direct.client
-    if client.status == _OK and all(one.status == _OK for one in direct.exchanges):
-        return
-    words = client.broken or client.unreadable or str((client.body or {}).get("error", client.body))
-    answers = [UpstreamAnswer(status=one.status, error=one.error, rule=one.rule) for one in direct.exchanges]
-    raise Judged(classify(CliFault("api", client.status or None, words), answers))

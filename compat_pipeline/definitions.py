@@ -5,7 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 from compat_pipeline.assets import cells, matrix, publication, runtime, versions
-from compat_pipeline.automation import controls, jobs
+from compat_pipeline.automation import controls, jobs, variants
 from compat_pipeline.resources.cell_runner import CellRunner
 from compat_pipeline.resources.docs_repo import DocsRepo
 from compat_pipeline.resources.home import Home
@@ -17,7 +17,7 @@ _HOME, _INDEX, _NPM, _RUNTIME = Home(), PythonIndex(), NpmRegistry(), ProxyRunti
 
 defs = dg.Definitions(
     assets=dg.load_assets_from_modules(_MODULES),
-    jobs=[jobs.refresh_matrix, jobs.run_cells, controls.prove_controls],
+    jobs=[jobs.refresh_matrix, jobs.run_cells, controls.prove_controls, variants.compare_variants],
     resources={
         "home": _HOME,
         "python_index": _INDEX,

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import click
 
+from compat_pipeline.domain.variants import OTHER_VARIANTS
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import CompatHome
 
@@ -27,6 +28,7 @@ def cli() -> None:
     compat run --cells inconclusive                those that could not be judged
     compat show                                    the matrix as last written
     compat prove                                   break the wire on purpose: do the tests see it?
+    compat variants                                other configurations of the proxy: what do they change?
     compat evidence 'vision|azure/claude-opus-4-7' what one cell sent and got, up to the upstream
     compat ui                                      Dagster's web interface
 
@@ -76,6 +78,25 @@ def prove(patterns: tuple[str, ...], faults: tuple[str, ...], in_turn: bool) -> 
     from compat_pipeline.command.prove import prove_cells
 
     sys.exit(0 if prove_cells(list(patterns), list(faults), in_turn) else NOT_PROVEN)
+
+
+@cli.command(short_help="Show what other configurations change.")
+@click.option("--cells", "patterns", multiple=True, metavar="PATTERN", default=["*|*/claude-haiku-4-5"],
+              show_default=True, help="These cells. Repeatable.")  # fmt: skip
+@click.option("--variant", "variants", multiple=True, type=click.Choice(OTHER_VARIANTS), default=OTHER_VARIANTS,
+              help="Only these configurations. Repeatable; default: all.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print the differences as JSON.")
+def variants(patterns: tuple[str, ...], variants: tuple[str, ...], as_json: bool) -> None:
+    """Run cells under LiteLLM's default configuration and under others, and show only what differs.
+
+    Runs with the versions of the last full run. The matrix is of the default configuration, whatever this shows.
+
+    Exit codes: 0 every cell was judged under each configuration, whether or not they differ, 3 some could not be
+    judged, 1 nothing could be run, 2 wrong usage, 130 interrupted.
+    """
+    from compat_pipeline.command.variants import compare_cells
+
+    sys.exit(0 if compare_cells(list(patterns), list(variants), as_json=as_json) else NOT_ALL_JUDGED)
 
 
 @cli.command(short_help="Show the matrix as last written.")

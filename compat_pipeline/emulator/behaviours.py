@@ -20,7 +20,7 @@ class Behaviour:
 
     `kind` is the provider's error, with `message` in place of its usual words. `streams_only` leaves other requests
     alone; `in_stream` errs after HTTP 200. `seconds` is what the behaviour's name may set: how long it takes, or the
-    advice of a 429. The other fields say how the reply travels (see Transfer).
+    advice of a 429. `shapes` is the call's `shapes_shown`. The other fields say how the reply travels (see Transfer).
     """
 
     description: str
@@ -32,6 +32,7 @@ class Behaviour:
     advises: bool = False
     slow: Literal["at_once", "midway"] | None = None
     cut: Literal["at_once", "midway"] | None = None
+    shapes: bool | None = None
 
 
 BEHAVIOURS = {
@@ -52,6 +53,8 @@ BEHAVIOURS = {
     "stall": Behaviour("a stream pauses after its first events", streams_only=True, seconds=3, slow="midway"),
     "reset": Behaviour("the connection is reset before any byte", cut="at_once"),
     "reset_stream": Behaviour("the connection is reset in the middle of a stream", streams_only=True, cut="midway"),
+    "shapes_shown": Behaviour("rules C1, C4: shapes that answers take now and then are in each", shapes=True),
+    "shapes_hidden": Behaviour("rules C1, C4: shapes that answers take now and then are in none", shapes=False),
 }
 """Each also exists as `NAME_once`: only the first request it applies to is treated so. Those with `seconds` take
 another number after a colon: `slow:0.5`, `rate_limited:7_once`."""
@@ -93,6 +96,11 @@ def _named(name: str) -> tuple[Behaviour, bool]:
             raise KeyError(name)
         behaviour = replace(behaviour, seconds=float(parts["seconds"]))
     return behaviour, parts["once"] is not None
+
+
+def shaped(call: Call, behaviour: Behaviour | None) -> Call:
+    """The call whose answer takes its shapes as the behaviour says."""
+    return replace(call, shapes_shown=behaviour.shapes) if behaviour else call
 
 
 def refuse(behaviour: Behaviour | None, call: Call) -> None:

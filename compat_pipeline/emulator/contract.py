@@ -72,7 +72,8 @@ class Incoming:
 class Call:
     """One request in canonical form: `request` is an Anthropic Messages request, `body` what the wire carried.
 
-    `size_bytes` is the length of that body, 0 if unknown.
+    `size_bytes` is the length of that body, 0 if unknown. `shapes_shown`: whether its answer takes the shapes that a
+    provider's answers are known to take now and then; None: on some turns.
     """
 
     provider: Provider
@@ -83,6 +84,7 @@ class Call:
     request: Json
     body: Json
     size_bytes: int = 0
+    shapes_shown: bool | None = None
 
     @property
     def family(self) -> str:

@@ -23,11 +23,15 @@ def _always(_: Call) -> bool:
 
 
 def _odd_turn(call: Call) -> bool:
-    return call.turn % 2 == 1 and not shows("C8", call)
+    return _now_and_then(call, call.turn % 2 == 1) and not shows("C8", call)
 
 
 def _even_turn(call: Call) -> bool:
-    return call.turn % 2 == 0
+    return _now_and_then(call, call.turn % 2 == 0)
+
+
+def _now_and_then(call: Call, this_turn: bool) -> bool:
+    return this_turn if call.shapes_shown is None else call.shapes_shown
 
 
 def _opus_4_7(call: Call) -> bool:

@@ -89,6 +89,7 @@ class Upstream:
         refusals.check(call)
         behaviour = self.armed.behaviour_for(call)
         behaviours.refuse(behaviour, call)
+        call = behaviours.shaped(call, behaviour)
         counting = call.operation == "count_tokens"
         reply, seen = self._count(wire, call) if counting else self._speak(wire, call, behaviour)
         reply = behaviours.carry(reply, behaviour)

@@ -50,6 +50,11 @@ class CompatHome:
         return self.root / "mutants.json"
 
     @property
+    def variants(self) -> Path:
+        """What the variants of the proxy's configuration changed, when they were last compared."""
+        return self.root / "variants.json"
+
+    @property
     def evidence(self) -> Path:
         """What each observation was made from, by digest."""
         return self.root / "evidence"

@@ -63,6 +63,8 @@ def start_proxy(venv: ProxyVenv, config: ProxyConfig, *, port: int, folder: Path
         **config.environment,
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
         "LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS": "True",
+        # Without it, AWS's libraries ask the machine's cloud for keys where an entry has none.
+        "AWS_EC2_METADATA_DISABLED": "true",
         # Any other mode reads the first .env above its own installation.
         "LITELLM_MODE": "PRODUCTION",
     }

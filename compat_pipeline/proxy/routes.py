@@ -14,19 +14,19 @@ _AT_A_TIME = 8
 _LONGEST_ANSWER = 500
 
 
-def try_routes(proxy_url: str, api_key: str, targets: Sequence[str]) -> dict[str, str]:
-    """`provider/model` -> `ok`, or what came back in place of a message. A broken route is a result, never an error."""
+def try_routes(proxy_url: str, api_key: str, names: Sequence[str]) -> dict[str, str]:
+    """Name under which a model is served -> `ok`, or what came back in place of a message. A broken route is a result, never an error."""
     headers = {"authorization": f"Bearer {api_key}", "anthropic-version": "2023-06-01"}
     with httpx.Client(base_url=proxy_url, headers=headers, timeout=_TIMEOUT_S, trust_env=False) as client:
         pool = ThreadPoolExecutor(_AT_A_TIME)
         try:
-            return dict(zip(targets, pool.map(lambda target: _try(client, target), targets), strict=True))
+            return dict(zip(names, pool.map(lambda name: _try(client, name), names), strict=True))
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _try(client: httpx.Client, target: str) -> str:
-    message = {"model": target, "max_tokens": 64, "messages": [{"role": "user", "content": "Are you there?"}]}
+def _try(client: httpx.Client, name: str) -> str:
+    message = {"model": name, "max_tokens": 64, "messages": [{"role": "user", "content": "Are you there?"}]}
     try:
         response = client.post("/v1/messages", json=message)
         if response.status_code == httpx.codes.OK and _is_message(response.json()):

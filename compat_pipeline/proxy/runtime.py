@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from compat_pipeline.domain.manifest import Manifest
+from compat_pipeline.domain.variants import DEFAULT, Variant
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import write_atomically
 from compat_pipeline.ground.revision import code_revision
@@ -20,7 +21,7 @@ ROUTE_OK = "ok"
 
 
 class RuntimeSpec(BaseModel):
-    """One LiteLLM release in its venv, serving every route of a manifest from the embedded providers.
+    """One LiteLLM release in its venv, configured as `variant`, serving a manifest from the embedded providers.
 
     `corruptible` lets tests break the providers' answers by name.
     """
@@ -30,18 +31,19 @@ class RuntimeSpec(BaseModel):
     release: LitellmRelease
     venv: ProxyVenv
     manifest: Manifest
+    variant: Variant = DEFAULT
     corruptible: bool = False
 
     @property
     def key(self) -> str:
         """Equal for specs that may share one proxy; changes with the lock, the routes and the code that runs them."""
         routes = self.manifest.model_dump_json(include={"providers", "models"})
-        parts = (self.venv.digest, routes, code_revision("emulator", "proxy"), str(self.corruptible))
+        parts = (self.venv.digest, routes, self.variant, code_revision("emulator", "proxy"), str(self.corruptible))
         return f"litellm-{self.release.version}-{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:10]}"
 
 
 class Runtime(BaseModel):
-    """A proxy that is up. `routes`: `provider/model` -> `ok`, or how the proxy answered its trial message."""
+    """A proxy that is up. `routes`: each name it serves -> `ok`, or how the proxy answered its trial message."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -51,6 +53,7 @@ class Runtime(BaseModel):
     control_url: str
     control_token: str
     upstream: Literal["emulated"] = "emulated"
+    variant: Variant = DEFAULT
     litellm_version: str
     venv_digest: str
     config_digest: str

@@ -79,18 +79,25 @@ class Supervisor:
 
     def _start(self) -> None:
         upstreams = self._start_upstreams()
-        version, targets = self._spec.release.version, self._spec.manifest.targets
-        config = render_config(self._spec.manifest, upstreams, litellm_version=version, master_key=self._master_key)
+        version, served = self._spec.release.version, self._spec.manifest.served
+        config = render_config(
+            self._spec.manifest,
+            upstreams,
+            litellm_version=version,
+            master_key=self._master_key,
+            variant=self._spec.variant,
+        )
         _say(f"starting LiteLLM {version}")
         url = self.start_proxy(config, (free_port() for _ in range(_PORT_ATTEMPTS)))
-        _say(f"trying {len(targets)} routes with a message each")
-        routes = try_routes(url, self._master_key, targets)
+        _say(f"trying {len(served)} routes with a message each")
+        routes = try_routes(url, self._master_key, served)
         Runtime(
             key=self._folder.root.name,
             proxy_url=url,
             api_key=self._master_key,
             control_url=upstreams.base_url,
             control_token=self._credentials.control_token,
+            variant=self._spec.variant,
             litellm_version=version,
             venv_digest=self._spec.venv.digest,
             config_digest=config.digest,

@@ -14,6 +14,7 @@ from compat_pipeline.claude.release import ClaudeCodeRelease
 from compat_pipeline.domain.cell import Cell, Trial
 from compat_pipeline.domain.controls import KillTable, control_results, kill_table, plan_trials
 from compat_pipeline.domain.observation import Inconclusive, NotApplicable, Observation, Pass
+from compat_pipeline.domain.variants import DEFAULT, Comparison, Variant, compare
 from compat_pipeline.history.store import RunContext
 from compat_pipeline.proxy.lease import why_down
 from compat_pipeline.proxy.release import LitellmRelease
@@ -89,6 +90,26 @@ class CellRunner(dg.ConfigurableResource):
             self.home.history.record_controls(stage.run, control_results(faults, baseline, trials))
         return kill_table(faults, baseline, trials)
 
+    def compare(
+        self,
+        litellm: LitellmRelease,
+        claude_code: ClaudeCodeRelease,
+        cells: Sequence[Cell],
+        run_id: str,
+        *,
+        variants: Sequence[Variant],
+    ) -> Comparison:
+        """Observe `cells` under the default configuration and each of `variants`, a proxy for each, one after another.
+
+        Raises CompatError as `observe` does.
+        """
+        observed: dict[Variant, list[Observation]] = {}
+        for variant in dict.fromkeys((DEFAULT, *variants)):
+            progress.info("configuration: %s", variant)
+            with self._stage(litellm, claude_code, run_id, variant) as stage:
+                observed[variant] = list(self._observe(stage, cells))
+        return compare(observed)
+
     def _touched(self, faults: Sequence[Fault], baseline: Sequence[Observation]) -> dict[str, list[Cell]]:
         """Fault -> the cells whose recorded exchanges it would change; no other cell can notice it."""
         touched: dict[str, list[Cell]] = {fault.name: [] for fault in faults}
@@ -101,16 +122,19 @@ class CellRunner(dg.ConfigurableResource):
         return touched
 
     @contextmanager
-    def _stage(self, litellm: LitellmRelease, claude_code: ClaudeCodeRelease, run_id: str) -> Iterator[_Stage]:
+    def _stage(
+        self, litellm: LitellmRelease, claude_code: ClaudeCodeRelease, run_id: str, variant: Variant = DEFAULT
+    ) -> Iterator[_Stage]:
         run = RunContext(
             litellm_version=litellm.tag,
             claude_code_version=claude_code.version,
             suite_revision=self.suite_revision,
             upstream="emulated",
+            variant=variant,
             run_id=run_id,
         )
         cli, venv = self.npm.fetch(claude_code), self.python_index.install(litellm)
-        with self.runtime.lease(litellm, venv, self.home.manifest) as proxy:
+        with self.runtime.lease(litellm, venv, self.home.manifest, variant) as proxy:
             yield _Stage(
                 run, SuiteSettings.for_runtime(proxy, cli, self.home.paths.scratch, self.suite_revision), proxy
             )

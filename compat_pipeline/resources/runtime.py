@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import dagster as dg
 
 from compat_pipeline.domain.manifest import Manifest
+from compat_pipeline.domain.variants import DEFAULT, Variant
 from compat_pipeline.ground.home import CompatHome
 from compat_pipeline.proxy.lease import RuntimeSpec, lease, reap
 from compat_pipeline.proxy.release import LitellmRelease
@@ -20,9 +21,12 @@ class ProxyRuntime(dg.ConfigurableResource):
     """How long an idle proxy waits for the next run of a backfill."""
 
     @contextmanager
-    def lease(self, release: LitellmRelease, venv: ProxyVenv, manifest: Manifest) -> Iterator[Runtime]:
+    def lease(
+        self, release: LitellmRelease, venv: ProxyVenv, manifest: Manifest, variant: Variant = DEFAULT
+    ) -> Iterator[Runtime]:
         """A running proxy of `release` with every route of `manifest`, for the length of the block."""
         home = CompatHome.from_env()
         reap(home)
-        with lease(RuntimeSpec(release=release, venv=venv, manifest=manifest), home, linger_s=self.linger_s) as runtime:
+        spec = RuntimeSpec(release=release, venv=venv, manifest=manifest, variant=variant)
+        with lease(spec, home, linger_s=self.linger_s) as runtime:
             yield runtime

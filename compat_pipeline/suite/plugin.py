@@ -20,7 +20,7 @@ import pytest
 from pydantic import ValidationError
 
 from compat_pipeline.domain.cell import Cell, Trial
-from compat_pipeline.domain.manifest import Manifest
+from compat_pipeline.domain.manifest import Manifest, Provider
 from compat_pipeline.domain.observation import OUTCOME, Inconclusive, NotApplicable, Observation, Outcome, Pass
 from compat_pipeline.domain.redaction import Redactor
 from compat_pipeline.ground.home import CompatHome, write_atomically
@@ -80,8 +80,8 @@ class _Suite:
     def upstream(self) -> UpstreamControl:
         return UpstreamControl(self.settings.control_url, self.settings.control_token)
 
-    def route(self, cell: Cell) -> str:
-        return next(one for one in self.manifest.providers if one.id == cell.provider).routes[cell.model]
+    def provider(self, cell: Cell) -> Provider:
+        return next(one for one in self.manifest.providers if one.id == cell.provider)
 
 
 _SUITE = pytest.StashKey[_Suite]()
@@ -163,7 +163,15 @@ def compat(request: pytest.FixtureRequest, trial: Trial) -> CellRun:
     """What a probe works with, bound to this test's cell."""
     suite = request.config.stash[_SUITE]
     fault = FAULTS[trial.fault] if trial.fault else None
-    run = CellRun(trial.cell, suite.route(trial.cell), suite.settings, suite.upstream, fault)
+    provider, model = suite.provider(trial.cell), trial.cell.model
+    run = CellRun(
+        trial.cell,
+        provider.routes[model],
+        suite.settings,
+        suite.upstream,
+        fault,
+        provider.served_as(model),
+    )
     request.node.stash[_RUN] = run
     return run
 

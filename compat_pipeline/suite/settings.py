@@ -68,6 +68,7 @@ class SuiteSettings(BaseModel):
             claude_code_version=cli.version,
             suite_revision=suite_revision,
             config_digest=runtime.config_digest,
+            variant=runtime.variant,
         )
 
     @property

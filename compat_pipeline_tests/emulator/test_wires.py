@@ -245,18 +245,31 @@ def test_c7_usage_comes_last_and_only_there(emulated: Emulated) -> None:
 
 @pytest.mark.parametrize(("turn", "c1", "c4"), [(1, True, False), (2, False, True), (3, True, False)])
 def test_c1_and_c4_alternate_with_the_assistant_turns(emulated: Emulated, turn: int, c1: bool, c4: bool) -> None:
+    assert empty_deltas(emulated, turn, new_nonce()) == (c1, c4)
+
+
+@pytest.mark.parametrize("turn", [1, 2, 3])
+@pytest.mark.parametrize(("behaviour", "shown"), [("shapes_shown", True), ("shapes_hidden", False)])
+def test_c1_and_c4_can_be_had_on_every_turn_or_on_none(
+    emulated: Emulated, turn: int, behaviour: str, shown: bool
+) -> None:
+    emulated.control.arm(nonce := new_nonce(), behaviour)
+    assert empty_deltas(emulated, turn, nonce) == (shown, shown)
+
+
+def empty_deltas(emulated: Emulated, turn: int, nonce: str) -> tuple[bool, bool]:
+    """Whether the answer of that turn holds an empty delta before its signature (C1) and before its text (C4)."""
     earlier: list[Any] = [
         {"role": role, "content": [{"text": "Hello"}]} for _ in range(turn - 1) for role in ("user", "assistant")
     ]
     answer = emulated.bedrock().converse_stream(
         modelId=BEDROCK_SONNET,
-        messages=[*earlier, {"role": "user", "content": [{"text": exactly(new_nonce())}]}],
+        messages=[*earlier, {"role": "user", "content": [{"text": exactly(nonce)}]}],
         additionalModelRequestFields=THINKING,
     )
     deltas = deltas_of(list(answer["stream"]))
     signed = next(index for index, delta in enumerate(deltas) if "signature" in delta.get("reasoningContent", {}))
-    assert (deltas[signed - 1] == {"reasoningContent": {"text": ""}}) is c1
-    assert (deltas[signed + 1] == {"text": ""}) is c4
+    return deltas[signed - 1] == {"reasoningContent": {"text": ""}}, deltas[signed + 1] == {"text": ""}
 
 
 def test_c8_opus_reasons_with_a_signature_alone(emulated: Emulated) -> None:

@@ -111,9 +111,28 @@ def holder(spec: RuntimeSpec, home: CompatHome, folder: Path) -> Iterator[subpro
 
 
 def test_every_route_of_the_packaged_manifest_answers_a_real_message(up: Runtime) -> None:
-    assert {target: up.routes[target] for target in load_manifest({}).targets} == dict.fromkeys(
-        load_manifest({}).targets, "ok"
-    )
+    served = load_manifest({}).served
+    assert {name: up.routes[name] for name in served} == dict.fromkeys(served, "ok")
+
+
+def test_bedrock_is_asked_as_the_name_says_by_signature_or_by_token(up: Runtime) -> None:
+    headers = {"authorization": f"Bearer {up.api_key}", "anthropic-version": "2023-06-01"}
+    with (
+        httpx.Client(base_url=up.proxy_url, headers=headers, timeout=60, trust_env=False) as client,
+        closing(UpstreamControl(up.control_url, up.control_token)) as control,
+    ):
+        for provider in load_manifest({}).providers[1:3]:
+            for name, auth in provider.served_as("claude-haiku-4-5").items():
+                message = {"role": "user", "content": f"Are you there? {(nonce := new_nonce())}"}
+                client.post("/v1/messages", json={"model": name, "max_tokens": 64, "messages": [message]})
+                assert [one.auth for one in control.exchanges(nonce)] == [auth], name
+
+
+def test_where_an_entry_has_no_keys_aws_s_libraries_find_none(up: Runtime, spec: RuntimeSpec, home: CompatHome) -> None:
+    environment = psutil.Process(child(home, up.key, "LiteLLM")).environ()
+    ask = "import botocore.session; print(botocore.session.Session().get_credentials())"
+    done = subprocess.run([spec.venv.python, "-c", ask], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "None\n"
 
 
 def test_counting_tokens_reaches_the_upstream_of_every_target(up: Runtime) -> None:
@@ -334,7 +353,7 @@ def test_a_home_that_cannot_be_written_is_named(spec: RuntimeSpec) -> None:
 def test_specs_that_run_different_things_do_not_share(spec: RuntimeSpec) -> None:
     manifest = load_manifest({})
     others = [
-        spec.model_copy(update={"corruptible": True}),
+        spec.model_copy(update={"variant": "drop_params"}),
         spec.model_copy(update={"manifest": manifest}),
         spec.model_copy(update={"venv": spec.venv.model_copy(update={"digest": "other"})}),
     ]

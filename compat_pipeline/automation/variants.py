@@ -1,0 +1,64 @@
+"""The job `compare_variants`: the same cells under several configurations of the proxy, and what differs."""
+
+from typing import get_args
+
+import dagster as dg
+from pydantic import Field, TypeAdapter, ValidationError
+
+from compat_pipeline.assets.versions import Versions
+from compat_pipeline.automation.jobs import chosen_cells
+from compat_pipeline.domain.variants import OTHER_VARIANTS, Variant, comparison_text, dump_comparison
+from compat_pipeline.ground.home import write_atomically
+from compat_pipeline.resources.cell_runner import CellRunner
+
+_VARIANTS: TypeAdapter[list[Variant]] = TypeAdapter(list[Variant])
+
+
+class VariantChoice(dg.Config):
+    """Which cells are run under which configurations."""
+
+    cells: list[str] = Field(default=["*"], description="Cell keys or patterns, as for the job run_cells.")
+    variants: list[str] = Field(
+        default=list(OTHER_VARIANTS), description="What is held against `default`: drop_params, forward_client_headers."
+    )
+
+
+@dg.op(out=dg.Out(dg.Nothing))
+def compare_chosen_cells(context: dg.OpExecutionContext, config: VariantChoice, cell_runner: CellRunner) -> None:
+    """Run the cells under the default configuration and under each variant; writes variants.json."""
+    versions = Versions.of_run(context, cell_runner)
+    comparison = cell_runner.compare(
+        versions.litellm,
+        versions.claude_code,
+        chosen_cells(config.cells, ()),
+        context.run.run_id,
+        variants=chosen_variants(config.variants),
+    )
+    write_atomically(cell_runner.home.paths.variants, dump_comparison(comparison))
+    context.log_event(
+        dg.AssetObservation(
+            asset_key="cell_results",
+            metadata={
+                "cells": comparison.cells,
+                "differences": len(comparison.differences),
+                "unjudged": len(comparison.unjudged),
+                "comparison": dg.MetadataValue.md(f"```\n{comparison_text(comparison)}```"),
+                "path": dg.MetadataValue.path(cell_runner.home.paths.variants),
+            },
+        )
+    )
+
+
+@dg.job(description="Run cells under several configurations of the proxy and keep what differs; publishes nothing.")
+def compare_variants() -> None:
+    compare_chosen_cells()
+
+
+def chosen_variants(names: list[str]) -> list[Variant]:
+    """The variants called `names`; Failure when there is none of a name."""
+    try:
+        return _VARIANTS.validate_python(names)
+    except ValidationError as error:
+        unknown = ", ".join(str(one["input"]) for one in error.errors())
+        told = f"no variant is called '{unknown}': {', '.join(get_args(Variant))}"
+        raise dg.Failure(told, allow_retries=False) from error

@@ -6,14 +6,15 @@ its block, a silent second request).
 
 from __future__ import annotations
 
-from compat_pipeline.domain.observation import Outcome
+from compat_pipeline.domain.observation import Fail, Outcome
 from compat_pipeline.suite.cell_run import CellRun, prove
 from compat_pipeline.suite.ways import by_every_authentication
 from compat_pipeline.wire.grammar import check_message_events
 
 _NUMBERS = 40
 _LEAST_DELTAS = 3
-_STALL_S = 0.4
+# A machine under load can hold back a short pause; what holds back the long one too is the proxy.
+_PAUSES_S = (0.4, 4.0)
 
 
 def probe(run: CellRun) -> Outcome:
@@ -22,9 +23,19 @@ def probe(run: CellRun) -> Outcome:
 
 
 def _stream(run: CellRun) -> Outcome:
-    """Ask for a code and forty numbers; read the stream as the CLI passed it on."""
+    """A stream in which the upstream pauses arrives with that pause in it."""
+    for pause_s in _PAUSES_S:
+        lasted_s = _read(run, pause_s)
+        if lasted_s >= pause_s / 2:
+            return run.passed()
+    story = f"the upstream paused for {pause_s} s within its answer, but all of it came within {lasted_s:.2f} s"
+    return Fail(error=f"{story}: it was held back until it was whole")
+
+
+def _read(run: CellRun, pause_s: float) -> float:
+    """Ask for a code and forty numbers; read the stream as the CLI passed it on. Returns the seconds it lasted."""
     nonce = run.nonce()
-    run.arm(nonce, f"stall:{_STALL_S}")
+    run.arm(nonce, f"stall:{pause_s}")
     prompt = f"Write the code {nonce} and then the numbers from 1 to {_NUMBERS}, all separated by single spaces."
     talk = run.converse(nonce, prompt, include_partial_messages=True)
 
@@ -42,10 +53,4 @@ def _stream(run: CellRun) -> Outcome:
         len([delta for delta in deltas if delta]) >= _LEAST_DELTAS,
         f"a long answer came in {len(deltas)} piece(s): it was buffered, not streamed",
     )
-    lasted_s = talk.client[0].finished_at - talk.client[0].first_byte_at
-    prove(
-        lasted_s >= _STALL_S / 2,
-        f"the upstream paused for {_STALL_S} s within its answer, but all of it came within {lasted_s:.2f} s: "
-        "it was held back until it was whole",
-    )
-    return run.passed()
+    return talk.client[0].finished_at - talk.client[0].first_byte_at

@@ -265,10 +265,10 @@ class CellRun:
         a summary): only the first must carry the prompt, and the session's total must count them all.
         """
         talk = self.ask(nonce, prompt, **options)
-        again = " without streaming" if any(not one.streamed for one in talk.client) else ""
+        unstreamed = len([one for one in talk.client if not one.streamed])
         prove(
             len(talk.client) == turns,
-            f"the CLI sent {len(talk.client)} requests where {turns} were due: it asked again{again}",
+            f"the CLI sent {len(talk.client)} requests where {turns} were due, {unstreamed} of them without streaming",
         )
         prove(
             len(talk.exchanges) == turns,

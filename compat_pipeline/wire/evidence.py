@@ -5,12 +5,13 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import math
 import os
 import re
 import shlex
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,23 @@ _LIKE_PART = re.compile(r"\$+part")
 """Keys that read as a reference, or as such a key with `$` put before it."""
 _HEADING = re.compile(r"(?<=\n)(?=#{1,3} )")
 _DAY_S = 86400.0
+
+DAYS_VARIABLE = "COMPAT_EVIDENCE_DAYS"
+_DEFAULT_DAYS = 30.0
+
+
+def days_kept(environ: Mapping[str, str] = os.environ) -> float:
+    """For how many days evidence is kept; CompatError where the setting is no number of days."""
+    asked = environ.get(DAYS_VARIABLE) or str(_DEFAULT_DAYS)
+    try:
+        days = float(asked)
+    except ValueError:
+        days = math.nan
+    if not 0 < days < math.inf:
+        raise CompatError(
+            f"{DAYS_VARIABLE} is '{asked}', which is no number of days", "set it to one above 0, such as 30"
+        )
+    return days
 
 
 class CallEvidence(BaseModel):

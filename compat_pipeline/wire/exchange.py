@@ -19,7 +19,8 @@ class Exchange(BaseModel):
     the `input_tokens` it counted, None when it refused. `betas` are those that reached the upstream, by header or in
     the body, sorted. `auth` is how the caller was known: by an API key, a bearer token, or an AWS signature; None when
     it was not. `status` is 0 when the connection was reset before a byte of an answer. Times are seconds since the
-    epoch; `finished_at` is when the answer was made, and one that is sent slowly arrives later.
+    epoch; `finished_at` is when the answer was made, and one that is sent slowly arrives later. `delivered` says
+    whether all of the answer was sent before the caller hung up, None while it is under way.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -38,13 +39,14 @@ class Exchange(BaseModel):
     reply: dict[str, Any] | None = None
     started_at: float
     finished_at: float
+    delivered: bool | None = None
 
 
 EXCHANGES: TypeAdapter[list[Exchange]] = TypeAdapter(list[Exchange])
 
 
 class UpstreamControl:
-    """The emulated upstreams' side door: read exchanges, script one conversation, corrupt answers in tests."""
+    """The emulated upstreams' side door: read exchanges, script one conversation."""
 
     def __init__(self, base_url: str, token: str) -> None:
         self._client = httpx.Client(
@@ -58,10 +60,6 @@ class UpstreamControl:
     def arm(self, nonce: str, behaviour: str) -> None:
         """Let the upstream treat requests that carry `nonce` in a scripted way, as that provider is known to do."""
         self._call("POST", "/_compat/arm", json={"nonce": nonce, "behaviour": behaviour})
-
-    def corrupt(self, name: str | None) -> None:
-        """Break every answer in the way called `name` (None: heal); refused unless started for negative controls."""
-        self._call("POST", "/_compat/corrupt", json={"name": name})
 
     def close(self) -> None:
         self._client.close()

@@ -162,7 +162,7 @@ REFUSALS = {
     "unknown_beta_refused": (400, "invalid beta flag"),
     "unknown_field_refused": (400, "context_management: Extra inputs are not permitted"),
     "output_config_refused": (400, "output_config: Extra inputs are not permitted"),
-    "thinking_refused": (400, "thinking: Extra inputs are not permitted"),
+    "thinking_refused": (400, "is not supported for this model"),
     "eager_streaming_refused": (400, "tools.0.custom.eager_input_streaming: Extra inputs are not permitted"),
     "nested_search_refused": (400, "tools.3: Input tag 'web_search_20250305' found using 'type' does not match"),
     "tool_type_refused": (400, "tools.2.custom.defer_loading: Extra inputs are not permitted"),

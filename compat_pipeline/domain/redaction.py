@@ -6,7 +6,7 @@ import base64
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import groupby
 from typing import Any
 from urllib.parse import quote
@@ -17,6 +17,7 @@ REDACTED = "[redacted]"
 """Stands for a known secret; what is recognised by its shape or name leaves `[redacted KIND]`."""
 
 _SHORTEST_SECRET_CHARS = 8
+_SHORTEST_LINE_CHARS = 24
 _SHORTEST_SHAPE_CHARS = 5
 _LARGE_CHARS = 512
 _LARGE_KEPT, _SMALL_KEPT, _CLEANERS_KEPT = 128, 16384, 8
@@ -29,9 +30,9 @@ class Redactor:
     """Cleans text and JSON of `secrets` in every spelling, and of whatever has the shape of a secret or an identity.
 
     A known secret is found plain, URL-quoted, JSON-escaped (however often), in hex, and in the base64 of a longer
-    text. What is shorter than 8 characters is no secret: taking it out would only garble. Cleaning what is clean
-    changes nothing. Results are remembered for every redactor of the same secrets, because the same prompts and tools
-    pass again and again.
+    text; one of several lines, such as a private key, also line by line. What is shorter than 8 characters is no
+    secret: taking it out would only garble. Cleaning what is clean changes nothing. Results are remembered for every
+    redactor of the same secrets, because the same prompts and tools pass again and again.
     """
 
     def __init__(self, secrets: Iterable[str]) -> None:
@@ -62,9 +63,10 @@ class Redactor:
 @lru_cache(_CLEANERS_KEPT)
 def _cleaner(secrets: frozenset[str]) -> Callable[[str], str]:
     """A function that cleans a text, and remembers the last ones."""
-    known = sorted({secret.strip() for secret in secrets}, key=len, reverse=True)
+    lines = {line for secret in secrets for line in secret.splitlines() if len(line) >= _SHORTEST_LINE_CHARS}
+    known = sorted({secret.strip() for secret in secrets} | lines, key=len, reverse=True)
     forms = [form for secret in known if len(secret) >= _SHORTEST_SECRET_CHARS for form in _forms(secret)]
-    spellings = [(_anchor(form), re.compile(_spelled(form))) for form in dict.fromkeys(forms)]
+    spellings = [(_anchor(form), form) for form in dict.fromkeys(forms)]
 
     def clean(text: str) -> str:
         # What is taken out can bare what stood behind it, so the text is gone through until nothing is found.
@@ -78,10 +80,10 @@ def _cleaner(secrets: frozenset[str]) -> Callable[[str], str]:
     return lambda text: small(text) if len(text) < _LARGE_CHARS else large(text)
 
 
-def _clean_once(text: str, spellings: Sequence[tuple[str, re.Pattern[str]]]) -> str:
-    for anchor, pattern in spellings:
+def _clean_once(text: str, spellings: Sequence[tuple[str, str]]) -> str:
+    for anchor, form in spellings:
         if anchor in text:
-            text = pattern.sub(REDACTED, text)
+            text = _spelled(form).sub(REDACTED, text)
     folded = text.lower()
     for shape in shapes():
         for needle in shape.needles:
@@ -109,9 +111,13 @@ def _anchor(form: str) -> str:
     return max(re.findall(r"[A-Za-z0-9._~-]+", form), key=len, default="")
 
 
-def _spelled(form: str) -> str:
-    """A pattern for `form`, each character as it is, URL-quoted or escaped, once or several times over."""
-    return "".join(_run(char, len(list(run))) for char, run in groupby(form))
+@cache
+def _spelled(form: str) -> re.Pattern[str]:
+    """A pattern for `form`, each character as it is, URL-quoted or escaped, once or several times over.
+
+    Made when it is first needed: most forms never turn up, and those of a private key take a third of a second.
+    """
+    return re.compile("".join(_run(char, len(list(run))) for char, run in groupby(form)))
 
 
 def _run(char: str, times: int) -> str:

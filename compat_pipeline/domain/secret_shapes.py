@@ -201,7 +201,7 @@ _NAMES = (
     (r"(?:proxy-)?authorization|(?:set-)?cookie", "credential", r"[\s\S]{8,}"),
     (
         r".*(?:key[-_]?id|(?:api|access|account|master|private|secret|shared|subscription)[-_]?key|token|secret"
-        r"|passw(?:or)?d|credentials?)",
+        r"|passw(?:or)?d|credentials?|_auth)",
         "credential",
         r"\S{8,}",
     ),

@@ -21,12 +21,11 @@ _KEEP_ALIVE_S = 3600
 
 
 class EmulatorSpec(BaseModel):
-    """What SPEC.json holds. `corruptible` opens the side door's `/_compat/corrupt`, for negative controls."""
+    """What SPEC.json holds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     credentials: EmulatorCredentials
-    corruptible: bool = False
 
 
 class _ReadyServer(uvicorn.Server):
@@ -56,7 +55,7 @@ def main(arguments: list[str]) -> None:
         raise CompatError(f"{spec_path} is not an emulator spec: {wrong}") from None
     with socket.create_server((_HOST, 0), backlog=512) as listener:
         base_url = f"http://{_HOST}:{listener.getsockname()[1]}"
-        app = build_app(spec.credentials, spec.corruptible)
+        app = build_app(spec.credentials)
         config = uvicorn.Config(
             app,
             log_level="warning",

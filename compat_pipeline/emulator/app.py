@@ -24,8 +24,8 @@ from compat_pipeline.emulator import (
 )
 from compat_pipeline.emulator.behaviours import BEHAVIOURS
 from compat_pipeline.emulator.contract import BREAK_AFTER_EVENTS, Incoming, Reply, Transfer, Wire, broken
-from compat_pipeline.emulator.corruptions import CORRUPTIONS
 from compat_pipeline.emulator.credentials import EmulatorCredentials
+from compat_pipeline.emulator.recording import Entry
 from compat_pipeline.emulator.upstream import Upstream
 
 WIRES: tuple[Wire, ...] = (
@@ -43,8 +43,8 @@ _READ_TIME_S = 0.2  # a reset throws away what the client has not read yet: it s
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def build_app(credentials: EmulatorCredentials, corruptible: bool = False) -> Starlette:
-    """The five providers under `credentials`; only a `corruptible` one can be corrupted through its side door."""
+def build_app(credentials: EmulatorCredentials) -> Starlette:
+    """The five providers under `credentials`."""
     upstream = Upstream(credentials)
     routes = [
         Route(path, _speaking(upstream, wire, operation), methods=["POST"])
@@ -52,7 +52,7 @@ def build_app(credentials: EmulatorCredentials, corruptible: bool = False) -> St
         for path, operation in wire.routes
     ]
     routes.append(Route("/token", _token(credentials), methods=["POST"]))
-    return Starlette(routes=[*routes, *_side_door(upstream, corruptible)], exception_handlers={Exception: _say_broken})
+    return Starlette(routes=[*routes, *_side_door(upstream)], exception_handlers={Exception: _say_broken})
 
 
 def _speaking(upstream: Upstream, wire: Wire, operation: str) -> Endpoint:
@@ -66,31 +66,40 @@ def _speaking(upstream: Upstream, wire: Wire, operation: str) -> Endpoint:
             path=request.path_params,
             body=await request.body(),
         )
-        reply = upstream.serve(wire, incoming)
+        reply, entry = upstream.serve(wire, incoming)
         await asyncio.sleep(reply.transfer.delay_s)
         if reply.transfer.cut == "at_once":
             _reset(request)
-        return _response(request, reply)
+        return _response(request, reply, entry)
 
     return endpoint
 
 
-def _response(request: Request, reply: Reply) -> Response:
+def _response(request: Request, reply: Reply, entry: Entry) -> Response:
     headers = dict(reply.headers)
     if isinstance(reply.body, bytes):
+        entry.delivered = True
         return Response(reply.body, reply.status, headers, reply.media_type)
-    return StreamingResponse(_pieces(request, reply.body, reply.transfer), reply.status, headers, reply.media_type)
+    pieces = _pieces(request, reply.body, reply.transfer, entry)
+    return StreamingResponse(pieces, reply.status, headers, reply.media_type)
 
 
-async def _pieces(request: Request, events: tuple[bytes, ...], transfer: Transfer) -> AsyncIterator[bytes]:
-    for number, event in enumerate(events):
-        if number == BREAK_AFTER_EVENTS:
-            await asyncio.sleep(transfer.stall_s)
-            if transfer.cut == "midway":
-                await asyncio.sleep(_READ_TIME_S)
-                _reset(request)
-                return
-        yield event
+async def _pieces(
+    request: Request, events: tuple[bytes, ...], transfer: Transfer, entry: Entry
+) -> AsyncIterator[bytes]:
+    """The events of a stream, noting whether it came to its end: a caller who hangs up cancels it."""
+    try:
+        for number, event in enumerate(events):
+            if number == BREAK_AFTER_EVENTS:
+                await asyncio.sleep(transfer.stall_s)
+                if transfer.cut == "midway":
+                    await asyncio.sleep(_READ_TIME_S)
+                    _reset(request)
+                    return
+            yield event
+        entry.delivered = True
+    finally:
+        entry.delivered = bool(entry.delivered)
 
 
 def _say_broken(_: Request, error: Exception) -> Response:
@@ -115,7 +124,7 @@ def _token(credentials: EmulatorCredentials) -> Endpoint:
     return endpoint
 
 
-def _side_door(upstream: Upstream, corruptible: bool) -> list[Route]:
+def _side_door(upstream: Upstream) -> list[Route]:
     token = upstream.credentials.control_token
 
     def guarded(endpoint: Endpoint) -> Endpoint:
@@ -138,17 +147,7 @@ def _side_door(upstream: Upstream, corruptible: bool) -> list[Route]:
             return JSONResponse({"error": f"no behaviour {unknown}", "known": list(BEHAVIOURS)}, 422)
         return Response(status_code=204)
 
-    async def corrupt(request: Request) -> Response:
-        name = json.loads(await request.body()).get("name")
-        if not corruptible:
-            return JSONResponse({"error": "this emulator was not started for negative controls"}, 403)
-        if name is not None and name not in CORRUPTIONS:
-            return JSONResponse({"error": f"no corruption '{name}'", "known": list(CORRUPTIONS)}, 422)
-        upstream.corruption = name
-        return Response(status_code=204)
-
     return [
         Route("/_compat/exchanges", guarded(exchanges), methods=["GET"]),
         Route("/_compat/arm", guarded(arm), methods=["POST"]),
-        Route("/_compat/corrupt", guarded(corrupt), methods=["POST"]),
     ]

@@ -36,9 +36,6 @@ class Behaviour:
 
 
 BEHAVIOURS = {
-    "refuse_stream": Behaviour(
-        "a streaming request is answered 404, a non-streaming one served", "not_found", streams_only=True
-    ),
     "refused_key": Behaviour("the credential is not accepted (Bedrock: 403, others: 401)", "authentication"),
     "prompt_too_long": Behaviour("400, the prompt does not fit the model", "invalid_request", too_long_message),
     "overloaded": Behaviour("the provider is overloaded (Anthropic: 529)", "overloaded"),

@@ -147,13 +147,11 @@ class Call:
 class Answer:
     """A canonical Message and how it is cut for a stream: `deltas[i]` are the pieces of content block i.
 
-    `complete` is False for a stream that ends without its final events.
     `broken_off` is an error that the stream ends with, after HTTP 200.
     """
 
     message: Json
     deltas: tuple[tuple[str, ...], ...]
-    complete: bool = True
     broken_off: Refused | None = None
 
 

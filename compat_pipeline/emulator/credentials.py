@@ -26,6 +26,11 @@ class EmulatorCredentials(BaseModel):
     vertex_private_key: str
     control_token: str
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must not be in anything that is kept or shown."""
+        return tuple(self.model_dump(exclude={"aws_region", "vertex_project", "vertex_location"}).values())
+
     @classmethod
     def generate(cls) -> EmulatorCredentials:
         """New random credentials in the shape of the real ones."""

@@ -10,6 +10,7 @@ import httpx
 import jwt
 from starlette.applications import Starlette
 
+from compat_pipeline.domain.redaction import Redactor
 from compat_pipeline.emulator.app import build_app
 from compat_pipeline.emulator.credentials import EmulatorCredentials
 from compat_pipeline.emulator.wire_vertex import AUDIENCE, GRANT, SCOPE
@@ -18,6 +19,7 @@ OK = "ok"
 _BASE = "http://emulator"
 _MODEL, _BEDROCK_MODEL = "claude-sonnet-4-6", "us.anthropic.claude-sonnet-4-6"
 _WORDS = "Say hello."
+_TOLD_CHARS = 200
 
 
 def preflight() -> dict[str, str]:
@@ -32,8 +34,9 @@ async def _ask_all(app: Starlette, credentials: EmulatorCredentials) -> dict[str
         asked = _requests(credentials, google)
         answers = {provider: await client.post(path, headers=headers, json=body)
                    for provider, (path, headers, body) in asked.items()}  # fmt: skip
+    fit = Redactor(credentials.secrets).text
     return {
-        provider: OK if answer.is_success else f"{answer.status_code} {answer.text[:200]}"
+        provider: OK if answer.is_success else f"{answer.status_code} {fit(answer.text)[:_TOLD_CHARS]}"
         for provider, answer in answers.items()
     }
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from compat_pipeline.wire.exchange import Exchange
 
@@ -14,27 +16,41 @@ MAX_EXCHANGES = 2000
 _FASTEST = 1
 
 
+@dataclass
+class Entry:
+    """One exchange as packed JSON, and whether its answer was `delivered` whole; None while that is open."""
+
+    packed: bytes
+    delivered: bool | None = None
+
+    @property
+    def as_json(self) -> bytes:
+        """The exchange; its last field is put in here, so that the end of an answer need not unpack it."""
+        return zlib.decompress(self.packed)[:-1] + b',"delivered":' + json.dumps(self.delivered).encode() + b"}"
+
+
 class Recorder:
     """Exchanges as packed JSON in order of arrival, at most `bound`, indexed under every nonce of their request."""
 
     def __init__(self, bound: int = MAX_EXCHANGES) -> None:
         self._bound = bound
-        self._arrivals: deque[tuple[bytes, frozenset[str]]] = deque()
-        self._by_nonce: dict[str, deque[bytes]] = {}
+        self._arrivals: deque[frozenset[str]] = deque()
+        self._by_nonce: dict[str, deque[Entry]] = {}
 
-    def add(self, exchange: Exchange, nonces: Iterable[str]) -> None:
-        """Keep `exchange` under `nonces`."""
-        packed = zlib.compress(exchange.model_dump_json().encode(), _FASTEST)
+    def add(self, exchange: Exchange, nonces: Iterable[str]) -> Entry:
+        """Keep `exchange` under `nonces`; the entry takes how its delivery ends."""
+        entry = Entry(zlib.compress(exchange.model_dump_json(exclude={"delivered"}).encode(), _FASTEST))
         marks = frozenset(nonces)
-        self._arrivals.append((packed, marks))
+        self._arrivals.append(marks)
         for nonce in marks:
-            self._by_nonce.setdefault(nonce, deque()).append(packed)
+            self._by_nonce.setdefault(nonce, deque()).append(entry)
         while len(self._arrivals) > self._bound:
-            self._forget(self._arrivals.popleft()[1])
+            self._forget(self._arrivals.popleft())
+        return entry
 
     def json_of(self, nonce: str) -> bytes:
         """A JSON list of the exchanges whose request carried `nonce`, oldest first."""
-        return b"[" + b",".join(zlib.decompress(packed) for packed in self._by_nonce.get(nonce, ())) + b"]"
+        return b"[" + b",".join(entry.as_json for entry in self._by_nonce.get(nonce, ())) + b"]"
 
     def _forget(self, nonces: frozenset[str]) -> None:
         """The oldest exchange overall is the oldest under each of its nonces."""

@@ -23,12 +23,11 @@ from compat_pipeline.emulator.contract import (
     broken,
     json_object,
 )
-from compat_pipeline.emulator.corruptions import CORRUPTIONS, Corruption
 from compat_pipeline.emulator.credentials import EmulatorCredentials
 from compat_pipeline.emulator.deltas import cut
 from compat_pipeline.emulator.errors import error_reply, error_text
 from compat_pipeline.emulator.persona import reply_to
-from compat_pipeline.emulator.recording import Recorder
+from compat_pipeline.emulator.recording import Entry, Recorder
 from compat_pipeline.emulator.shapes import shows
 from compat_pipeline.emulator.thinking import KINDS, sealed
 from compat_pipeline.emulator.tokens import tokens_of_block
@@ -37,7 +36,6 @@ from compat_pipeline.wire.exchange import Exchange
 log = logging.getLogger(__name__)
 
 _MESSAGE_ID_PREFIX = {"vertex_ai": "msg_vrtx_", "bedrock_invoke": "msg_bdrk_", "bedrock_converse": "msg_bdrk_"}
-_SOUND = Corruption("as it should be")
 
 
 class Upstream:
@@ -50,17 +48,16 @@ class Upstream:
         self.credentials = credentials
         self.recorder = Recorder()
         self.armed = behaviours.Armed()
-        self.corruption: str | None = None
         self._cache = PromptCache()
 
-    def serve(self, wire: Wire, incoming: Incoming) -> Reply:
+    def serve(self, wire: Wire, incoming: Incoming) -> tuple[Reply, Entry]:
         """Answer one request; it is on record before its first byte leaves, even if we break over it."""
         started_at = time.time()
         call: Call | None = None
         auth: AuthKind | None = None
         try:
             auth = wire.authenticate(incoming, self.credentials)
-            call = self._corruption.asked(wire.read(incoming))
+            call = wire.read(incoming)
             reply, seen = self._answer(wire, call)
         except Exception as error:
             refused = error if isinstance(error, Refused) else _broken(error)
@@ -81,8 +78,7 @@ class Upstream:
             finished_at=time.time(),
             **seen,
         )
-        self.recorder.add(exchange, call.nonces)
-        return reply
+        return reply, self.recorder.add(exchange, call.nonces)
 
     def _answer(self, wire: Wire, call: Call) -> tuple[Reply, Json]:
         """The reply, and what the record says of it."""
@@ -101,19 +97,13 @@ class Upstream:
         return reply, {"reply": {"input_tokens": tokens}}
 
     def _speak(self, wire: Wire, call: Call, behaviour: Behaviour | None) -> tuple[Reply, Json]:
-        """A corruption breaks the wire, not the provider: on record is what reached it and what it sent."""
         content, stop_reason = reply_to(call)
         message = _message(call, sealed(call, content), stop_reason, self._cache.use(call))
-        answer = self._corruption.answered(call, cut(message, fine_tools=shows("F1", call)))
-        answer = behaviours.break_off(answer, behaviour, call)
+        answer = behaviours.break_off(cut(message, fine_tools=shows("F1", call)), behaviour, call)
         seen: Json = {"reply": message}
         if answer.broken_off:
             seen["error"] = error_text(call.provider, answer.broken_off, call.model).message
         return (wire.stream if call.streamed else wire.whole)(call, answer), seen
-
-    @property
-    def _corruption(self) -> Corruption:
-        return CORRUPTIONS[self.corruption] if self.corruption else _SOUND
 
 
 def _message(call: Call, content: list[Json], stop_reason: str, used: InputUsage) -> Json:

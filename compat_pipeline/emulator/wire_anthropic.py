@@ -35,14 +35,12 @@ def stream_events(answer: Answer) -> Iterator[Json]:
             yield {"type": "ping"}
         for delta in _deltas(block, deltas):
             yield {"type": "content_block_delta", "index": index, "delta": delta}
-        if answer.complete or index < len(message["content"]) - 1:
-            yield {"type": "content_block_stop", "index": index}
-    if answer.complete:
-        delta = {"stop_reason": message["stop_reason"], "stop_sequence": None}
-        usage = {name: value for name, value in message["usage"].items() if name != "service_tier"}
-        managed = {name: message[name] for name in ("context_management",) if name in message}
-        yield {"type": "message_delta", "delta": delta, "usage": usage, **managed}
-        yield {"type": "message_stop"}
+        yield {"type": "content_block_stop", "index": index}
+    delta = {"stop_reason": message["stop_reason"], "stop_sequence": None}
+    usage = {name: value for name, value in message["usage"].items() if name != "service_tier"}
+    managed = {name: message[name] for name in ("context_management",) if name in message}
+    yield {"type": "message_delta", "delta": delta, "usage": usage, **managed}
+    yield {"type": "message_stop"}
 
 
 def _opened(block: Json) -> Json:

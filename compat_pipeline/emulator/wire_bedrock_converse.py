@@ -188,11 +188,9 @@ def _events(call: Call, answer: Answer) -> Iterator[tuple[str, Json]]:
             yield "contentBlockStart", {"contentBlockIndex": index, "start": start}
         for delta in _block_deltas(call, block, pieces):
             yield "contentBlockDelta", {"contentBlockIndex": index, "delta": delta}
-        if answer.complete or index < len(message["content"]) - 1:
-            yield "contentBlockStop", {"contentBlockIndex": index}
-    if answer.complete:
-        yield "messageStop", {"stopReason": message["stop_reason"], **_additional_fields(call, message)}
-        yield "metadata", {"usage": _usage(message["usage"]), "metrics": {"latencyMs": _LATENCY_MS}}  # C7
+        yield "contentBlockStop", {"contentBlockIndex": index}
+    yield "messageStop", {"stopReason": message["stop_reason"], **_additional_fields(call, message)}
+    yield "metadata", {"usage": _usage(message["usage"]), "metrics": {"latencyMs": _LATENCY_MS}}  # C7
 
 
 def _block_deltas(call: Call, block: Json, pieces: tuple[str, ...]) -> Iterator[Json]:

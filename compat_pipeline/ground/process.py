@@ -12,6 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from compat_pipeline.domain.redaction import Redactor
+from compat_pipeline.domain.secret_shapes import names_a_credential
+
 _PR_SET_PDEATHSIG = 1
 
 
@@ -82,6 +85,11 @@ def client_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str
     Names count in any case, as they do for proxies and npm.
     """
     return {name: value for name, value in environ.items() if _concerns_clients(name.upper())}
+
+
+def quotable(said: str, environment: Mapping[str, str]) -> str:
+    """What a program that was given `environment` said, fit to be shown and kept: errors can quote a credential."""
+    return Redactor(value for name, value in environment.items() if names_a_credential(name)).text(said)
 
 
 def _concerns_clients(name: str) -> bool:

@@ -10,7 +10,7 @@ import uv
 
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import make_folder
-from compat_pipeline.ground.process import client_environment
+from compat_pipeline.ground.process import client_environment, quotable
 
 _TIMEOUT_S = 900.0
 _UNREACHABLE = ("error sending request", "Failed to fetch", "Network connectivity is disabled", "dns error")
@@ -29,10 +29,11 @@ def run_uv(arguments: Sequence[str | Path], *, what: str, cwd: Path, next_step: 
 
     Raises ClientRefused, whose message starts with `what` (a clause such as `cannot resolve LiteLLM 1.2.3`).
     """
+    environment = {**client_environment(), "NO_COLOR": "1", "UV_NO_PROGRESS": "1"}
     try:
         done = subprocess.run(
             [uv.find_uv_bin(), *map(str, arguments)],
-            env={**client_environment(), "NO_COLOR": "1", "UV_NO_PROGRESS": "1"},
+            env=environment,
             cwd=make_folder(cwd),
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -45,7 +46,7 @@ def run_uv(arguments: Sequence[str | Path], *, what: str, cwd: Path, next_step: 
         ) from error
     if done.returncode == 0:
         return done.stdout
-    cause = done.stderr.strip() or f"exit code {done.returncode}"
+    cause = quotable(done.stderr.strip(), environment) or f"exit code {done.returncode}"
     if any(sign in cause for sign in _UNREACHABLE):
         next_step = "check the network and the package index that uv is configured with"
     raise ClientRefused(what, cause, next_step)

@@ -6,10 +6,14 @@ import json
 import os
 import socket
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from subprocess import STDOUT, Popen
+from subprocess import PIPE, STDOUT, Popen
+from threading import Thread
+from typing import IO
 
+from compat_pipeline.domain.redaction import Redactor
 from compat_pipeline.emulator.credentials import EmulatorCredentials
 from compat_pipeline.ground.home import make_folder, write_atomically
 from compat_pipeline.ground.process import end_group, spawn
@@ -19,42 +23,47 @@ from compat_pipeline.proxy.venv import ProxyVenv
 HOST = "127.0.0.1"
 ADDRESS_IN_USE = "address already in use"
 _TAIL_LINES = 15
+_READ_BYTES = 1 << 16
+_LAST_WORDS_S = 2.0
 
 PACKAGE_PARENT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
 class Child:
-    """A process that ends with us. `name` is what people call it."""
+    """A process that ends with us. `name` is what people call it; `log` holds what it says, without its secrets."""
 
     name: str
     process: Popen[bytes]
     log: Path
+    _writing: Thread
 
     def why_dead(self) -> str | None:
         """None while it runs; else its exit code and the last lines it wrote."""
         if (code := self.process.poll()) is None:
             return None
+        self._writing.join(_LAST_WORDS_S)
         how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
         return f"{self.name} {how}; its last lines:\n{last_lines(self.log)}"
 
     def end(self) -> None:
         end_group(self.process)
+        self._writing.join(_LAST_WORDS_S)
 
 
-def start_emulator(
-    python: Path, credentials: EmulatorCredentials, *, corruptible: bool, folder: Path, log: Path
-) -> tuple[Child, Path]:
+def start_emulator(python: Path, credentials: EmulatorCredentials, *, folder: Path, log: Path) -> tuple[Child, Path]:
     """The embedded providers as a process; the file it returns appears, with `base_url`, once they serve."""
     spec, ready = folder / "emulator.json", folder / "emulator-ready.json"
-    content = {"credentials": credentials.model_dump(), "corruptible": corruptible}
-    write_atomically(spec, json.dumps(content), mode=0o600)
+    write_atomically(spec, json.dumps({"credentials": credentials.model_dump()}), mode=0o600)
     argv: list[str | Path] = [python, "-m", "compat_pipeline.emulator", spec, ready]
     environment = {"PYTHONPATH": str(PACKAGE_PARENT)}
-    return _start("the emulator", argv, environment=environment, folder=folder, log=log), ready
+    redactor = Redactor(credentials.secrets)
+    return _start("the emulator", argv, environment=environment, folder=folder, log=log, redactor=redactor), ready
 
 
-def start_proxy(venv: ProxyVenv, config: ProxyConfig, *, port: int, folder: Path, log: Path) -> Child:
+def start_proxy(
+    venv: ProxyVenv, config: ProxyConfig, *, port: int, folder: Path, log: Path, redactor: Redactor
+) -> Child:
     """LiteLLM on loopback; its secrets travel in the environment only."""
     file = folder / "config.yaml"
     write_atomically(file, config.text)
@@ -68,7 +77,7 @@ def start_proxy(venv: ProxyVenv, config: ProxyConfig, *, port: int, folder: Path
         # Any other mode reads the first .env above its own installation.
         "LITELLM_MODE": "PRODUCTION",
     }
-    return _start("LiteLLM", argv, environment=environment, folder=folder, log=log)
+    return _start("LiteLLM", argv, environment=environment, folder=folder, log=log, redactor=redactor)
 
 
 def free_port() -> int:
@@ -86,9 +95,34 @@ def last_lines(log: Path, lines: int = _TAIL_LINES) -> str:
     return "\n".join(f"    {line}" for line in written[-lines:]) or "    (it wrote nothing)"
 
 
-def _start(name: str, argv: Sequence[str | Path], *, environment: Mapping[str, str], folder: Path, log: Path) -> Child:
+def _start(
+    name: str,
+    argv: Sequence[str | Path],
+    *,
+    environment: Mapping[str, str],
+    folder: Path,
+    log: Path,
+    redactor: Redactor,
+) -> Child:
     own = make_folder(folder / "home")
     base = {"PATH": os.defpath, "HOME": str(own), "TMPDIR": str(own), "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
-    with log.open("wb") as output:
-        process = spawn(argv, env={**base, **environment}, cwd=own, stdout=output, stderr=STDOUT)
-    return Child(name, process, log)
+    kept = log.open("wb", buffering=0)
+    process = spawn(argv, env={**base, **environment}, cwd=own, stdout=PIPE, stderr=STDOUT)
+    writing = Thread(target=_write_log, args=(process.stdout, kept, redactor), daemon=True)
+    writing.start()
+    return Child(name, process, log, writing)
+
+
+def _write_log(said: IO[bytes], kept: IO[bytes], redactor: Redactor) -> None:
+    """Keep what a process says, cleaned, as long as it says anything; lines that come together are cleaned together."""
+    begun = b""
+    with said, kept:
+        while chunk := os.read(said.fileno(), _READ_BYTES):
+            whole, newline, begun = (begun + chunk).rpartition(b"\n")
+            _keep(whole + newline, kept, redactor)
+        _keep(begun, kept, redactor)
+
+
+def _keep(said: bytes, kept: IO[bytes], redactor: Redactor) -> None:
+    with suppress(OSError):  # a full disk must not silence the one who speaks
+        kept.write(redactor.text(said.decode(errors="replace")).encode())

@@ -11,11 +11,13 @@ from compat_pipeline.proxy.runtime import ROUTE_OK
 
 _TIMEOUT_S = 60.0
 _AT_A_TIME = 8
-_LONGEST_ANSWER = 500
 
 
 def try_routes(proxy_url: str, api_key: str, names: Sequence[str]) -> dict[str, str]:
-    """Name under which a model is served -> `ok`, or what came back in place of a message. A broken route is a result, never an error."""
+    """Name under which a model is served -> `ok`, or all that came back in place of a message.
+
+    A broken route is a result, never an error. What came back may quote any secret.
+    """
     headers = {"authorization": f"Bearer {api_key}", "anthropic-version": "2023-06-01"}
     with httpx.Client(base_url=proxy_url, headers=headers, timeout=_TIMEOUT_S, trust_env=False) as client:
         pool = ThreadPoolExecutor(_AT_A_TIME)
@@ -35,7 +37,7 @@ def _try(client: httpx.Client, name: str) -> str:
         return f"no answer: {error!r}"
     except ValueError:
         pass
-    return f"{response.status_code}: {response.text[:_LONGEST_ANSWER]}"
+    return f"{response.status_code}: {response.text}"
 
 
 def _is_message(body: object) -> bool:

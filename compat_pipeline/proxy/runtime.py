@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from compat_pipeline.domain.manifest import Manifest
 from compat_pipeline.domain.variants import DEFAULT, Variant
@@ -21,10 +21,7 @@ ROUTE_OK = "ok"
 
 
 class RuntimeSpec(BaseModel):
-    """One LiteLLM release in its venv, configured as `variant`, serving a manifest from the embedded providers.
-
-    `corruptible` lets tests break the providers' answers by name.
-    """
+    """One LiteLLM release in its venv, configured as `variant`, serving a manifest from the embedded providers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -32,18 +29,20 @@ class RuntimeSpec(BaseModel):
     venv: ProxyVenv
     manifest: Manifest
     variant: Variant = DEFAULT
-    corruptible: bool = False
 
     @property
     def key(self) -> str:
         """Equal for specs that may share one proxy; changes with the lock, the routes and the code that runs them."""
         routes = self.manifest.model_dump_json(include={"providers", "models"})
-        parts = (self.venv.digest, routes, self.variant, code_revision("emulator", "proxy"), str(self.corruptible))
+        parts = (self.venv.digest, routes, self.variant, code_revision("emulator", "proxy"))
         return f"litellm-{self.release.version}-{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:10]}"
 
 
 class Runtime(BaseModel):
-    """A proxy that is up. `routes`: each name it serves -> `ok`, or how the proxy answered its trial message."""
+    """A proxy that is up. `routes`: each name it serves -> `ok`, or how the proxy answered its trial message.
+
+    `secrets` is all that it was given to keep: its own key, and what the upstreams accept.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -52,6 +51,7 @@ class Runtime(BaseModel):
     api_key: str
     control_url: str
     control_token: str
+    secrets: tuple[str, ...] = Field(repr=False)
     upstream: Literal["emulated"] = "emulated"
     variant: Variant = DEFAULT
     litellm_version: str

@@ -13,6 +13,7 @@ import shutil
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import datetime, timezone
@@ -22,6 +23,7 @@ from types import FrameType
 
 import httpx
 
+from compat_pipeline.domain.redaction import Redactor
 from compat_pipeline.emulator.credentials import EmulatorCredentials
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.proxy.config import EmbeddedUpstreams, ProxyConfig, render_config
@@ -41,6 +43,7 @@ from compat_pipeline.proxy.runtime import Runtime, RuntimeSpec
 _START_TIMEOUT_S = 180.0
 _WATCH_S = 0.25
 _PORT_ATTEMPTS = 3
+_LONGEST_ANSWER_CHARS = 500
 
 
 class _Ended(Exception):
@@ -59,6 +62,8 @@ class Supervisor:
         self._spec = RuntimeSpec.model_validate_json(folder.spec.read_bytes())
         self._credentials = EmulatorCredentials.generate()
         self._master_key = f"sk-{secrets.token_urlsafe(24)}"
+        self._secrets = (self._master_key, *self._credentials.secrets)
+        self._redactor = Redactor(self._secrets)
         self._children: list[Child] = []
 
     def run(self) -> None:
@@ -73,6 +78,9 @@ class Supervisor:
             pass
         except (_Ended, CompatError) as error:
             self._explain(str(error))
+        except Exception as error:
+            _say(self._redactor.text(traceback.format_exc()))
+            self._explain(f"its supervisor broke: {error!r}")
         finally:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             self.end()
@@ -97,13 +105,14 @@ class Supervisor:
             api_key=self._master_key,
             control_url=upstreams.base_url,
             control_token=self._credentials.control_token,
+            secrets=self._secrets,
             variant=self._spec.variant,
             litellm_version=version,
             venv_digest=self._spec.venv.digest,
             config_digest=config.digest,
             started_at=datetime.now(timezone.utc),
             supervisor_pid=os.getpid(),
-            routes={target: self._redacted(answer) for target, answer in routes.items()},
+            routes={target: self._redactor.text(answer)[:_LONGEST_ANSWER_CHARS] for target, answer in routes.items()},
         ).save(self._folder.runtime)
 
     def _start_upstreams(self) -> EmbeddedUpstreams:
@@ -111,7 +120,6 @@ class Supervisor:
         emulator, ready = start_emulator(
             Path(sys.executable),
             self._credentials,
-            corruptible=self._spec.corruptible,
             folder=self._folder.root,
             log=self._folder.logs / "emulator.log",
         )
@@ -125,7 +133,12 @@ class Supervisor:
         for port in ports:
             url = f"http://{HOST}:{port}"
             proxy = start_proxy(
-                self._spec.venv, config, port=port, folder=self._folder.root, log=self._folder.logs / "proxy.log"
+                self._spec.venv,
+                config,
+                port=port,
+                folder=self._folder.root,
+                log=self._folder.logs / "proxy.log",
+                redactor=self._redactor,
             )
             self._adopt(proxy)
             try:
@@ -171,17 +184,11 @@ class Supervisor:
             self._children.pop().end()
 
     def _explain(self, reason: str) -> None:
-        reason = self._redacted(reason)
+        reason = self._redactor.text(reason)
         try:
             self._folder.record_end(reason)
         except CompatError:
             _say(reason)
-
-    def _redacted(self, text: str) -> str:
-        public = {"aws_region", "vertex_project", "vertex_location"}
-        for secret in (self._master_key, *self._credentials.model_dump(exclude=public).values()):
-            text = text.replace(secret, "***").replace(json.dumps(secret)[1:-1], "***")
-        return text
 
 
 def _is_live(client: httpx.Client) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 from compat_pipeline.domain.diff import due
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import make_folder
+from compat_pipeline.ground.process import quotable
 
 MATRIX_FILE = "compatibility-matrix.json"
 
@@ -123,7 +124,9 @@ class _Git:
         done = self._spawn(args, stdin, env)
         if done.returncode != 0:
             words = done.stderr.decode(errors="replace").strip() or f"git {args[0]} failed"
-            raise CompatError(f"git cannot use {self._repo}: {words}", "check the folder and its owner")
+            raise CompatError(
+                f"git cannot use {self._repo}: {quotable(words, self._env)}", "check the folder and its owner"
+            )
         return done.stdout.decode(errors="replace")
 
     def succeeds(self, *args: str) -> bool:

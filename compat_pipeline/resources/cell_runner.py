@@ -15,6 +15,7 @@ from compat_pipeline.domain.cell import Cell, Trial
 from compat_pipeline.domain.controls import KillTable, control_results, kill_table, plan_trials
 from compat_pipeline.domain.observation import Inconclusive, NotApplicable, Observation, Pass
 from compat_pipeline.domain.variants import DEFAULT, Comparison, Variant, compare
+from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.history.store import RunContext
 from compat_pipeline.proxy.lease import why_down
 from compat_pipeline.proxy.release import LitellmRelease
@@ -133,11 +134,22 @@ class CellRunner(dg.ConfigurableResource):
             variant=variant,
             run_id=run_id,
         )
+        days_kept = self.home.evidence_days  # a wrong setting ends the run before it begins
         cli, venv = self.npm.fetch(claude_code), self.python_index.install(litellm)
         with self.runtime.lease(litellm, venv, self.home.manifest, variant) as proxy:
             yield _Stage(
                 run, SuiteSettings.for_runtime(proxy, cli, self.home.paths.scratch, self.suite_revision), proxy
             )
+        self._forget_evidence(days_kept)
+
+    def _forget_evidence(self, older_than_days: float) -> None:
+        try:
+            forgotten = self.home.evidence.prune(older_than_days)
+        except CompatError as error:  # no reason to lose what the run has seen
+            progress.warning("%s", error)
+        else:
+            if forgotten:
+                progress.info("%d bundle(s) of evidence older than %g days removed", forgotten, older_than_days)
 
     def _observe(self, stage: _Stage, cells: Sequence[Cell]) -> Iterator[Observation]:
         trials = [Trial(cell) for cell in cells]

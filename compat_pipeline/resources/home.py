@@ -10,7 +10,7 @@ from compat_pipeline.ground.acknowledged_file import load_acknowledged
 from compat_pipeline.ground.home import CompatHome
 from compat_pipeline.ground.manifest_file import feature_set, load_manifest
 from compat_pipeline.history.store import History
-from compat_pipeline.wire.evidence import EvidenceStore
+from compat_pipeline.wire.evidence import EvidenceStore, days_kept
 
 
 class Home(dg.ConfigurableResource):
@@ -39,6 +39,11 @@ class Home(dg.ConfigurableResource):
     def evidence(self) -> EvidenceStore:
         """What each observation was made from."""
         return EvidenceStore(self.paths.evidence)
+
+    @cached_property
+    def evidence_days(self) -> float:
+        """For how many days evidence is kept."""
+        return days_kept()
 
     @cached_property
     def acknowledged(self) -> tuple[Acknowledgement, ...]:

@@ -215,10 +215,10 @@ def _observe(trial: Trial, item: pytest.Item, call: pytest.CallInfo[None]) -> Ob
         observed_at=datetime.fromtimestamp(call.stop, timezone.utc),
         findings=tuple(run.findings) if run else (),
     )
+    redactor = Redactor(run.settings.secrets if run else ())
+    seen = Observation.model_validate(redactor.json(seen.model_dump(mode="json")))
     if run is None:
         return seen
-    redactor = Redactor(run.settings.secrets)
-    seen = Observation.model_validate(redactor.json(seen.model_dump(mode="json")))
     kept = item.config.stash[_SUITE].evidence.keep(_evidence(seen, run), redactor)
     return seen.model_copy(update={"evidence": kept})
 

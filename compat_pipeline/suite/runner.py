@@ -10,6 +10,7 @@ from pathlib import Path
 
 from compat_pipeline.domain.cell import Cell, Trial
 from compat_pipeline.domain.observation import Inconclusive, Observation
+from compat_pipeline.domain.redaction import Redactor
 from compat_pipeline.ground.home import CompatHome, write_atomically
 from compat_pipeline.ground.process import end_group, spawn
 from compat_pipeline.ground.scratch import scratch_folder
@@ -37,16 +38,17 @@ def run_suite(
     `harness`. Closing the iterator early ends pytest and every CLI it started.
     """
     with scratch_folder(home.scratch) as folder:
-        log, pending = folder / "suite.log", dict.fromkeys(trials)
+        log, pending, said = folder / "suite.log", dict.fromkeys(trials), ""
         try:
             for observation in _stream(trials, settings, home, folder, log, workers):
                 pending.pop(observation.trial, None)
                 yield observation
-            last_words = log.read_text(errors="replace")[-_LOG_TAIL_CHARS:].strip()
         finally:
-            write_atomically(home.logs / "suite.log", log.read_bytes() if log.exists() else b"")
+            if log.exists():
+                said = Redactor(settings.secrets).text(log.read_text(errors="replace"))
+            write_atomically(home.logs / "suite.log", said)
     for trial in pending:
-        yield _never_reported(trial, last_words)
+        yield _never_reported(trial, said[-_LOG_TAIL_CHARS:].strip())
 
 
 def _stream(

@@ -40,7 +40,7 @@ class SuiteSettings(BaseModel):
     Holds the proxy's key: kept in a file of mode 0600, never in argv.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     proxy_url: str
     proxy_key: str = Field(repr=False)
@@ -48,6 +48,7 @@ class SuiteSettings(BaseModel):
     control_token: str = Field(repr=False)
     claude: Path
     scratch: Path
+    upstream_secrets: tuple[str, ...] = Field(default=(), repr=False)
     litellm_version: str = UNKNOWN
     claude_code_version: str = UNKNOWN
     suite_revision: str = UNKNOWN
@@ -64,6 +65,7 @@ class SuiteSettings(BaseModel):
             control_token=runtime.control_token,
             claude=cli.path,
             scratch=scratch,
+            upstream_secrets=runtime.secrets,
             litellm_version=runtime.litellm_version,
             claude_code_version=cli.version,
             suite_revision=suite_revision,
@@ -74,7 +76,7 @@ class SuiteSettings(BaseModel):
     @property
     def secrets(self) -> tuple[str, ...]:
         """What must not be in anything that is kept."""
-        return self.proxy_key, self.control_token
+        return self.proxy_key, self.control_token, *self.upstream_secrets
 
     def save(self, path: Path) -> None:
         write_atomically(path, self.model_dump_json(), mode=0o600)

@@ -39,7 +39,7 @@ def test_the_suite_s_settings_stay_until_the_last_of_two_proxies_ends(tmp_path: 
 
 
 def test_sigterm_ends_a_proxy_that_was_started_with_sigint_ignored(small_site: Site) -> None:
-    in_background = ["/bin/sh", "-c", 'trap "" INT; exec "$0" proxy', BIN / "compat"]
+    in_background: list[str | Path] = ["/bin/sh", "-c", 'trap "" INT; exec "$0" proxy', BIN / "compat"]
     door = spawn(in_background, env=small_site.environment, cwd=small_site.home.root, stdout=subprocess.PIPE)
     try:
         wait_until_up(door)

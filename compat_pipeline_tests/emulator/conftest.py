@@ -23,9 +23,9 @@ def credentials() -> EmulatorCredentials:
 
 
 @pytest.fixture(scope="session")
-def running(credentials: EmulatorCredentials) -> Iterator[Emulated]:
+def emulated(credentials: EmulatorCredentials) -> Iterator[Emulated]:
     listener = socket.create_server(("127.0.0.1", 0))
-    app = build_app(credentials, corruptible=True)
+    app = build_app(credentials)
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
@@ -36,10 +36,3 @@ def running(credentials: EmulatorCredentials) -> Iterator[Emulated]:
     server.should_exit = True
     thread.join()
     listener.close()
-
-
-@pytest.fixture
-def emulated(running: Emulated) -> Iterator[Emulated]:
-    """The emulator, sound again after each test."""
-    yield running
-    running.control.corrupt(None)

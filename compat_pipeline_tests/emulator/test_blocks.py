@@ -253,17 +253,25 @@ def test_two_tool_calls_are_two_blocks_of_anthropics_stream() -> None:
     assert [json.loads(inputs[index]) for index in (0, 1)] == [{"command": "a"}, {"command": "b"}]
 
 
-def test_two_tool_calls_are_two_blocks_of_a_converse_stream() -> None:
-    reply = wire_bedrock_converse.WIRE.stream(call_of({}, "bedrock_converse"), cut(MESSAGE))
+def converse_deltas(message: Json) -> list[Json]:
+    """The deltas of a message that Converse streams."""
+    reply = wire_bedrock_converse.WIRE.stream(call_of({}, "bedrock_converse"), cut(message))
     buffer = EventStreamBuffer()
     buffer.add_data(b"".join(reply.body))  # type: ignore[arg-type]
-    inputs = {0: "", 1: ""}
     events: list[Any] = list(buffer)
-    for event in events:
-        payload = json.loads(event.payload)
-        if event.headers[":event-type"] == "contentBlockDelta":
-            inputs[payload["contentBlockIndex"]] += payload["delta"]["toolUse"]["input"]
+    return [json.loads(event.payload) for event in events if event.headers[":event-type"] == "contentBlockDelta"]
+
+
+def test_two_tool_calls_are_two_blocks_of_a_converse_stream() -> None:
+    inputs = {0: "", 1: ""}
+    for delta in converse_deltas(MESSAGE):
+        inputs[delta["contentBlockIndex"]] += delta["delta"]["toolUse"]["input"]
     assert [json.loads(inputs[index]) for index in (0, 1)] == [{"command": "a"}, {"command": "b"}]
+
+
+def test_c5_a_tool_call_without_arguments_is_one_empty_delta() -> None:
+    (delta,) = converse_deltas({**MESSAGE, "content": [{**CALLS[0], "input": {}}]})
+    assert delta["delta"] == {"toolUse": {"input": ""}}
 
 
 @pytest.mark.parametrize("provider", ["anthropic", "azure", "bedrock_invoke", "vertex_ai"])

@@ -220,13 +220,6 @@ def test_c5_a_tool_call_is_a_start_and_input_deltas(emulated: Emulated) -> None:
     assert len(pieces) > 1
 
 
-def test_c5_a_tool_call_without_arguments_is_one_empty_delta(emulated: Emulated) -> None:
-    emulated.control.corrupt("tool_input_lost")
-    tools = [{"toolSpec": {"name": "Bash", "inputSchema": {"json": BASH["input_schema"]}}}]
-    events = converse_events(emulated, run("echo hi", new_nonce()), toolConfig={"tools": tools})
-    assert deltas_of(events) == [{"toolUse": {"input": ""}}]
-
-
 def test_c6_every_event_carries_padding(emulated: Emulated) -> None:
     body = {"messages": [{"role": "user", "content": [{"text": count_to(new_nonce(), 20)}]}]}
     buffer = EventStreamBuffer()

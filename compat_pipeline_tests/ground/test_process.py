@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from compat_pipeline.ground.process import client_environment, end_group, spawn
+from compat_pipeline.ground.process import client_environment, end_group, quotable, spawn
 from compat_pipeline_tests.processes import PATIENCE_S, gone
 
 _GRANDCHILD = "import subprocess, time; subprocess.Popen(['sleep', '60']); time.sleep(60)"
@@ -87,3 +87,12 @@ def test_package_clients_get_the_users_places_mirrors_and_proxies(name: str) -> 
 )
 def test_package_clients_get_nothing_else(name: str) -> None:
     assert client_environment({name: "secret"}) == {}
+
+
+@pytest.mark.parametrize("name", ["UV_INDEX_MINE_PASSWORD", "npm_config__auth", "NPM_CONFIG_//127.0.0.1/:_authToken"])
+def test_a_clients_words_lose_the_credentials_that_it_was_given(name: str) -> None:
+    environment = client_environment({name: "hunter2 or so", "HTTPS_PROXY": "http://me:swordfish@127.0.0.1:9"})
+    said = "401 with hunter2%20or%20so through http://me:swordfish@127.0.0.1:9"
+    told = quotable(said, environment)
+    assert told.startswith("401 with [redacted]")
+    assert "swordfish" not in told

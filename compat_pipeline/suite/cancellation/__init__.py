@@ -1,0 +1,1 @@
+"""Cancellation: a user presses Ctrl-C in the middle of an answer."""

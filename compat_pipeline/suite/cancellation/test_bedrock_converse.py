@@ -1,0 +1,9 @@
+"""Cancellation on Bedrock (Converse)."""
+
+from compat_pipeline.suite.cancellation.probe import probe
+from compat_pipeline.suite.cell_run import CellRun
+from compat_pipeline.suite.plugin import CompatResult
+
+
+def test_cancellation(compat: CellRun, compat_result: CompatResult) -> None:
+    compat_result.set(probe(compat))

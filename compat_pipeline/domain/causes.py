@@ -138,6 +138,12 @@ ACCOUNT_RULES: tuple[CauseRule, ...] = (
         r"invalid x-api-key|security token included in the request is|invalid subscription key"
         r"|unable to locate credentials",
     ),
+    CauseRule(
+        "google_grant",
+        "account",
+        "RFC 6749, 5.2; googleapis/google-cloud-python#10004 (a key that is gone or expired), BerriAI/litellm#23512",
+        r"\binvalid_grant\b|reauthentication is needed",
+    ),
     CauseRule("organization_disabled", "account", "Anthropic API errors", r"organization has been disabled"),
     CauseRule(
         "model_access",

@@ -1,5 +1,6 @@
 """The folder that everything is written to."""
 
+import os
 from functools import cached_property
 
 import dagster as dg
@@ -32,8 +33,8 @@ class Home(dg.ConfigurableResource):
 
     @cached_property
     def history(self) -> History:
-        """The observations of every run."""
-        return History(self.paths.history)
+        """The observations of every run: those of the database that `COMPAT_HISTORY_URL` names, else of a file."""
+        return History(os.environ.get("COMPAT_HISTORY_URL") or self.paths.history)
 
     @cached_property
     def evidence(self) -> EvidenceStore:

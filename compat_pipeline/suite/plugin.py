@@ -16,6 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from pydantic import ValidationError
 
@@ -250,6 +251,9 @@ def _outcome(item: pytest.Item, call: pytest.CallInfo[None]) -> Outcome:
     if call.excinfo is not None:
         if isinstance(call.excinfo.value, Judged):
             return call.excinfo.value.outcome
+        if isinstance(call.excinfo.value, httpx.TransportError):
+            gone = f"the upstreams' record is out of reach: {call.excinfo.exconly(tryshort=True)}"
+            return Inconclusive(cause="environment", error=gone)
         return Inconclusive(cause="harness", error=f"the test broke: {call.excinfo.exconly(tryshort=True)}")
     if len(reported) != 1:
         times = "never" if not reported else f"{len(reported)} times"

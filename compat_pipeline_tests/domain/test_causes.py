@@ -42,6 +42,7 @@ FROM_THE_UPSTREAM: list[tuple[str, int, str]] = [
     ("bad_key", 401, '{"type":"error","error":{"type":"authentication_error","message":"invalid x-api-key"}}'),
     ("bad_key", 403, "The security token included in the request is expired"),
     ("bad_key", 401, "Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a"),
+    ("google_grant", 400, '{"error":"invalid_grant","error_description":"reauth related error (invalid_rapt)"}'),
     ("organization_disabled", 400, "This organization has been disabled."),
     ("model_access", 403, "You don't have access to the model with the specified model ID."),
     ("model_access", 404, "Model use case details have not been submitted for this account. Fill out the Anthropic"),

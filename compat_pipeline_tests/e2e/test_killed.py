@@ -13,9 +13,12 @@ from pathlib import Path
 import psutil
 import pytest
 
+from compat_pipeline.ground.manifest_file import load_manifest
 from compat_pipeline_tests.e2e.conftest import BIN, Site, make_site
 
-CHOICE = "*|*/claude-haiku-4-5"
+ROWS = [feature.id for feature in load_manifest({}).of_set("v0").features]
+CHOICE = [word for row in ROWS for word in ("--cells", f"{row}|*/claude-haiku-4-5")]
+"""Thirty cells."""
 PATIENCE_S = 60
 
 
@@ -29,7 +32,7 @@ def finished_cells(site: Site) -> int:
 def started(site: Site) -> subprocess.Popen[str]:
     """`compat run` of one model's cells, once its first cell is done."""
     process = subprocess.Popen(
-        [BIN / "compat", "run", "--cells", CHOICE],
+        [BIN / "compat", "run", *CHOICE],
         env=site.environment, cwd=site.home.root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     assert process.stdout is not None

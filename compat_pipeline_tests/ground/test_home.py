@@ -37,4 +37,4 @@ def test_a_manifest_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_the_packaged_manifest_plans_ninety_cells() -> None:
-    assert len(load_manifest({}).cells) == 90
+    assert len(load_manifest({}).of_set("v0").cells) == 90

@@ -100,8 +100,8 @@ def test_the_proxys_key_is_taken_out_of_an_error_that_quotes_it(tmp_path: Path) 
 
 
 def test_only_the_chosen_cells_run(tmp_path: Path) -> None:
-    (tmp_path / "cells").write_text("made_up|anthropic/opus\n")
-    seen = observe(tmp_path, "compat_result.set({'status': 'pass'})", COMPAT_CELLS=str(tmp_path / "cells"))
+    (tmp_path / "trials").write_text("made_up|anthropic/opus\n")
+    seen = observe(tmp_path, "compat_result.set({'status': 'pass'})", COMPAT_TRIALS=str(tmp_path / "trials"))
     assert [one["model"] for one in seen] == ["opus"]
 
 

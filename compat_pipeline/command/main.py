@@ -15,6 +15,9 @@ from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import CompatHome
 
 COULD_NOT_RUN, WRONG_USAGE, NOT_ALL_JUDGED, NOT_PROVEN, INTERRUPTED = 1, 2, 3, 4, 130
+EVERY_FEATURE = "*|*/claude-sonnet-4-6"
+"""The cells of the cheapest model that has every feature."""
+
 _CANNOT_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
 
 
@@ -61,7 +64,7 @@ def run(patterns: tuple[str, ...], features: str | None, litellm: str, claude_co
 
 
 @cli.command(short_help="Prove that the tests can go red.")
-@click.option("--cells", "patterns", multiple=True, metavar="PATTERN", default=["*|*/claude-haiku-4-5"],
+@click.option("--cells", "patterns", multiple=True, metavar="PATTERN", default=[EVERY_FEATURE],
               show_default=True, help="These cells. Repeatable.")  # fmt: skip
 @click.option("--fault", "faults", multiple=True, metavar="NAME", default=["*"],
               help="Only these faults: a name of the catalogue or a pattern. Repeatable.")  # fmt: skip
@@ -81,7 +84,7 @@ def prove(patterns: tuple[str, ...], faults: tuple[str, ...], in_turn: bool) -> 
 
 
 @cli.command(short_help="Show what other configurations change.")
-@click.option("--cells", "patterns", multiple=True, metavar="PATTERN", default=["*|*/claude-haiku-4-5"],
+@click.option("--cells", "patterns", multiple=True, metavar="PATTERN", default=[EVERY_FEATURE],
               show_default=True, help="These cells. Repeatable.")  # fmt: skip
 @click.option("--variant", "variants", multiple=True, type=click.Choice(OTHER_VARIANTS), default=OTHER_VARIANTS,
               help="Only these configurations. Repeatable; default: all.")  # fmt: skip

@@ -112,13 +112,15 @@ class CellRunner(dg.ConfigurableResource):
         return compare(observed)
 
     def _touched(self, faults: Sequence[Fault], baseline: Sequence[Observation]) -> dict[str, list[Cell]]:
-        """Fault -> the cells whose recorded exchanges it would change; no other cell can notice it."""
+        """Fault -> the cells that passed and whose exchanges it would change; no other cell can notice it."""
         touched: dict[str, list[Cell]] = {fault.name: [] for fault in faults}
         for seen in baseline:
+            if seen.outcome.status != "pass":
+                continue
             calls = self.home.evidence.read(seen.evidence).calls if seen.evidence else ()
             exchanges = [exchange for call in calls for exchange in call.exchanges]
             for fault in faults:
-                if any(map(fault.touches, exchanges)):
+                if fault.touches(exchanges):
                     touched[fault.name].append(seen.cell)
         return touched
 

@@ -14,7 +14,7 @@ from compat_pipeline.ground.manifest_file import load_manifest
 from compat_pipeline.wire.faults import FAULTS
 from compat_pipeline_tests.e2e.conftest import Site
 
-MODEL = "claude-haiku-4-5"
+MODEL = "claude-sonnet-4-6"
 ROWS = frozenset().union(*(fault.rows for fault in FAULTS.values()))
 CLOSEST = sorted(
     {min((len(fault.rows), name) for name, fault in FAULTS.items() if row in fault.rows)[1] for row in ROWS}

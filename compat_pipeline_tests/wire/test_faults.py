@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from compat_pipeline.wire.client_exchange import ClientExchange, Operation, message_of
+from compat_pipeline.wire.client_exchange import HUNG_UP, ClientExchange, Operation, message_of
 from compat_pipeline.wire.faults import FAULTS, Answer, Asked
 from compat_pipeline.wire.faults.rows import EVERY
 from compat_pipeline.wire.grammar import check_message_events
@@ -360,7 +360,7 @@ def test_a_count_is_guessed_or_refused_and_nothing_else_is() -> None:
     assert isinstance(guessed, Answer)
     assert guessed.body == {"input_tokens": len('[{"role": "user", "content": "hi"}]') // 4}
     assert isinstance(refused, Answer)
-    assert refused.status == 404
+    assert refused.status == 400
     for name in ("count_guessed", "count_refused"):
         assert FAULTS[name].on_request(same := asked()) is same
 
@@ -534,19 +534,28 @@ def exchange(path: str = "/v1/messages", request: Json | None = None, answer: Js
 def test_a_fault_touches_what_it_would_change() -> None:
     plain = exchange()
 
-    assert FAULTS["answer_text_cut"].touches(plain)
-    assert FAULTS["request_sent_twice"].touches(plain)
-    assert FAULTS["stream_held_back"].touches(plain)
-    assert FAULTS["requests_refused"].touches(plain)
-    assert FAULTS["picture_dropped"].touches(exchange(request=REQUEST))
-    assert FAULTS["signature_altered"].touches(exchange(answer=ANSWER))
+    assert FAULTS["answer_text_cut"].touches([plain])
+    assert FAULTS["request_sent_twice"].touches([plain])
+    assert FAULTS["stream_held_back"].touches([plain])
+    assert FAULTS["requests_refused"].touches([plain])
+    assert FAULTS["picture_dropped"].touches([exchange(request=REQUEST)])
+    assert FAULTS["signature_altered"].touches([exchange(answer=ANSWER)])
     for name in ("picture_dropped", "signature_altered", "wrong_code", "cost_dropped", "count_guessed"):
-        assert not FAULTS[name].touches(plain)
+        assert not FAULTS[name].touches([plain])
 
 
 def test_a_count_is_no_message() -> None:
     count = exchange("/v1/messages/count_tokens")
 
-    assert FAULTS["count_refused"].touches(count)
-    assert not FAULTS["request_sent_twice"].touches(count)
-    assert not FAULTS["system_dropped"].touches(count)
+    assert FAULTS["count_refused"].touches([count])
+    assert not FAULTS["request_sent_twice"].touches([count])
+    assert not FAULTS["system_dropped"].touches([count])
+
+
+def test_a_cell_that_hangs_up_on_an_answer_is_not_tried_with_answers_kept_until_they_are_whole() -> None:
+    interrupted = [exchange().model_copy(update={"broken": HUNG_UP}), exchange()]
+
+    assert FAULTS["requests_refused"].touches(interrupted)
+    assert FAULTS["hang_up_ignored"].touches(interrupted)
+    for name in ("answer_text_cut", "stream_held_back"):
+        assert not FAULTS[name].touches(interrupted)

@@ -17,6 +17,7 @@ from compat_pipeline.domain.causes import CliFault, classify
 from compat_pipeline.domain.observation import Inconclusive, Outcome
 from compat_pipeline.suite.cell_run import CellRun, Judged, Talk, prove
 from compat_pipeline.suite.crossing import user_text
+from compat_pipeline.suite.tool_turn import WITHOUT_THINKING
 from compat_pipeline.wire.client_exchange import ClientExchange
 from compat_pipeline.wire.exchange import Exchange
 
@@ -64,7 +65,7 @@ def probe(run: CellRun) -> Outcome:
         run.arm(mark, f"{surface.behaviour}_once")
     question = "Which is the capital of Norway, and how many people live there?"
     turns = tuple(({"type": "text", "text": f"{nonce} {mark}: {question}"},) for mark in marks)
-    talk = run.try_once(nonce, messages=turns)
+    talk = run.try_once(nonce, messages=turns, extra_env=WITHOUT_THINKING)
 
     _prove_ended_by_itself(talk)
     told = [event for event in talk.result.events if event.get("type") == "result"]

@@ -139,7 +139,7 @@ CONTENT_FAULTS = (
         "tool_input_lost",
         "a tool is called without its input",
         "LiteLLM #15307 #25561: tool_use without input_json_delta",
-        TOOLS | rows("pdf_input"),
+        TOOLS,
         on_answer=in_content(_of_type("tool_use", lambda block: {**block, "input": {}})),
     ),
     Fault(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from compat_pipeline.wire.client_exchange import ClientExchange, Json, Operation
+from compat_pipeline.wire.client_exchange import HUNG_UP, ClientExchange, Json, Operation
 
 
 @dataclass(frozen=True)
@@ -65,11 +65,17 @@ class Fault:
         """Whether an answer must be whole before it can be passed on."""
         return self.on_answer is not _pass_back
 
-    def touches(self, exchange: ClientExchange) -> bool:
-        """Whether the fault would have changed this exchange, recorded on a sound wire.
+    def touches(self, exchanges: Sequence[ClientExchange]) -> bool:
+        """Whether the fault would have changed any of a cell's exchanges, recorded on a sound wire.
 
-        A row none of whose exchanges is touched cannot see the fault: it need not be run to know that.
+        A cell none of whose exchanges is touched cannot see the fault: it need not be run to know that. Nor need one
+        that hangs up on an answer, if the fault keeps answers until they are whole: nothing is left to interrupt.
         """
+        if (self.changes_answers or self.held_back) and any(one.broken == HUNG_UP for one in exchanges):
+            return False
+        return any(map(self._changes, exchanges))
+
+    def _changes(self, exchange: ClientExchange) -> bool:
         if self.sends > 1 or self.held_back or self.deaf_to_hang_up:
             return exchange.operation == "messages"
         asked = Asked(exchange.operation, exchange.request_headers, exchange.request)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from compat_pipeline.wire.client_exchange import Json, Operation
 from compat_pipeline.wire.faults.asking import blocks_of
 from compat_pipeline.wire.faults.fault import Answer, Asked, Fault
-from compat_pipeline.wire.faults.rows import EVERY, NOT_STREAMED, STREAMED, TALKS, rows
+from compat_pipeline.wire.faults.rows import NOT_STREAMED, STREAMED, TALKS, rows
 
 _TYPES = {400: "invalid_request_error", 404: "not_found_error", 500: "api_error"}
 _LAST_KNOWN_BETA = "2025-12-31"
@@ -129,14 +129,14 @@ REFUSALS = (
         "unknown_field_refused",
         "a field goes to a provider that does not know it",
         "LiteLLM #26240: `context_management: Extra inputs are not permitted`",
-        EVERY - rows("count_tokens"),
+        TALKS | rows("cancellation"),
         on_request=refusing(_field("context_management")),
     ),
     Fault(
         "output_config_refused",
         "the effort goes to a provider in a form it does not know",
         "LiteLLM #18241 #21407: `output_config` rejected",
-        EVERY - rows("count_tokens"),
+        TALKS | rows("cancellation", "error_surfaces"),
         on_request=refusing(_field("output_config")),
     ),
     Fault(
@@ -186,6 +186,6 @@ REFUSALS = (
         "tokens are not counted",
         "LiteLLM #26436: count_tokens on a provider without one",
         rows("count_tokens"),
-        on_request=refusing(lambda _: "count_tokens is not supported for this model", 404, "count_tokens"),
+        on_request=refusing(lambda _: "count_tokens is not supported for this model", 400, "count_tokens"),
     ),
 )

@@ -141,7 +141,11 @@ def _other_user_agent(headers: Mapping[str, str]) -> Mapping[str, str]:
 
 def _other_model(body: Json) -> Json:
     provider, slash, model = str(body.get("model", "")).rpartition("/")
-    return {**body, "model": provider + slash + _SIBLINGS[model]} if model in _SIBLINGS else body
+    if model not in _SIBLINGS:
+        return body
+    # Opus takes no `temperature`, and a refusal would be another fault.
+    taken = {name: value for name, value in body.items() if name != "temperature"}
+    return {**taken, "model": provider + slash + _SIBLINGS[model]}
 
 
 def _clamped(body: Json) -> Json:
@@ -172,7 +176,7 @@ REQUEST_FAULTS = (
         "history_dropped",
         "the model sees the last prompt of a conversation and nothing before it",
         "LiteLLM #25375: earlier turns are lost from a replayed conversation",
-        REPLAYED - rows("compaction") | rows("tool_search"),
+        REPLAYED - rows("compaction") | rows("tool_search", "pdf_input"),
         on_request=in_body(_last_prompt_only),
     ),
     Fault(
@@ -207,7 +211,7 @@ REQUEST_FAULTS = (
         "request_sent_twice",
         "every message is asked for twice and paid for twice",
         "LiteLLM #33224: a turn is silently sent again",
-        TALKS,
+        TALKS | rows("error_surfaces"),
         sends=2,
     ),
     Fault(
@@ -305,14 +309,14 @@ REQUEST_FAULTS = (
         "tools_dropped",
         "the model is offered no tools",
         "LiteLLM #27632: tools ignored",
-        TOOLS | rows("pdf_input"),
+        TOOLS,
         on_request=without("tools", "tool_choice"),
     ),
     Fault(
         "tool_result_dropped",
         "what a tool gave back does not reach the model",
         "Anthropic tool use: the content of a `tool_result` reaches the model",
-        CLIENT_TOOLS | rows("pdf_input"),
+        CLIENT_TOOLS,
         on_request=in_blocks(lambda block: {**block, "content": ""} if is_result(block) else block),
     ),
     Fault(

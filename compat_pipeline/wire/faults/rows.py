@@ -13,7 +13,7 @@ CACHING = rows("prompt_caching_5m", "prompt_caching_1h")
 THINKING = rows("extended_thinking", "thinking_with_tools", "redacted_thinking")
 CLIENT_TOOLS = rows(
     *("tool_use", "tool_use_streaming", "tool_use_parallel", "thinking_with_tools", "mcp_tool"),
-    *("tool_search", "web_search", "subagents"),
+    *("tool_search", "web_search", "subagents", "pdf_input"),
 )
 """Rows in which the CLI runs a tool and sends its result back."""
 
@@ -27,7 +27,7 @@ TALKS = (
     | THINKING
     | TOOLS
     | REPLAYED
-    | rows("basic_messaging_streaming", "vision", "pdf_input", "context_1m", "attribution")
+    | rows("basic_messaging_streaming", "vision", "context_1m", "attribution")
 )
 """Rows that prove a whole conversation: the prompt, the answer, its counts."""
 

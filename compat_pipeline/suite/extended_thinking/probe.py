@@ -1,4 +1,4 @@
-"""Thinking is asked for, comes back signed, and its signature goes back unchanged with the next turn.
+"""Thinking is asked for with an effort, comes back signed, and its signature goes back unchanged with the next turn.
 
 Source: Anthropic's extended thinking documentation (a replayed thinking block must be unmodified); LiteLLM bugs
 #36507 and #38809 (effort dropped, thinking swallowed on Converse). On Converse the turns meet both shapes in which
@@ -30,9 +30,11 @@ def _converse(run: CellRun) -> Outcome:
     talk = run.converse(nonce, messages=(turn,) * _TURNS, turns=_TURNS, effort="high")
 
     signatures: list[str] = []
-    for number, exchange in enumerate(talk.exchanges, start=1):
+    for number, (client, exchange) in enumerate(zip(talk.client, talk.exchanges, strict=True), start=1):
         asked = exchange.request.get("thinking") or {}
         prove(asked.get("type") in ("enabled", "adaptive"), f"turn {number} did not ask for thinking: {asked}")
+        wanted, got = _effort(client.request), _effort(exchange.request)
+        prove(wanted in (None, got), f"turn {number} asked for {wanted} effort, the upstream got {got or 'none'}")
         prove(
             replayed(exchange.request) == signatures,
             f"turn {number} should carry {len(signatures)} signed thinking block(s), it carries "
@@ -48,6 +50,12 @@ def _converse(run: CellRun) -> Outcome:
     )
     talk.prove_answer(nonce)
     return run.passed()
+
+
+def _effort(request: dict[str, Any]) -> str | None:
+    """How hard the model is to think; models that take a budget instead are not asked."""
+    config: dict[str, Any] = request.get("output_config") or {}
+    return config.get("effort")
 
 
 def replayed(request: dict[str, Any]) -> list[str]:

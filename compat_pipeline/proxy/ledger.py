@@ -12,7 +12,7 @@ from compat_pipeline.ground.errors import CompatError
 LEDGER_FILE = "ledger.jsonl"
 CALLBACK = "compat_ledger.record"
 CALLBACK_FOLDER = Path(__file__).with_name("within")
-LEDGER_VARIABLE = "COMPAT_LEDGER"
+LEDGER_VARIABLE = "CALL_LEDGER"
 
 
 class LedgerEntry(BaseModel):

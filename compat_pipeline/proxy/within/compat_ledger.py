@@ -15,7 +15,7 @@ from typing import Any
 
 
 async def record(kwargs: Mapping[str, Any], _response: object, _started: object, _ended: object) -> None:
-    """Append the call that LiteLLM describes in `kwargs` to the file that COMPAT_LEDGER names."""
+    """Append the call that LiteLLM describes in `kwargs` to the file that CALL_LEDGER names."""
     payload = kwargs["standard_logging_object"]
     usage = (payload.get("metadata") or {}).get("usage_object") or {}
     entry = {
@@ -28,5 +28,5 @@ async def record(kwargs: Mapping[str, Any], _response: object, _started: object,
         "cache_creation_tokens": usage.get("cache_creation_input_tokens"),
         "cost_usd": payload.get("response_cost"),
     }
-    with Path(os.environ["COMPAT_LEDGER"]).open("ab", buffering=0) as ledger:
+    with Path(os.environ["CALL_LEDGER"]).open("ab", buffering=0) as ledger:
         ledger.write(json.dumps(entry).encode() + b"\n")

@@ -13,6 +13,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from compat_pipeline.domain.cell import Cell
 from compat_pipeline.domain.observation import Inconclusive, Outcome
 from compat_pipeline.proxy.ledger import Ledger, LedgerEntry
 from compat_pipeline.suite.attribution.prices import list_price_usd
@@ -33,7 +34,7 @@ def probe(run: CellRun) -> Outcome:
     talk = run.converse(nonce, messages=(turn,) * _TURNS, turns=_TURNS, extra_env=WITHOUT_THINKING)
     talk.prove_answer(nonce)
     for told, reply in zip(talk.client, talk.replies, strict=True):
-        _prove_attributed(run, told, reply["usage"], _record_of(told, ledger))
+        prove_attributed(run.cell, told, reply["usage"], _record_of(told, ledger))
     return run.passed()
 
 
@@ -56,8 +57,8 @@ def _record_of(told: ClientExchange, ledger: Ledger) -> LedgerEntry:
     return entries[0]
 
 
-def _prove_attributed(run: CellRun, told: ClientExchange, usage: Mapping[str, Any], entry: LedgerEntry) -> None:
-    """Who asked, for which model, what the upstream counted, and what that costs."""
+def prove_attributed(cell: Cell, told: ClientExchange, usage: Mapping[str, Any], entry: LedgerEntry) -> None:
+    """LiteLLM recorded who asked, for which model, what the upstream counted (`usage`), and what that costs."""
     agent = told.request_headers.get("user-agent", "")
     prove(bool(agent), "Claude Code did not name itself in `user-agent`", "client")
     prove(f"User-Agent: {agent}" in entry.tags, f"'{agent}' asked, LiteLLM recorded the tags {list(entry.tags)}")
@@ -70,9 +71,9 @@ def _prove_attributed(run: CellRun, told: ClientExchange, usage: Mapping[str, An
         ("cache creation", usage["cache_creation_input_tokens"], entry.cache_creation_tokens),
     ):
         prove(recorded == due, f"the upstream counted {due} {what} tokens, LiteLLM recorded {recorded}")
-    due_usd = list_price_usd(run.cell.provider, run.cell.model, usage)
+    due_usd = list_price_usd(cell.provider, cell.model, usage)
     if due_usd is None:
-        raise Judged(Inconclusive(cause="harness", error=f"no list price of {run.cell.model} is known"))
+        raise Judged(Inconclusive(cause="harness", error=f"no list price of {cell.model} is known"))
     prove(
         entry.cost_usd is not None and math.isclose(entry.cost_usd, due_usd, rel_tol=1e-6),
         f"at the provider's list price the answer costs {due_usd:.6f} USD, LiteLLM recorded {entry.cost_usd}",

@@ -12,6 +12,7 @@ from compat_pipeline.emulator.server_tools import TOOL_SEARCH_TYPE, server_tool,
 from compat_pipeline.emulator.tokens import CHARACTERS_PER_TOKEN, tokens_of_text
 
 _REMINDER = re.compile(r"<system-reminder>.*?</system-reminder>|\ATool loaded\.\Z", re.DOTALL)  # the CLI's own words
+_SUMMARY = "This session is being continued from a previous conversation"  # likewise, before a summary
 _TOOL_ID_PREFIX = {"vertex_ai": "toolu_vrtx_", "bedrock_invoke": "toolu_bdrk_", "bedrock_converse": "tooluse_"}
 _CLIENT_SEARCH = "ToolSearch"  # Claude Code's own
 
@@ -49,11 +50,16 @@ def last_turn(call: Call) -> Turn:
     for message in reversed(call.messages):
         if message.get("role") != "user":
             continue
-        blocks = blocks_of(message)
+        blocks = [block for block in blocks_of(message) if not _is_summary(block)]
         results = [block for block in blocks if _is_tool_result(block)] + results
         if prompt := words(blocks):
             return Turn(prompt, tuple(block for block in blocks if block.get("type") != "text"), tuple(results))
     return Turn("", (), tuple(results))
+
+
+def _is_summary(block: Json) -> bool:
+    """Whether a block holds what was said before a conversation was compacted."""
+    return str(block.get("text", "")).lstrip().startswith(_SUMMARY)
 
 
 def _is_tool_result(block: Json) -> bool:

@@ -1,10 +1,10 @@
-"""What the persona answers where one conversation leads to another: a search, a sub-agent, a resumed session."""
+"""What the persona answers where one conversation leads to another: search, sub-agent, resumed session, summary."""
 
 from __future__ import annotations
 
 import re
 
-from compat_pipeline.emulator.contract import Call, blocks_of
+from compat_pipeline.emulator.contract import Call, Json, blocks_of
 from compat_pipeline.emulator.script import Said, Script, Turn, result_text, text, use, words
 from compat_pipeline.wire.exchange import NONCE_PATTERN
 
@@ -39,12 +39,29 @@ def _tell_secret(call: Call, _: Turn, __: re.Match[str]) -> Said:
 
 def _recall(call: Call, _: Turn, match: re.Match[str]) -> Said:
     """What was told and what was answered, as far as the request still holds it."""
-    told = {
-        role: [words(blocks_of(one)) for one in call.messages if one["role"] == role] for role in ("user", "assistant")
-    }
-    password = _PASSWORD.search("\n".join(told["user"]))
-    answer = told["assistant"][-1] if told["assistant"] else "no answer"
+    password = _PASSWORD.search("\n".join(_said(call.messages, "user")))
+    answer = (_said(call.messages, "assistant") or ["no answer"])[-1]
     return text(call, f"{match[1]} {password[1] if password else 'no password'} {answer}")
+
+
+def _tell_password(call: Call, _: Turn, match: re.Match[str]) -> Said:
+    password = _PASSWORD.search("\n".join(_said(call.messages, "user")))
+    return text(call, f"{match[1]} {password[1] if password else 'no password'}")
+
+
+def _summarise(call: Call, _: Turn, __: re.Match[str]) -> Said:
+    """All that either side said before, word for word: nothing is left out of a conversation this short."""
+    users, own = ("\n".join(f"- {told}" for told in _said(call.messages[:-1], role)) for role in ("user", "assistant"))
+    return text(
+        call,
+        "<analysis>\nA short conversation; every message counts.\n</analysis>\n\n"
+        f"<summary>\n1. All user messages:\n{users}\n\n2. All of my answers:\n{own}\n</summary>",
+    )
+
+
+def _said(messages: list[Json], role: str) -> list[str]:
+    """The words of each message of `role`."""
+    return [said for one in messages if one["role"] == role and (said := words(blocks_of(one)))]
 
 
 SCRIPTS = (
@@ -59,6 +76,11 @@ SCRIPTS = (
         re.compile(rf"Which password did I tell you\? Reply with the code ({NONCE_PATTERN}), then that password"),
         _recall,
     ),
+    Script(
+        re.compile(rf"Which password did I tell you\? Reply with the code ({NONCE_PATTERN}) followed by that password"),
+        _tell_password,
+    ),
+    Script(re.compile(r"Your task is to create a detailed summary of the conversation so far"), _summarise),
     Script(
         re.compile(
             r"Start the sub-agent (\w+) once, with exactly this prompt: `([^`]+)` "

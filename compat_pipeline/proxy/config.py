@@ -14,6 +14,7 @@ from compat_pipeline.domain.manifest import AuthMode, Manifest
 from compat_pipeline.domain.variants import DEFAULT, Variant
 from compat_pipeline.emulator.credentials import EmulatorCredentials
 from compat_pipeline.ground.errors import CompatError
+from compat_pipeline.proxy.ledger import CALLBACK
 
 
 class EmbeddedUpstreams(BaseModel):
@@ -50,7 +51,7 @@ def render_config(
     master_key: str,
     variant: Variant = DEFAULT,
 ) -> ProxyConfig:
-    """One entry per name that the manifest serves, and LiteLLM's defaults but for what `variant` sets.
+    """One entry per name that the manifest serves, the ledger, and LiteLLM's defaults but for what `variant` sets.
 
     Retries and cooldowns are off, because they hide an error or carry it into the next cell. Raises CompatError for a
     route or a way of authentication that no embedded upstream speaks.
@@ -69,7 +70,7 @@ def render_config(
     document: dict[str, Any] = {
         "model_list": entries,
         "general_settings": {"master_key": "os.environ/LITELLM_MASTER_KEY"},
-        "litellm_settings": {"num_retries": 0},
+        "litellm_settings": {"num_retries": 0, "success_callback": [CALLBACK]},
         "router_settings": {"num_retries": 0, "disable_cooldowns": True},
     }
     document[section].update(settings)

@@ -18,6 +18,7 @@ from compat_pipeline.emulator.credentials import EmulatorCredentials
 from compat_pipeline.ground.home import make_folder, write_atomically
 from compat_pipeline.ground.process import end_group, spawn
 from compat_pipeline.proxy.config import ProxyConfig
+from compat_pipeline.proxy.ledger import CALLBACK_FOLDER, LEDGER_FILE, LEDGER_VARIABLE
 from compat_pipeline.proxy.venv import ProxyVenv
 
 HOST = "127.0.0.1"
@@ -70,6 +71,9 @@ def start_proxy(
     argv: list[str | Path] = [venv.litellm, "--config", file, "--host", HOST, "--port", str(port)]
     environment = {
         **config.environment,
+        # LiteLLM before 1.84 looks for a callback's file nowhere else.
+        "PYTHONPATH": str(CALLBACK_FOLDER),
+        LEDGER_VARIABLE: str(folder / LEDGER_FILE),
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
         "LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS": "True",
         # Without it, AWS's libraries ask the machine's cloud for keys where an entry has none.

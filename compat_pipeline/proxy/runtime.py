@@ -41,7 +41,8 @@ class RuntimeSpec(BaseModel):
 class Runtime(BaseModel):
     """A proxy that is up. `routes`: each name it serves -> `ok`, or how the proxy answered its trial message.
 
-    `secrets` is all that it was given to keep: its own key, and what the upstreams accept.
+    `ledger` is where it writes what it recorded of each call. `secrets` is all that it was given to keep: its own key,
+    and what the upstreams accept.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -51,6 +52,7 @@ class Runtime(BaseModel):
     api_key: str
     control_url: str
     control_token: str
+    ledger: Path
     secrets: tuple[str, ...] = Field(repr=False)
     upstream: Literal["emulated"] = "emulated"
     variant: Variant = DEFAULT

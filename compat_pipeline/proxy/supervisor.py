@@ -28,6 +28,7 @@ from compat_pipeline.emulator.credentials import EmulatorCredentials
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.proxy.config import EmbeddedUpstreams, ProxyConfig, render_config
 from compat_pipeline.proxy.folder import POLL_S, RecordedProcess, RuntimeFolder
+from compat_pipeline.proxy.ledger import LEDGER_FILE
 from compat_pipeline.proxy.process import (
     ADDRESS_IN_USE,
     HOST,
@@ -105,6 +106,7 @@ class Supervisor:
             api_key=self._master_key,
             control_url=upstreams.base_url,
             control_token=self._credentials.control_token,
+            ledger=self._folder.root / LEDGER_FILE,
             secrets=self._secrets,
             variant=self._spec.variant,
             litellm_version=version,

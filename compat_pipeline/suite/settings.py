@@ -37,7 +37,8 @@ _VARIABLES = {
 class SuiteSettings(BaseModel):
     """What every compatibility test needs, and under what it runs, for the evidence.
 
-    Holds the proxy's key: kept in a file of mode 0600, never in argv.
+    `ledger` is None where the proxy is not ours and keeps none. Holds the proxy's key: kept in a file of mode
+    0600, never in argv.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -48,6 +49,7 @@ class SuiteSettings(BaseModel):
     control_token: str = Field(repr=False)
     claude: Path
     scratch: Path
+    ledger: Path | None = None
     upstream_secrets: tuple[str, ...] = Field(default=(), repr=False)
     litellm_version: str = UNKNOWN
     claude_code_version: str = UNKNOWN
@@ -65,6 +67,7 @@ class SuiteSettings(BaseModel):
             control_token=runtime.control_token,
             claude=cli.path,
             scratch=scratch,
+            ledger=runtime.ledger,
             upstream_secrets=runtime.secrets,
             litellm_version=runtime.litellm_version,
             claude_code_version=cli.version,

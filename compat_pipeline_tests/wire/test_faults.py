@@ -119,6 +119,7 @@ REQUEST_CHANGES: dict[str, Callable[[Json], None]] = {
         put("messages", 4, "content", [{"type": "text", "text": "ijkl"}]),
     ),
     "summary_dropped": drop(*IN_FIRST, 1),
+    "call_unrecorded": put("no-log", True),
     "history_dropped": put("messages", REQUEST["messages"][4:]),
     "system_dropped": drop("system"),
     "system_cut": drop("system", 1),
@@ -234,7 +235,7 @@ OF_OTHER_SHAPES = {
     *("request_sent_twice", "stream_held_back", "hang_up_ignored"),  # the recorder's part, tested there
     *("context_1m_beta_dropped", "user_agent_replaced"),
     *("count_without_tools", "count_guessed", "count_refused", "non_streaming_refused", "fallback_empty"),
-    *("stream_in_one_delta", "wrong_stop_reason", "error_wording_swallowed", "error_status_changed", "cost_dropped"),
+    *("stream_in_one_delta", "wrong_stop_reason", "error_wording_swallowed", "error_status_changed", "call_id_dropped"),
 }
 
 
@@ -300,7 +301,9 @@ def test_text_in_its_short_form_counts_as_a_block() -> None:
     assert FAULTS["picture_dropped"].on_request(short) is short
 
 
-@pytest.mark.parametrize("name", sorted({*REQUEST_CHANGES, *REFUSALS} - {"requests_refused", "gateway_crashed"}))
+@pytest.mark.parametrize(
+    "name", sorted({*REQUEST_CHANGES, *REFUSALS} - {"requests_refused", "gateway_crashed", "call_unrecorded"})
+)
 def test_a_request_without_the_feature_passes_as_it_is(name: str) -> None:
     plain = Asked(
         "messages", {"anthropic-beta": "claude-code-20250219,effort-2025-11-24"}, {"model": "another", "messages": []}
@@ -505,10 +508,10 @@ def test_an_error_passes_as_it_is(name: str) -> None:
     assert FAULTS[name].on_answer(asked(), refused) is refused
 
 
-def test_the_cost_is_dropped_and_other_headers_stay() -> None:
-    before = Answer(200, {"x-litellm-response-cost": "0.1", "x-litellm-version": "1"}, body=ANSWER)
+def test_the_call_id_is_dropped_and_other_headers_stay() -> None:
+    before = Answer(200, {"x-litellm-call-id": "a-b", "x-litellm-version": "1"}, body=ANSWER)
 
-    assert FAULTS["cost_dropped"].on_answer(asked(), before) == Answer(200, {"x-litellm-version": "1"}, body=ANSWER)
+    assert FAULTS["call_id_dropped"].on_answer(asked(), before) == Answer(200, {"x-litellm-version": "1"}, body=ANSWER)
 
 
 # --- what a fault touches ----------------------------------------------------------------------------------------
@@ -540,7 +543,7 @@ def test_a_fault_touches_what_it_would_change() -> None:
     assert FAULTS["requests_refused"].touches([plain])
     assert FAULTS["picture_dropped"].touches([exchange(request=REQUEST)])
     assert FAULTS["signature_altered"].touches([exchange(answer=ANSWER)])
-    for name in ("picture_dropped", "signature_altered", "wrong_code", "cost_dropped", "count_guessed"):
+    for name in ("picture_dropped", "signature_altered", "wrong_code", "call_id_dropped", "count_guessed"):
         assert not FAULTS[name].touches([plain])
 
 

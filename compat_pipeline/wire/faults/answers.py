@@ -83,7 +83,7 @@ CONTENT_FAULTS = (
         "wrong_code",
         "the code in the answer is another one",
         "Anthropic Messages: the text that the model wrote is the text that arrives",
-        TALKS - rows("structured_outputs", "compaction"),
+        TALKS - rows("structured_outputs"),
         on_answer=in_text(_other_code),
     ),
     Fault(

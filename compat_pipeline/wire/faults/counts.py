@@ -1,4 +1,4 @@
-"""Faults of counting: the CLI is told another number of tokens, or none, or no cost."""
+"""Faults of counting: the CLI is told another number of tokens, or none; the proxy loses its own count."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from compat_pipeline.wire.client_exchange import Json
-from compat_pipeline.wire.faults.answering import (
-    in_usage,
-)
+from compat_pipeline.wire.faults.answering import in_usage
+from compat_pipeline.wire.faults.asking import in_body
 from compat_pipeline.wire.faults.fault import Answer, Asked, Fault
 from compat_pipeline.wire.faults.rows import (
     CACHING,
@@ -66,9 +65,14 @@ def _without_split(usage: Json) -> Json:
     return {name: value for name, value in usage.items() if name != "cache_creation"} if hour else usage
 
 
-def _without_cost(_: Asked, answer: Answer) -> Answer:
-    kept = {name: value for name, value in answer.headers.items() if not name.startswith("x-litellm-response-cost")}
+def _without_call_id(_: Asked, answer: Answer) -> Answer:
+    kept = {name: value for name, value in answer.headers.items() if name != "x-litellm-call-id"}
     return answer if kept == answer.headers else replace(answer, headers=kept)
+
+
+def _unrecorded(body: Json) -> Json:
+    """With LiteLLM's own switch, which stays behind in LiteLLM."""
+    return {**body, "no-log": True}
 
 
 COUNT_FAULTS = (
@@ -115,10 +119,17 @@ COUNT_FAULTS = (
         on_answer=in_usage(_without_split),
     ),
     Fault(
-        "cost_dropped",
-        "the proxy does not say what an answer cost",
-        "LiteLLM: x-litellm-response-cost",
+        "call_unrecorded",
+        "the proxy answers and keeps no record, so nobody pays",
+        "LiteLLM #28943: no spend log of a streamed /v1/messages",
         rows("attribution"),
-        on_answer=_without_cost,
+        on_request=in_body(_unrecorded),
+    ),
+    Fault(
+        "call_id_dropped",
+        "nothing leads from an answer to the proxy's record of it",
+        "LiteLLM: x-litellm-call-id, the id of the call in its logs",
+        rows("attribution"),
+        on_answer=_without_call_id,
     ),
 )

@@ -176,7 +176,7 @@ REQUEST_FAULTS = (
         "history_dropped",
         "the model sees the last prompt of a conversation and nothing before it",
         "LiteLLM #25375: earlier turns are lost from a replayed conversation",
-        REPLAYED - rows("compaction") | rows("tool_search", "pdf_input"),
+        REPLAYED | rows("tool_search", "pdf_input"),
         on_request=in_body(_last_prompt_only),
     ),
     Fault(

@@ -18,17 +18,10 @@ CLIENT_TOOLS = rows(
 """Rows in which the CLI runs a tool and sends its result back."""
 
 TOOLS = CLIENT_TOOLS | rows("structured_outputs")
-REPLAYED = rows("extended_thinking", "redacted_thinking", "multi_turn_resume", "compaction")
+REPLAYED = rows("extended_thinking", "redacted_thinking", "multi_turn_resume", "compaction", "attribution")
 """Rows in which a prompt depends on earlier ones."""
 
-TALKS = (
-    NOT_STREAMED
-    | CACHING
-    | THINKING
-    | TOOLS
-    | REPLAYED
-    | rows("basic_messaging_streaming", "vision", "context_1m", "attribution")
-)
+TALKS = NOT_STREAMED | CACHING | THINKING | TOOLS | REPLAYED | rows("basic_messaging_streaming", "vision", "context_1m")
 """Rows that prove a whole conversation: the prompt, the answer, its counts."""
 
 STREAMED = TALKS - NOT_STREAMED

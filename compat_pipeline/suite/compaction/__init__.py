@@ -1,0 +1,1 @@
+"""Compaction: a conversation is replaced by its summary and goes on."""

@@ -22,7 +22,7 @@ from compat_pipeline.suite.crossing import harm, user_text
 from compat_pipeline.suite.settings import SuiteSettings
 from compat_pipeline.wire.client_exchange import HUNG_UP, ClientExchange
 from compat_pipeline.wire.evidence import CallEvidence
-from compat_pipeline.wire.exchange import Exchange, UpstreamControl
+from compat_pipeline.wire.exchange import CannotScript, Exchange, UpstreamControl
 from compat_pipeline.wire.faults.fault import Fault
 from compat_pipeline.wire.recorder import recording
 
@@ -176,8 +176,11 @@ class CellRun:
         return nonce
 
     def arm(self, nonce: str, behaviour: str) -> None:
-        """Let the upstream treat the requests of `nonce` as scripted, e.g. be overloaded."""
-        self.upstream.arm(nonce, behaviour)
+        """Let the upstream treat the requests of `nonce` as scripted, e.g. be overloaded. Judged if it cannot."""
+        try:
+            self.upstream.arm(nonce, behaviour)
+        except CannotScript as error:
+            raise Judged(Inconclusive(cause="harness", error=str(error))) from error
 
     @contextmanager
     def sandbox(self) -> Iterator[Sandbox]:

@@ -62,12 +62,12 @@ class GoogleAccount(_Account):
     location: str
     client_email: str
     private_key: str = Field(repr=False)
-    private_key_id: str = Field(repr=False)
+    private_key_id: str
     token_url: str
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        return self.private_key, self.private_key_id
+        return (self.private_key,)
 
 
 class Accounts(_Account):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable
 from typing import Any
 
 import httpx
@@ -19,11 +20,11 @@ OK = "ok"
 _BASE = "http://upstreams"
 _WORDS = "Say hello."
 _TOLD_CHARS = 200
-_TIMEOUT_S = 60.0
+_LIMIT_S = 60.0
 
 
 def preflight(app: ASGIApp, credentials: EmulatorCredentials, manifest: Manifest, redactor: Redactor) -> dict[str, str]:
-    """Provider id -> `ok`, or the status and words with which it refused a plain message to its first model.
+    """Provider id -> `ok`, or how it refused a plain message to its first model (status and words), or kept silent.
 
     `app` are upstreams for whoever knows `credentials`; what it says is cleaned by `redactor`.
     """
@@ -34,15 +35,22 @@ async def _ask_all(
     app: ASGIApp, credentials: EmulatorCredentials, manifest: Manifest, redactor: Redactor
 ) -> dict[str, str]:
     transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url=_BASE, timeout=_TIMEOUT_S) as client:
+    async with httpx.AsyncClient(transport=transport, base_url=_BASE) as client:
         google = await _google_token(client, credentials)
         health = {}
         for provider in manifest.providers:
             path, headers, body = _request(provider.routes[manifest.models[0].id], credentials, google)
-            answer = await client.post(path, headers=headers, json=body)
-            told = redactor.text(answer.text)[:_TOLD_CHARS]
-            health[provider.id] = OK if answer.is_success else f"{answer.status_code} {told}"
+            asking = client.post(path, headers=headers, json=body)
+            health[provider.id] = redactor.text(await _health(asking))[:_TOLD_CHARS]
     return health
+
+
+async def _health(asking: Awaitable[httpx.Response]) -> str:
+    try:
+        answer = await asyncio.wait_for(asking, _LIMIT_S)
+    except asyncio.TimeoutError:  # the transport within this process knows no limit
+        return f"no answer in {_LIMIT_S:.0f} s"
+    return OK if answer.is_success else f"{answer.status_code} {answer.text}"
 
 
 def _request(route: str, credentials: EmulatorCredentials, google: str) -> tuple[str, dict[str, str], dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -268,6 +269,8 @@ class CellRun:
         a summary): only the first must carry the prompt, and the session's total must count them all.
         """
         talk = self.ask(nonce, prompt, **options)
+        if self.settings.upstream == "live":
+            _expect_turns(talk, turns)
         unstreamed = len([one for one in talk.client if not one.streamed])
         prove(
             len(talk.client) == turns,
@@ -305,6 +308,18 @@ class CellRun:
     def passed(self) -> Outcome:
         """All that had to be proven was."""
         return Pass()
+
+
+def _expect_turns(talk: Talk, turns: int) -> None:
+    """A real model may take other turns than it was led to: then the number of requests says nothing of the proxy.
+
+    A request that was only sent again is no further turn. What the model said must have crossed unharmed all the same.
+    """
+    taken = len({json.dumps(one.request.get("messages")) for one in talk.client})
+    if taken != turns:
+        changed = harm(talk.client, talk.exchanges)
+        prove(not changed, "; ".join(changed))
+    expect_of_model(taken == turns, f"the model was led to take {turns} turn(s), but took {taken}")
 
 
 def _refused(exchanges: Sequence[Exchange]) -> list[Exchange]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from compat_pipeline.emulator.app import build_app as build_emulator
 from compat_pipeline.emulator.credentials import EmulatorCredentials
@@ -17,12 +18,25 @@ from compat_pipeline.wire.background import BackgroundServer
 from compat_pipeline_tests.emulator.emulated import Emulated
 
 
+class Door:
+    """An upstream, and the headers of every request that came to it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self.heard: list[list[tuple[bytes, bytes]]] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.heard.append(list(scope["headers"]))
+        await self._app(scope, receive, send)
+
+
 @dataclass(frozen=True)
 class Chain:
-    """`relay` as LiteLLM knows it, and `cloud` as its owners do."""
+    """`relay` as LiteLLM knows it, and `cloud` as its owners do; its `door` hears what comes there."""
 
     relay: Emulated
     cloud: Emulated
+    door: Door
 
 
 def user_environment(cloud_url: str, given: EmulatorCredentials, folder: Path) -> dict[str, str]:
@@ -64,10 +78,20 @@ def relaying(accounts: Accounts) -> Iterator[Emulated]:
 
 
 @pytest.fixture(scope="session")
-def cloud() -> Iterator[Emulated]:
-    credentials = another()
-    server = BackgroundServer(build_emulator(credentials))
-    yield Emulated(server.base_url, credentials)
+def user() -> EmulatorCredentials:
+    """What the user has to be known by."""
+    return another()
+
+
+@pytest.fixture(scope="session")
+def door(user: EmulatorCredentials) -> Door:
+    return Door(build_emulator(user))
+
+
+@pytest.fixture(scope="session")
+def cloud(user: EmulatorCredentials, door: Door) -> Iterator[Emulated]:
+    server = BackgroundServer(door)
+    yield Emulated(server.base_url, user)
     server.stop()
 
 
@@ -78,6 +102,6 @@ def environment(cloud: Emulated, tmp_path_factory: pytest.TempPathFactory) -> di
 
 
 @pytest.fixture(scope="session")
-def chain(cloud: Emulated, environment: dict[str, str]) -> Iterator[Chain]:
+def chain(cloud: Emulated, door: Door, environment: dict[str, str]) -> Iterator[Chain]:
     with relaying(accounts_from_env(environment)) as relay:
-        yield Chain(relay, cloud)
+        yield Chain(relay, cloud, door)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections import Counter
 from typing import Any
 
 import httpx
@@ -149,6 +150,15 @@ def test_the_user_s_credentials_reach_the_cloud_and_the_made_up_ones_do_not(chai
         headers=chain.cloud.headers(provider),
     )
     assert direct.status_code in (401, 403)  # and the relay none of the user's
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_nothing_that_litellm_was_given_reaches_the_cloud(chain: Chain, provider: Provider) -> None:
+    chain.relay.post(provider, request_of(provider, "Hello")).raise_for_status()
+    made_up = [secret.encode() for secret in (*chain.relay.credentials.secrets, chain.relay.google_token)]
+    came = chain.door.heard[-1]
+    assert not [name for name, value in came if any(secret in value for secret in made_up)]
+    assert max(Counter(name for name, _ in came).values()) == 1
 
 
 def test_a_signed_request_is_signed_anew_whatever_the_model_s_name(chain: Chain) -> None:

@@ -82,8 +82,9 @@ def cell_metadata(observation: Observation) -> Mapping[str, Any]:
 def verdicts(cell_runner: CellRunner, versions: Versions) -> dict[Cell, Verdict]:
     """The verdict of every planned cell that was ever observed with these versions by this suite."""
     seen: dict[Cell, list[Observation]] = {}
-    for observation in cell_runner.home.history.observations(
-        versions.litellm.tag, versions.claude_code.version, "emulated", cell_runner.suite_revision
+    home = cell_runner.home
+    for observation in home.history.observations(
+        versions.litellm.tag, versions.claude_code.version, home.paths.upstream, cell_runner.suite_revision
     ):
         seen.setdefault(observation.cell, []).append(observation)
     return {cell: judge(seen[cell]) for cell in MANIFEST.cells if cell in seen}

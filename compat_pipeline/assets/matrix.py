@@ -75,9 +75,9 @@ def write_matrix(cell_runner: CellRunner, docs_repo: DocsRepo, versions: Version
         known,
         generated_at=now,
         suite_revision=cell_runner.suite_revision,
-        upstream="emulated",
+        upstream=home.paths.upstream,
         acknowledged=home.acknowledged,
-        last_proven=home.history.last_proven(cell_runner.suite_revision, "emulated"),
+        last_proven=home.history.last_proven(cell_runner.suite_revision, home.paths.upstream),
         withheld=held_back(home, docs_repo, known, matrix),
         **pair,
     )

@@ -6,8 +6,13 @@ from compat_pipeline.assets.face import ENGINEERS, SINGLE_RUN
 from compat_pipeline.assets.versions import claude_code_release, litellm_release, recorded
 from compat_pipeline.claude.binary import verify_cli
 from compat_pipeline.claude.release import ClaudeCodeRelease
+from compat_pipeline.domain.redaction import Redactor
+from compat_pipeline.emulator.app import build_app as build_emulator
+from compat_pipeline.emulator.credentials import EmulatorCredentials
 from compat_pipeline.emulator.preflight import OK, preflight
 from compat_pipeline.proxy.release import LitellmRelease
+from compat_pipeline.relay.accounts import accounts_from_env
+from compat_pipeline.relay.app import build_app as build_relay
 from compat_pipeline.resources.home import Home
 from compat_pipeline.resources.registries import NpmRegistry, PythonIndex
 from compat_pipeline.resources.runtime import ProxyRuntime
@@ -54,11 +59,17 @@ def claude_cli(context: dg.AssetExecutionContext, npm: NpmRegistry) -> dg.Materi
         )
     ],
 )
-def provider_upstreams() -> dg.MaterializeResult:
-    """Where the five providers are: the embedded emulator, tried with one message per provider."""
-    health = preflight()
+def provider_upstreams(home: Home) -> dg.MaterializeResult:
+    """Where the five providers are: the embedded emulator or the real clouds, tried with one message per provider."""
+    made_up = EmulatorCredentials.generate()
+    if home.paths.upstream == "live":
+        accounts = accounts_from_env()
+        app, given = build_relay(made_up, accounts), accounts.secrets
+    else:
+        app, given = build_emulator(made_up), ()
+    health = preflight(app, made_up, home.manifest, Redactor((*made_up.secrets, *given)))
     return dg.MaterializeResult(
-        metadata={"mode": "emulated", **health},
+        metadata={"mode": home.paths.upstream, **health},
         check_results=[
             dg.AssetCheckResult(
                 passed=set(health.values()) == {OK},
@@ -98,6 +109,8 @@ def litellm_proxy(
                 "config_digest": up.config_digest,
                 "started_at": dg.MetadataValue.timestamp(up.started_at),
                 "routes": len(up.routes),
+                "upstream": up.upstream,
+                "locked_out": dg.MetadataValue.json(up.locked_out),
             },
             check_results=[
                 dg.AssetCheckResult(

@@ -67,7 +67,13 @@ SHORTAGE_RULES: tuple[CauseRule, ...] = (
 """What this machine ran out of: a call can have lost something to it even where the CLI ended well."""
 
 MACHINE_RULES: tuple[CauseRule, ...] = (
-    CauseRule("emulator", "harness", "the embedded providers' own words", r"the emulator broke: "),
+    CauseRule("upstreams", "harness", "the emulator's and the relay's own words", r"the (emulator|relay) broke: "),
+    CauseRule(
+        "relay_connection",
+        "environment",
+        "the relay's own words of a real provider",
+        r"the relay (cannot reach|lost the connection to) ",
+    ),
     *SHORTAGE_RULES,
     CauseRule("no_permission", "environment", "Linux errno(3)", r"EACCES|\[Errno 13\]"),
     CauseRule(
@@ -143,6 +149,12 @@ ACCOUNT_RULES: tuple[CauseRule, ...] = (
         "account",
         "RFC 6749, 5.2; googleapis/google-cloud-python#10004 (a key that is gone or expired), BerriAI/litellm#23512",
         r"\binvalid_grant\b|reauthentication is needed",
+    ),
+    CauseRule(
+        "no_credentials",
+        "account",
+        "the relay's own words: an account that was not given, or a key that Google grants no token for",
+        r"the relay has no usable credentials",
     ),
     CauseRule("organization_disabled", "account", "Anthropic API errors", r"organization has been disabled"),
     CauseRule(
@@ -237,7 +249,7 @@ def classify(error: CliFault, upstream: Sequence[UpstreamAnswer]) -> Outcome:
     Leave out of `upstream` the refusals that the test itself asked the upstream for.
     In this order, the first that holds:
 
-    1. the machine, our upstreams or our own call (disk full, killed, no network, an emulator that broke, unknown
+    1. the machine, our upstreams or our own call (disk full, killed, no network, our own upstream broke, unknown
        option, a crash of a CLI that cannot run here): inconclusive;
     2. the latest upstream answer that was not a success: account or provider trouble by text, then a request
        refused as invalid (400, 413, 422, or a rule it broke): `fail` of the gateway, then other trouble by status;

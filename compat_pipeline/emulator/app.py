@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
-import json
+import logging
 import socket
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Receive
 
 from compat_pipeline.emulator import (
     wire_anthropic,
@@ -22,10 +22,10 @@ from compat_pipeline.emulator import (
     wire_bedrock_invoke,
     wire_vertex,
 )
-from compat_pipeline.emulator.behaviours import BEHAVIOURS
 from compat_pipeline.emulator.contract import BREAK_AFTER_EVENTS, Incoming, Reply, Transfer, Wire, broken
 from compat_pipeline.emulator.credentials import EmulatorCredentials
 from compat_pipeline.emulator.recording import Entry
+from compat_pipeline.emulator.side_door import Endpoint, side_door
 from compat_pipeline.emulator.upstream import Upstream
 
 WIRES: tuple[Wire, ...] = (
@@ -38,9 +38,9 @@ WIRES: tuple[Wire, ...] = (
     wire_vertex.WIRE,
 )
 
-_READ_TIME_S = 0.2  # a reset throws away what the client has not read yet: it shall have read what came before
+log = logging.getLogger(__name__)
 
-Endpoint = Callable[[Request], Awaitable[Response]]
+_READ_TIME_S = 0.2  # a reset throws away what the client has not read yet: it shall have read what came before
 
 
 def build_app(credentials: EmulatorCredentials) -> Starlette:
@@ -51,28 +51,33 @@ def build_app(credentials: EmulatorCredentials) -> Starlette:
         for wire in WIRES
         for path, operation in wire.routes
     ]
-    routes.append(Route("/token", _token(credentials), methods=["POST"]))
-    return Starlette(routes=[*routes, *_side_door(upstream)], exception_handlers={Exception: _say_broken})
+    door = side_door(credentials.control_token, upstream.recorder, upstream.armed)
+    served = [*routes, token_route(credentials), *door]
+    return Starlette(routes=[Route(one.path, _telling(one.endpoint), methods=one.methods) for one in served])
 
 
 def _speaking(upstream: Upstream, wire: Wire, operation: str) -> Endpoint:
     async def endpoint(request: Request) -> Response:
-        query = request.scope["query_string"].decode()
-        incoming = Incoming(
-            operation=operation,
-            method=request.method,
-            target=request.scope["raw_path"].decode() + (f"?{query}" if query else ""),
-            headers={name.decode().lower(): value.decode("latin-1") for name, value in request.scope["headers"]},
-            path=request.path_params,
-            body=await request.body(),
-        )
-        reply, entry = upstream.serve(wire, incoming)
+        reply, entry = upstream.serve(wire, await incoming_of(request, operation))
         await asyncio.sleep(reply.transfer.delay_s)
         if reply.transfer.cut == "at_once":
-            _reset(request)
+            reset(request.receive)
         return _response(request, reply, entry)
 
     return endpoint
+
+
+async def incoming_of(request: Request, operation: str) -> Incoming:
+    """The whole request, as the wires read it."""
+    query = request.scope["query_string"].decode()
+    return Incoming(
+        operation=operation,
+        method=request.method,
+        target=request.scope["raw_path"].decode() + (f"?{query}" if query else ""),
+        headers={name.decode().lower(): value.decode("latin-1") for name, value in request.scope["headers"]},
+        path=request.path_params,
+        body=await request.body(),
+    )
 
 
 def _response(request: Request, reply: Reply, entry: Entry) -> Response:
@@ -94,7 +99,7 @@ async def _pieces(
                 await asyncio.sleep(transfer.stall_s)
                 if transfer.cut == "midway":
                     await asyncio.sleep(_READ_TIME_S)
-                    _reset(request)
+                    reset(request.receive)
                     return
             yield event
         entry.delivered = True
@@ -102,52 +107,33 @@ async def _pieces(
         entry.delivered = bool(entry.delivered)
 
 
-def _say_broken(_: Request, error: Exception) -> Response:
-    """Whoever passes this on says whose fault it is; the server logs the traceback."""
-    return JSONResponse({"error": broken(error)}, 500)
+def _telling(endpoint: Endpoint) -> Endpoint:
+    """`endpoint`, whose faults are told as the emulator's own; left to the server they would cost the connection."""
+
+    async def told(request: Request) -> Response:
+        try:
+            return await endpoint(request)
+        except Exception as error:
+            log.error("the emulator broke", exc_info=error)
+            return JSONResponse({"error": broken(error)}, 500)
+
+    return told
 
 
-def _reset(request: Request) -> None:
+def reset(receive: Receive) -> None:
     """Reset the connection: what is sent after this reaches nobody. ASGI has no word for it, uvicorn's cycle does."""
-    transport = request.receive.__self__.transport  # type: ignore[attr-defined]
+    transport = receive.__self__.transport  # type: ignore[attr-defined]
     transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     transport.abort()
 
 
-def _token(credentials: EmulatorCredentials) -> Endpoint:
+def token_route(credentials: EmulatorCredentials) -> Route:
+    """Where a service account's assertion is turned into an access token."""
+
     async def endpoint(request: Request) -> Response:
         try:
             return JSONResponse(wire_vertex.issue_token(await request.body(), credentials))
         except wire_vertex.BadGrant as bad:
             return JSONResponse({"error": "invalid_grant", "error_description": str(bad)}, 400)
 
-    return endpoint
-
-
-def _side_door(upstream: Upstream) -> list[Route]:
-    token = upstream.credentials.control_token
-
-    def guarded(endpoint: Endpoint) -> Endpoint:
-        async def checked(request: Request) -> Response:
-            if not hmac.compare_digest(request.headers.get("x-compat-control", "").encode(), token.encode()):
-                return Response(status_code=404)
-            return await endpoint(request)
-
-        return checked
-
-    async def exchanges(request: Request) -> Response:
-        nonce = request.query_params.get("nonce", "")
-        return Response(upstream.recorder.json_of(nonce), media_type="application/json")
-
-    async def arm(request: Request) -> Response:
-        asked = json.loads(await request.body())
-        try:
-            upstream.armed.arm(asked["nonce"], asked["behaviour"])
-        except KeyError as unknown:
-            return JSONResponse({"error": f"no behaviour {unknown}", "known": list(BEHAVIOURS)}, 422)
-        return Response(status_code=204)
-
-    return [
-        Route("/_compat/exchanges", guarded(exchanges), methods=["GET"]),
-        Route("/_compat/arm", guarded(arm), methods=["POST"]),
-    ]
+    return Route("/token", endpoint, methods=["POST"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -58,15 +58,16 @@ another number after a colon: `slow:0.5`, `rate_limited:7_once`."""
 
 
 class Armed:
-    """Which nonce is armed with what; at most `bound` nonces, the oldest is disarmed first."""
+    """Which nonce is armed with which of the `known` behaviours; beyond `bound` nonces the oldest is disarmed."""
 
-    def __init__(self, bound: int = 1000) -> None:
+    def __init__(self, known: Mapping[str, Behaviour] = BEHAVIOURS, *, bound: int = 1000) -> None:
+        self.known = known
         self._bound = bound
         self._by_nonce: OrderedDict[str, tuple[Behaviour, bool]] = OrderedDict()
 
     def arm(self, nonce: str, name: str) -> None:
         """Treat requests with `nonce` in the way called `name`; raises KeyError for an unknown name."""
-        self._by_nonce[nonce] = _named(name)
+        self._by_nonce[nonce] = _named(name, self.known)
         if len(self._by_nonce) > self._bound:
             self._by_nonce.popitem(last=False)
 
@@ -82,12 +83,12 @@ class Armed:
         return None
 
 
-def _named(name: str) -> tuple[Behaviour, bool]:
+def _named(name: str, known: Mapping[str, Behaviour]) -> tuple[Behaviour, bool]:
     """The behaviour of that name, and whether it holds once; raises KeyError."""
     parts = _NAME.fullmatch(name)
     if parts is None:
         raise KeyError(name)
-    behaviour = BEHAVIOURS[parts["behaviour"]]
+    behaviour = known[parts["behaviour"]]
     if parts["seconds"] is not None:
         if behaviour.seconds is None:
             raise KeyError(name)
@@ -115,15 +116,19 @@ def break_off(answer: Answer, behaviour: Behaviour | None, call: Call) -> Answer
 
 def carry(reply: Reply, behaviour: Behaviour | None) -> Reply:
     """The reply as it travels under the behaviour: late, with a pause, or cut by a reset."""
-    if behaviour is None or not (behaviour.slow or behaviour.cut):
-        return reply
+    return replace(reply, transfer=transfer_under(behaviour))
+
+
+def transfer_under(behaviour: Behaviour | None) -> Transfer:
+    """How a reply travels under the behaviour."""
+    if behaviour is None:
+        return Transfer()
     seconds = behaviour.seconds or 0.0
-    transfer = Transfer(
+    return Transfer(
         delay_s=seconds if behaviour.slow == "at_once" else 0.0,
         stall_s=seconds if behaviour.slow == "midway" else 0.0,
         cut=behaviour.cut,
     )
-    return replace(reply, transfer=transfer)
 
 
 def _refusal(behaviour: Behaviour, kind: ErrorKind, call: Call) -> Refused:

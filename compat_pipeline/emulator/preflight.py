@@ -1,72 +1,79 @@
-"""A first message to each provider with its own credentials, before any proxy stands in between."""
+"""A first message to each provider as LiteLLM would send it, before any proxy stands in between."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable
 from typing import Any
 
 import httpx
 import jwt
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
+from compat_pipeline.domain.manifest import Manifest
 from compat_pipeline.domain.redaction import Redactor
-from compat_pipeline.emulator.app import build_app
 from compat_pipeline.emulator.credentials import EmulatorCredentials
 from compat_pipeline.emulator.wire_vertex import AUDIENCE, GRANT, SCOPE
 
 OK = "ok"
-_BASE = "http://emulator"
-_MODEL, _BEDROCK_MODEL = "claude-sonnet-4-6", "us.anthropic.claude-sonnet-4-6"
+_BASE = "http://upstreams"
 _WORDS = "Say hello."
 _TOLD_CHARS = 200
+_LIMIT_S = 60.0
 
 
-def preflight() -> dict[str, str]:
-    """Provider id -> `ok`, or the status and words with which it refused a plain message."""
-    credentials = EmulatorCredentials.generate()
-    return asyncio.run(_ask_all(build_app(credentials), credentials))
+def preflight(app: ASGIApp, credentials: EmulatorCredentials, manifest: Manifest, redactor: Redactor) -> dict[str, str]:
+    """Provider id -> `ok`, or how it refused a plain message to its first model (status and words), or kept silent.
+
+    `app` are upstreams for whoever knows `credentials`; what it says is cleaned by `redactor`.
+    """
+    return asyncio.run(_ask_all(app, credentials, manifest, redactor))
 
 
-async def _ask_all(app: Starlette, credentials: EmulatorCredentials) -> dict[str, str]:
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=_BASE) as client:
+async def _ask_all(
+    app: ASGIApp, credentials: EmulatorCredentials, manifest: Manifest, redactor: Redactor
+) -> dict[str, str]:
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url=_BASE) as client:
         google = await _google_token(client, credentials)
-        asked = _requests(credentials, google)
-        answers = {provider: await client.post(path, headers=headers, json=body)
-                   for provider, (path, headers, body) in asked.items()}  # fmt: skip
-    fit = Redactor(credentials.secrets).text
-    return {
-        provider: OK if answer.is_success else f"{answer.status_code} {fit(answer.text)[:_TOLD_CHARS]}"
-        for provider, answer in answers.items()
-    }
+        health = {}
+        for provider in manifest.providers:
+            path, headers, body = _request(provider.routes[manifest.models[0].id], credentials, google)
+            asking = client.post(path, headers=headers, json=body)
+            health[provider.id] = redactor.text(await _health(asking))[:_TOLD_CHARS]
+    return health
 
 
-def _requests(credentials: EmulatorCredentials, google: str) -> dict[str, tuple[str, dict[str, str], dict[str, Any]]]:
-    """Provider id -> (path, headers, body) of one plain message."""
+async def _health(asking: Awaitable[httpx.Response]) -> str:
+    try:
+        answer = await asyncio.wait_for(asking, _LIMIT_S)
+    except asyncio.TimeoutError:  # the transport within this process knows no limit
+        return f"no answer in {_LIMIT_S:.0f} s"
+    return OK if answer.is_success else f"{answer.status_code} {answer.text}"
+
+
+def _request(route: str, credentials: EmulatorCredentials, google: str) -> tuple[str, dict[str, str], dict[str, Any]]:
+    """Path, headers and body of one plain message to the model that LiteLLM calls `route`."""
+    kind, _, model = route.rpartition("/")
     message = {"max_tokens": 64, "messages": [{"role": "user", "content": _WORDS}]}
-    named = {"model": _MODEL, **message}
     version = {"anthropic-version": "2023-06-01"}
     amazon = {"authorization": f"Bearer {credentials.aws_bearer_token}"}
-    vertex = f"/v1/projects/{credentials.vertex_project}/locations/{credentials.vertex_location}"
-    return {
-        "anthropic": ("/v1/messages", version | {"x-api-key": credentials.anthropic_api_key}, named),
-        "azure": ("/azure/anthropic/v1/messages", version | {"api-key": credentials.azure_api_key}, named),
-        "bedrock_invoke": (
-            f"/model/{_BEDROCK_MODEL}/invoke",
-            amazon,
-            {"anthropic_version": "bedrock-2023-05-31", **message},
-        ),
-        "bedrock_converse": (
-            f"/model/{_BEDROCK_MODEL}/converse",
-            amazon,
-            {"messages": [{"role": "user", "content": [{"text": _WORDS}]}]},
-        ),
-        "vertex_ai": (
-            f"{vertex}/publishers/anthropic/models/{_MODEL}:rawPredict",
+    if kind == "bedrock/converse":
+        return f"/model/{model}/converse", amazon, {"messages": [{"role": "user", "content": [{"text": _WORDS}]}]}
+    if kind.startswith("bedrock"):
+        return f"/model/{model}/invoke", amazon, {"anthropic_version": "bedrock-2023-05-31", **message}
+    if kind == "vertex_ai":
+        place = f"/v1/projects/{credentials.vertex_project}/locations/{credentials.vertex_location}"
+        return (
+            f"{place}/publishers/anthropic/models/{model}:rawPredict",
             {"authorization": f"Bearer {google}"},
             {"anthropic_version": "vertex-2023-10-16", **message},
-        ),
-    }
+        )
+    named = {"model": model, **message}
+    if kind == "azure_ai":
+        return "/azure/anthropic/v1/messages", version | {"api-key": credentials.azure_api_key}, named
+    return "/v1/messages", version | {"x-api-key": credentials.anthropic_api_key}, named
 
 
 async def _google_token(client: httpx.AsyncClient, credentials: EmulatorCredentials) -> str:

@@ -23,6 +23,14 @@ class Entry:
     packed: bytes
     delivered: bool | None = None
 
+    @classmethod
+    def of(cls, exchange: Exchange) -> Entry:
+        return cls(_packed(exchange))
+
+    def rewrite(self, exchange: Exchange) -> None:
+        """Put in what is known now; how its delivery ends stays as it is."""
+        self.packed = _packed(exchange)
+
     @property
     def as_json(self) -> bytes:
         """The exchange; its last field is put in here, so that the end of an answer need not unpack it."""
@@ -39,7 +47,7 @@ class Recorder:
 
     def add(self, exchange: Exchange, nonces: Iterable[str]) -> Entry:
         """Keep `exchange` under `nonces`; the entry takes how its delivery ends."""
-        entry = Entry(zlib.compress(exchange.model_dump_json(exclude={"delivered"}).encode(), _FASTEST))
+        entry = Entry.of(exchange)
         marks = frozenset(nonces)
         self._arrivals.append(marks)
         for nonce in marks:
@@ -52,9 +60,17 @@ class Recorder:
         """A JSON list of the exchanges whose request carried `nonce`, oldest first."""
         return b"[" + b",".join(entry.as_json for entry in self._by_nonce.get(nonce, ())) + b"]"
 
+    def is_under_way(self, nonce: str) -> bool:
+        """Whether an exchange whose request carried `nonce` has not ended."""
+        return any(entry.delivered is None for entry in self._by_nonce.get(nonce, ()))
+
     def _forget(self, nonces: frozenset[str]) -> None:
         """The oldest exchange overall is the oldest under each of its nonces."""
         for nonce in nonces:
             self._by_nonce[nonce].popleft()
             if not self._by_nonce[nonce]:
                 del self._by_nonce[nonce]
+
+
+def _packed(exchange: Exchange) -> bytes:
+    return zlib.compress(exchange.model_dump_json(exclude={"delivered"}).encode(), _FASTEST)

@@ -61,7 +61,7 @@ class Upstream:
             reply, seen = self._answer(wire, call)
         except Exception as error:
             refused = error if isinstance(error, Refused) else _broken(error)
-            call = call or _unread(wire, incoming)
+            call = call or unread(wire, incoming)
             reply = error_reply(wire.provider, refused, call.model)
             seen = {"error": error_text(wire.provider, refused, call.model).message, "rule": refused.rule}
         exchange = Exchange(
@@ -143,7 +143,7 @@ def _broken(error: Exception) -> Refused:
     return Refused("server_error", broken(error))
 
 
-def _unread(wire: Wire, incoming: Incoming) -> Call:
+def unread(wire: Wire, incoming: Incoming) -> Call:
     """The record of a request that was not read, because it was refused before or cannot be: what is known of it."""
     with suppress(Exception):
         return wire.read(incoming)

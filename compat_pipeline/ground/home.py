@@ -7,30 +7,46 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
+from pydantic import TypeAdapter, ValidationError
+
+from compat_pipeline.domain.verdict import UpstreamMode
 from compat_pipeline.ground.errors import CompatError
+
+_MODES: TypeAdapter[UpstreamMode] = TypeAdapter(UpstreamMode)
 
 
 @dataclass(frozen=True)
 class CompatHome:
-    """Paths under `COMPAT_HOME`; `cache` may be shared between homes (`COMPAT_CACHE`), the rest may not."""
+    """Paths under `COMPAT_HOME`; `cache` may be shared between homes (`COMPAT_CACHE`), the rest may not.
+
+    Documents made with `upstream` live lie apart from the emulated ones, so that neither takes the other's place.
+    """
 
     root: Path
     cache: Path
+    upstream: UpstreamMode = "emulated"
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> CompatHome:
-        """`COMPAT_HOME` (default `.compat` in the working folder) and `COMPAT_CACHE` (default `COMPAT_HOME/cache`)."""
+        """`COMPAT_HOME` (default `.compat` in the working folder), `COMPAT_CACHE` (default `COMPAT_HOME/cache`) and
+        `COMPAT_UPSTREAM` (default `emulated`); raises CompatError where that names no mode."""
         root = Path(environ.get("COMPAT_HOME") or ".compat").absolute()
-        return cls(root=root, cache=Path(environ.get("COMPAT_CACHE") or root / "cache").absolute())
+        cache = Path(environ.get("COMPAT_CACHE") or root / "cache").absolute()
+        return cls(root=root, cache=cache, upstream=_upstream_mode(environ.get("COMPAT_UPSTREAM") or "emulated"))
+
+    @property
+    def _documents(self) -> Path:
+        return self.root / "live" if self.upstream == "live" else self.root
 
     @property
     def matrix(self) -> Path:
-        return self.root / "compatibility-matrix.json"
+        return self._documents / "compatibility-matrix.json"
 
     @property
     def details(self) -> Path:
-        return self.root / "compatibility-details.json"
+        return self._documents / "compatibility-details.json"
 
     @property
     def results(self) -> Path:
@@ -38,7 +54,7 @@ class CompatHome:
 
     @property
     def docs_repo(self) -> Path:
-        return self.root / "docs-repo"
+        return self._documents / "docs-repo"
 
     @property
     def history(self) -> Path:
@@ -47,12 +63,12 @@ class CompatHome:
     @property
     def mutants(self) -> Path:
         """Which faults of the catalogue the tests noticed, when that was last tried."""
-        return self.root / "mutants.json"
+        return self._documents / "mutants.json"
 
     @property
     def variants(self) -> Path:
         """What the variants of the proxy's configuration changed, when they were last compared."""
-        return self.root / "variants.json"
+        return self._documents / "variants.json"
 
     @property
     def evidence(self) -> Path:
@@ -81,6 +97,14 @@ class CompatHome:
     def scratch(self) -> Path:
         """Short-lived folders (the CLI's home and working folder); safe to delete whenever nothing runs."""
         return self.root / "tmp"
+
+
+def _upstream_mode(asked: str) -> UpstreamMode:
+    try:
+        return _MODES.validate_python(asked)
+    except ValidationError as error:
+        known = ", ".join(get_args(UpstreamMode))
+        raise CompatError(f"there are no '{asked}' upstreams", f"set COMPAT_UPSTREAM to one of: {known}") from error
 
 
 def make_folder(path: Path) -> Path:

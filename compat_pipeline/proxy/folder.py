@@ -77,6 +77,11 @@ class RuntimeFolder:
         return self.root / "spec.json"
 
     @property
+    def accounts(self) -> Path:
+        """The user's accounts at the real providers, for the supervisor alone; there in live mode only."""
+        return self.root / "accounts.json"
+
+    @property
     def runtime(self) -> Path:
         """Appears when the proxy is up."""
         return self.root / "runtime.json"

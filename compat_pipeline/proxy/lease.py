@@ -17,6 +17,7 @@ from compat_pipeline.ground.home import CompatHome, make_folder, write_atomicall
 from compat_pipeline.proxy.folder import POLL_S, RuntimeFolder
 from compat_pipeline.proxy.process import PACKAGE_PARENT, last_lines
 from compat_pipeline.proxy.runtime import Runtime, RuntimeSpec
+from compat_pipeline.relay.accounts import Accounts
 
 __all__ = ["ProxyDown", "Runtime", "RuntimeSpec", "lease", "reap", "stop_idle", "why_down"]
 
@@ -30,15 +31,18 @@ class ProxyDown(CompatError):
 
 
 @contextmanager
-def lease(spec: RuntimeSpec, home: CompatHome, *, linger_s: float) -> Iterator[Runtime]:
+def lease(
+    spec: RuntimeSpec, home: CompatHome, *, linger_s: float, accounts: Accounts | None = None
+) -> Iterator[Runtime]:
     """A proxy that is up and was tried on every route, for the length of the block.
 
     Leases of the same `spec.key`, in any process, share one. It is gone when the last block has ended, at once when
     that ended by an exception, else after `linger_s` seconds in which nobody leased it; and when the process of the
-    last lease is killed. Progress is logged. Raises ProxyDown.
+    last lease is killed. Progress is logged. A live one needs the `accounts` of which the spec has the digest.
+    Raises ProxyDown.
     """
     folder = RuntimeFolder.of(home, spec.key)
-    with _held(folder, spec, linger_s):
+    with _held(folder, spec, accounts, linger_s):
         yield _wait_for(folder, spec.release.version)
 
 
@@ -70,7 +74,7 @@ def why_down(home: CompatHome, runtime: Runtime) -> str | None:
 
 
 @contextmanager
-def _held(folder: RuntimeFolder, spec: RuntimeSpec, linger_s: float) -> Iterator[None]:
+def _held(folder: RuntimeFolder, spec: RuntimeSpec, accounts: Accounts | None, linger_s: float) -> Iterator[None]:
     """Hold a lease on a runtime that is starting or up; the last one out ends it, or lets it linger."""
     with folder.changing():
         mine = folder.hold()
@@ -79,7 +83,7 @@ def _held(folder: RuntimeFolder, spec: RuntimeSpec, linger_s: float) -> Iterator
         with folder.changing():
             if not folder.is_supervised() or folder.recorded_end() is not None:
                 folder.take_down()
-                _start_supervisor(folder, spec)
+                _start_supervisor(folder, spec, accounts)
         yield
         wait_s = linger_s
     finally:
@@ -92,10 +96,12 @@ def _held(folder: RuntimeFolder, spec: RuntimeSpec, linger_s: float) -> Iterator
                     folder.take_down()
 
 
-def _start_supervisor(folder: RuntimeFolder, spec: RuntimeSpec) -> None:
+def _start_supervisor(folder: RuntimeFolder, spec: RuntimeSpec, accounts: Accounts | None) -> None:
     """Start it detached: it must outlive us as long as others hold a lease, and it ends by itself when nobody does."""
     make_folder(folder.logs)
     write_atomically(folder.spec, spec.model_dump_json())
+    if accounts is not None:
+        write_atomically(folder.accounts, accounts.model_dump_json(), mode=0o600)
     # The lock is taken here and inherited, so that there is no moment at which a started supervisor looks dead.
     descriptor = os.open(folder.supervisor, os.O_RDWR | os.O_CREAT, 0o600)
     try:

@@ -1,4 +1,4 @@
-"""The processes of a runtime, the embedded providers and LiteLLM: how each is started, seen to die, and ended."""
+"""The processes of a runtime, its upstreams and LiteLLM: how each is started, seen to die, and ended."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from subprocess import PIPE, STDOUT, Popen
 from threading import Thread
-from typing import IO
+from typing import IO, Any
 
 from compat_pipeline.domain.redaction import Redactor
 from compat_pipeline.emulator.credentials import EmulatorCredentials
@@ -20,6 +20,7 @@ from compat_pipeline.ground.process import end_group, spawn
 from compat_pipeline.proxy.config import ProxyConfig
 from compat_pipeline.proxy.ledger import CALLBACK_FOLDER, LEDGER_FILE, LEDGER_VARIABLE
 from compat_pipeline.proxy.venv import ProxyVenv
+from compat_pipeline.relay.accounts import Accounts
 
 HOST = "127.0.0.1"
 ADDRESS_IN_USE = "address already in use"
@@ -54,12 +55,30 @@ class Child:
 
 def start_emulator(python: Path, credentials: EmulatorCredentials, *, folder: Path, log: Path) -> tuple[Child, Path]:
     """The embedded providers as a process; the file it returns appears, with `base_url`, once they serve."""
-    spec, ready = folder / "emulator.json", folder / "emulator-ready.json"
-    write_atomically(spec, json.dumps({"credentials": credentials.model_dump()}), mode=0o600)
-    argv: list[str | Path] = [python, "-m", "compat_pipeline.emulator", spec, ready]
-    environment = {"PYTHONPATH": str(PACKAGE_PARENT)}
-    redactor = Redactor(credentials.secrets)
-    return _start("the emulator", argv, environment=environment, folder=folder, log=log, redactor=redactor), ready
+    return _start_upstreams(
+        "emulator",
+        python,
+        {"credentials": credentials.model_dump()},
+        environment={},
+        folder=folder,
+        log=log,
+        redactor=Redactor(credentials.secrets),
+    )
+
+
+def start_relay(
+    python: Path, credentials: EmulatorCredentials, accounts: Accounts, *, folder: Path, log: Path
+) -> tuple[Child, Path]:
+    """The relay to the real providers as a process; otherwise as `start_emulator`."""
+    return _start_upstreams(
+        "relay",
+        python,
+        {"credentials": credentials.model_dump(), "accounts": accounts.model_dump()},
+        environment=accounts.network,
+        folder=folder,
+        log=log,
+        redactor=Redactor((*credentials.secrets, *accounts.secrets)),
+    )
 
 
 def start_proxy(
@@ -97,6 +116,24 @@ def last_lines(log: Path, lines: int = _TAIL_LINES) -> str:
     except OSError:
         written = []
     return "\n".join(f"    {line}" for line in written[-lines:]) or "    (it wrote nothing)"
+
+
+def _start_upstreams(
+    room: str,
+    python: Path,
+    spec: Mapping[str, Any],
+    *,
+    environment: Mapping[str, str],
+    folder: Path,
+    log: Path,
+    redactor: Redactor,
+) -> tuple[Child, Path]:
+    """The program of `room` with `spec` in a file that only we may read."""
+    told, ready = folder / f"{room}.json", folder / f"{room}-ready.json"
+    write_atomically(told, json.dumps(spec), mode=0o600)
+    argv: list[str | Path] = [python, "-m", f"compat_pipeline.{room}", told, ready]
+    environment = {**environment, "PYTHONPATH": str(PACKAGE_PARENT)}
+    return _start(f"the {room}", argv, environment=environment, folder=folder, log=log, redactor=redactor), ready
 
 
 def _start(

@@ -1,20 +1,32 @@
-"""Whether a proxy that answers at all also serves messages: one real message per route."""
+"""Whether a proxy that answers at all also serves messages: one real message per route, and refused accounts."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import secrets
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import httpx
 
+from compat_pipeline.domain.causes import CliFault, UpstreamAnswer, classify
+from compat_pipeline.domain.observation import Inconclusive
 from compat_pipeline.proxy.runtime import ROUTE_OK
+from compat_pipeline.wire.exchange import UpstreamControl
 
 _TIMEOUT_S = 60.0
 _AT_A_TIME = 8
 
 
-def try_routes(proxy_url: str, api_key: str, names: Sequence[str]) -> dict[str, str]:
-    """Name under which a model is served -> `ok`, or all that came back in place of a message.
+class Trial(NamedTuple):
+    """One message to one route: `ok` or all that came back in place of a message, and the nonce it was sent under."""
+
+    answer: str
+    nonce: str
+
+
+def try_routes(proxy_url: str, api_key: str, names: Sequence[str]) -> dict[str, Trial]:
+    """Name under which a model is served -> how its trial message was answered.
 
     A broken route is a result, never an error. What came back may quote any secret.
     """
@@ -27,8 +39,26 @@ def try_routes(proxy_url: str, api_key: str, names: Sequence[str]) -> dict[str, 
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _try(client: httpx.Client, name: str) -> str:
-    message = {"model": name, "max_tokens": 64, "messages": [{"role": "user", "content": "Are you there?"}]}
+def refused_accounts(tried: Mapping[str, Trial], control: UpstreamControl) -> dict[str, str]:
+    """The names whose message the provider refused for the user's account (no credit, no access to the model, an
+    expired token) -> its words."""
+    told = {}
+    for name, (answer, nonce) in tried.items():
+        if answer != ROUTE_OK:
+            upstream = [UpstreamAnswer(one.status, one.error, one.rule) for one in control.exchanges(nonce)]
+            outcome = classify(CliFault("other", None, answer), upstream)
+            if isinstance(outcome, Inconclusive) and outcome.cause == "account":
+                told[name] = outcome.error
+    return told
+
+
+def _try(client: httpx.Client, name: str) -> Trial:
+    nonce = f"nonce-{secrets.token_hex(6)}"
+    said = {"role": "user", "content": f"Are you there? ({nonce})"}
+    return Trial(_answer(client, {"model": name, "max_tokens": 64, "messages": [said]}), nonce)
+
+
+def _answer(client: httpx.Client, message: Mapping[str, object]) -> str:
     try:
         response = client.post("/v1/messages", json=message)
         if response.status_code == httpx.codes.OK and _is_message(response.json()):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from compat_pipeline.domain.manifest import Manifest
 from compat_pipeline.domain.variants import DEFAULT, Variant
+from compat_pipeline.domain.verdict import UpstreamMode
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import write_atomically
 from compat_pipeline.ground.revision import code_revision
@@ -21,7 +21,10 @@ ROUTE_OK = "ok"
 
 
 class RuntimeSpec(BaseModel):
-    """One LiteLLM release in its venv, configured as `variant`, serving a manifest from the embedded providers."""
+    """One LiteLLM release in its venv, configured as `variant`, serving a manifest from emulated or real providers.
+
+    `accounts` is the digest of those at the real ones, empty otherwise: none of their credentials is in here.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -29,20 +32,24 @@ class RuntimeSpec(BaseModel):
     venv: ProxyVenv
     manifest: Manifest
     variant: Variant = DEFAULT
+    upstream: UpstreamMode = "emulated"
+    accounts: str = ""
 
     @property
     def key(self) -> str:
-        """Equal for specs that may share one proxy; changes with the lock, the routes and the code that runs them."""
+        """Equal for specs that may share one proxy; changes with the lock, the routes, the accounts and the code."""
         routes = self.manifest.model_dump_json(include={"providers", "models"})
-        parts = (self.venv.digest, routes, self.variant, code_revision("emulator", "proxy"))
+        code = code_revision("emulator", "proxy", "relay")
+        parts = (self.venv.digest, routes, self.variant, self.upstream, self.accounts, code)
         return f"litellm-{self.release.version}-{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:10]}"
 
 
 class Runtime(BaseModel):
     """A proxy that is up. `routes`: each name it serves -> `ok`, or how the proxy answered its trial message.
 
-    `ledger` is where it writes what it recorded of each call. `secrets` is all that it was given to keep: its own key,
-    and what the upstreams accept.
+    `ledger` is where it writes what it recorded of each call. `secrets` is all that must be kept: its own key, what the
+    upstreams accept, the user's credentials. `locked_out`: a name of which the user's account at the real provider was
+    refused -> how; no cell of it can be judged.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -54,7 +61,7 @@ class Runtime(BaseModel):
     control_token: str
     ledger: Path
     secrets: tuple[str, ...] = Field(repr=False)
-    upstream: Literal["emulated"] = "emulated"
+    upstream: UpstreamMode = "emulated"
     variant: Variant = DEFAULT
     litellm_version: str
     venv_digest: str
@@ -62,6 +69,7 @@ class Runtime(BaseModel):
     started_at: datetime
     supervisor_pid: int
     routes: dict[str, str]
+    locked_out: dict[str, str] = {}
 
     @classmethod
     def load(cls, path: Path) -> Runtime:

@@ -1,7 +1,8 @@
 """The supervisor of one runtime: `python -m compat_pipeline.proxy.supervisor STATE_FOLDER LOG_FOLDER`.
 
-It starts the embedded providers and LiteLLM, tries every route with one real message, writes the descriptor, and
-stays until the last lease is gone or one of its processes dies. What it prints is the progress of the start.
+It starts the upstreams (the embedded providers, or the relay to the real ones) and LiteLLM, tries every route with one
+real message, writes the descriptor, and stays until the last lease is gone or one of its processes dies. What it prints
+is the progress of the start.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing, suppress
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
@@ -37,9 +38,12 @@ from compat_pipeline.proxy.process import (
     last_lines,
     start_emulator,
     start_proxy,
+    start_relay,
 )
-from compat_pipeline.proxy.routes import try_routes
+from compat_pipeline.proxy.routes import Trial, refused_accounts, try_routes
 from compat_pipeline.proxy.runtime import Runtime, RuntimeSpec
+from compat_pipeline.relay.accounts import Accounts
+from compat_pipeline.wire.exchange import UpstreamControl
 
 _START_TIMEOUT_S = 180.0
 _WATCH_S = 0.25
@@ -63,7 +67,10 @@ class Supervisor:
         self._spec = RuntimeSpec.model_validate_json(folder.spec.read_bytes())
         self._credentials = EmulatorCredentials.generate()
         self._master_key = f"sk-{secrets.token_urlsafe(24)}"
-        self._secrets = (self._master_key, *self._credentials.secrets)
+        live = self._spec.upstream == "live"
+        self._accounts = Accounts.model_validate_json(folder.accounts.read_bytes()) if live else None
+        given = self._accounts.secrets if self._accounts else ()
+        self._secrets = (self._master_key, *self._credentials.secrets, *given)
         self._redactor = Redactor(self._secrets)
         self._children: list[Child] = []
 
@@ -99,7 +106,7 @@ class Supervisor:
         _say(f"starting LiteLLM {version}")
         url = self.start_proxy(config, (free_port() for _ in range(_PORT_ATTEMPTS)))
         _say(f"trying {len(served)} routes with a message each")
-        routes = try_routes(url, self._master_key, served)
+        tried = try_routes(url, self._master_key, served)
         Runtime(
             key=self._folder.root.name,
             proxy_url=url,
@@ -108,25 +115,37 @@ class Supervisor:
             control_token=self._credentials.control_token,
             ledger=self._folder.root / LEDGER_FILE,
             secrets=self._secrets,
+            upstream=self._spec.upstream,
             variant=self._spec.variant,
             litellm_version=version,
             venv_digest=self._spec.venv.digest,
             config_digest=config.digest,
             started_at=datetime.now(timezone.utc),
             supervisor_pid=os.getpid(),
-            routes={target: self._redactor.text(answer)[:_LONGEST_ANSWER_CHARS] for target, answer in routes.items()},
+            routes={name: self._fit(trial.answer) for name, trial in tried.items()},
+            locked_out=self._locked_out(upstreams, tried),
         ).save(self._folder.runtime)
 
+    def _locked_out(self, upstreams: EmbeddedUpstreams, tried: Mapping[str, Trial]) -> dict[str, str]:
+        """Only a real account can be refused for what it is: emulated ones are refused on purpose."""
+        if self._accounts is None:
+            return {}
+        with closing(UpstreamControl(upstreams.base_url, self._credentials.control_token)) as control:
+            return {name: self._fit(why) for name, why in refused_accounts(tried, control).items()}
+
+    def _fit(self, answer: str) -> str:
+        return self._redactor.text(answer)[:_LONGEST_ANSWER_CHARS]
+
     def _start_upstreams(self) -> EmbeddedUpstreams:
-        _say("starting the embedded providers")
-        emulator, ready = start_emulator(
-            Path(sys.executable),
-            self._credentials,
-            folder=self._folder.root,
-            log=self._folder.logs / "emulator.log",
-        )
-        self._adopt(emulator)
-        self._wait_until(ready.exists, emulator)
+        python, folder, logs = Path(sys.executable), self._folder.root, self._folder.logs
+        if self._accounts is None:
+            _say("starting the embedded providers")
+            child, ready = start_emulator(python, self._credentials, folder=folder, log=logs / "emulator.log")
+        else:
+            _say("starting the relay to the real providers")
+            child, ready = start_relay(python, self._credentials, self._accounts, folder=folder, log=logs / "relay.log")
+        self._adopt(child)
+        self._wait_until(ready.exists, child)
         return EmbeddedUpstreams(base_url=json.loads(ready.read_bytes())["base_url"], credentials=self._credentials)
 
     def start_proxy(self, config: ProxyConfig, ports: Iterable[int]) -> str:

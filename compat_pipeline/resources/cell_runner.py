@@ -132,7 +132,7 @@ class CellRunner(dg.ConfigurableResource):
             litellm_version=litellm.tag,
             claude_code_version=claude_code.version,
             suite_revision=self.suite_revision,
-            upstream="emulated",
+            upstream=self.home.paths.upstream,
             variant=variant,
             run_id=run_id,
         )
@@ -162,10 +162,19 @@ class CellRunner(dg.ConfigurableResource):
             yield seen
 
     def _until_the_proxy_dies(self, trials: Sequence[Trial], stage: _Stage) -> Iterator[Observation]:
-        """The suite's observations; once the proxy is gone, neither a failed cell nor one not yet run is to blame."""
-        pending = dict.fromkeys(trials)
+        """The suite's observations; once the proxy is gone, neither a failed cell nor one not yet run is to blame.
+
+        Where the user's account was refused, no cell is run: it would cost time, and could not be judged.
+        """
+        refused = stage.proxy.locked_out
+        for trial in (trial for trial in trials if trial.cell.target in refused):
+            outcome = Inconclusive(cause="account", error=refused[trial.cell.target])
+            yield Observation.not_run(trial, outcome, datetime.now(timezone.utc))
+        pending = dict.fromkeys(trial for trial in trials if trial.cell.target not in refused)
+        if not pending:
+            return
         workers = self.workers or os.cpu_count() or 1
-        with closing(run_suite(trials, stage.settings, self.home.paths, workers=workers)) as suite:
+        with closing(run_suite(list(pending), stage.settings, self.home.paths, workers=workers)) as suite:
             for seen in suite:
                 conclusive = isinstance(seen.outcome, Pass | NotApplicable)
                 reason = None if conclusive else why_down(self.home.paths, stage.proxy)

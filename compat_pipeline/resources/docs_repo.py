@@ -26,7 +26,8 @@ class DocsRepo(dg.ConfigurableResource):
         A repository of the user's own gets an emulated matrix only if COMPAT_PUBLISH asks for it by name: readers of
         a docs site would take it for the clouds'.
         """
-        if os.environ.get("COMPAT_DOCS_REPO") and os.environ.get("COMPAT_PUBLISH") != "emulated":
+        emulated = CompatHome.from_env().upstream == "emulated"
+        if emulated and os.environ.get("COMPAT_DOCS_REPO") and os.environ.get("COMPAT_PUBLISH") != "emulated":
             reason = "refused: the providers were emulated; set COMPAT_PUBLISH=emulated to publish that nevertheless"
             return Publication(sha=None, reason=reason, diff="")
         return publish(self.path, document, message=message)

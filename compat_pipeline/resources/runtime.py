@@ -12,6 +12,7 @@ from compat_pipeline.proxy.lease import RuntimeSpec, lease, reap
 from compat_pipeline.proxy.release import LitellmRelease
 from compat_pipeline.proxy.runtime import Runtime
 from compat_pipeline.proxy.venv import ProxyVenv
+from compat_pipeline.relay.accounts import accounts_from_env
 
 
 class ProxyRuntime(dg.ConfigurableResource):
@@ -27,6 +28,14 @@ class ProxyRuntime(dg.ConfigurableResource):
         """A running proxy of `release` with every route of `manifest`, for the length of the block."""
         home = CompatHome.from_env()
         reap(home)
-        spec = RuntimeSpec(release=release, venv=venv, manifest=manifest, variant=variant)
-        with lease(spec, home, linger_s=self.linger_s) as runtime:
+        accounts = accounts_from_env() if home.upstream == "live" else None
+        spec = RuntimeSpec(
+            release=release,
+            venv=venv,
+            manifest=manifest,
+            variant=variant,
+            upstream=home.upstream,
+            accounts=accounts.digest if accounts else "",
+        )
+        with lease(spec, home, linger_s=self.linger_s, accounts=accounts) as runtime:
             yield runtime

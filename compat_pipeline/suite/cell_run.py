@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,7 +23,7 @@ from compat_pipeline.suite.crossing import harm, user_text
 from compat_pipeline.suite.settings import SuiteSettings
 from compat_pipeline.wire.client_exchange import HUNG_UP, ClientExchange
 from compat_pipeline.wire.evidence import CallEvidence
-from compat_pipeline.wire.exchange import Exchange, UpstreamControl
+from compat_pipeline.wire.exchange import CannotScript, Exchange, UpstreamControl
 from compat_pipeline.wire.faults.fault import Fault
 from compat_pipeline.wire.recorder import recording
 
@@ -176,8 +177,11 @@ class CellRun:
         return nonce
 
     def arm(self, nonce: str, behaviour: str) -> None:
-        """Let the upstream treat the requests of `nonce` as scripted, e.g. be overloaded."""
-        self.upstream.arm(nonce, behaviour)
+        """Let the upstream treat the requests of `nonce` as scripted, e.g. be overloaded. Judged if it cannot."""
+        try:
+            self.upstream.arm(nonce, behaviour)
+        except CannotScript as error:
+            raise Judged(Inconclusive(cause="harness", error=str(error))) from error
 
     @contextmanager
     def sandbox(self) -> Iterator[Sandbox]:
@@ -265,6 +269,8 @@ class CellRun:
         a summary): only the first must carry the prompt, and the session's total must count them all.
         """
         talk = self.ask(nonce, prompt, **options)
+        if self.settings.upstream == "live":
+            _expect_turns(talk, turns)
         unstreamed = len([one for one in talk.client if not one.streamed])
         prove(
             len(talk.client) == turns,
@@ -302,6 +308,18 @@ class CellRun:
     def passed(self) -> Outcome:
         """All that had to be proven was."""
         return Pass()
+
+
+def _expect_turns(talk: Talk, turns: int) -> None:
+    """A real model may take other turns than it was led to: then the number of requests says nothing of the proxy.
+
+    A request that was only sent again is no further turn. What the model said must have crossed unharmed all the same.
+    """
+    taken = len({json.dumps(one.request.get("messages")) for one in talk.client})
+    if taken != turns:
+        changed = harm(talk.client, talk.exchanges)
+        prove(not changed, "; ".join(changed))
+    expect_of_model(taken == turns, f"the model was led to take {turns} turn(s), but took {taken}")
 
 
 def _refused(exchanges: Sequence[Exchange]) -> list[Exchange]:

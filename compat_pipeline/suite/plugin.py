@@ -24,10 +24,11 @@ from compat_pipeline.domain.cell import Cell, Trial
 from compat_pipeline.domain.manifest import Manifest, Provider
 from compat_pipeline.domain.observation import OUTCOME, Inconclusive, NotApplicable, Observation, Outcome, Pass
 from compat_pipeline.domain.redaction import Redactor
+from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import CompatHome, write_atomically
 from compat_pipeline.ground.manifest_file import load_manifest
 from compat_pipeline.suite.cell_run import CellRun, Judged
-from compat_pipeline.suite.settings import STREAM_VARIABLE, TRIALS_VARIABLE, SuiteSettings
+from compat_pipeline.suite.settings import STREAM_VARIABLE, TRIALS_VARIABLE, UNKNOWN, SuiteSettings
 from compat_pipeline.wire.evidence import Evidence, EvidenceStore
 from compat_pipeline.wire.exchange import UpstreamControl
 from compat_pipeline.wire.faults import FAULTS
@@ -62,6 +63,14 @@ class _Suite:
     def settings(self) -> SuiteSettings:
         return SuiteSettings.from_env()
 
+    @property
+    def mode(self) -> str:
+        """Where the upstreams are; unknown where there are no settings, and no cell was judged."""
+        try:
+            return self.settings.upstream
+        except CompatError:
+            return UNKNOWN
+
     @cached_property
     def chosen(self) -> dict[tuple[str, str], list[Trial]] | None:
         """The chosen trials by feature and provider; None: every cell."""
@@ -89,15 +98,16 @@ _SUITE = pytest.StashKey[_Suite]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_SUITE] = _Suite()
+    config.stash[_SUITE] = suite = _Suite()
     if not hasattr(config, "workerinput"):
-        config.pluginmanager.register(_Reporter())
+        config.pluginmanager.register(_Reporter(suite))
 
 
 class _Reporter:
     """In the controlling process: hands each observation on the moment it is there, leaves the artifact at the end."""
 
-    def __init__(self) -> None:
+    def __init__(self, suite: _Suite) -> None:
+        self._suite = suite
         self._finished: list[dict[str, Any]] = []
         stream = os.environ.get(STREAM_VARIABLE)
         self._lines = os.open(stream, os.O_WRONLY | os.O_APPEND | os.O_CREAT) if stream else None
@@ -111,7 +121,7 @@ class _Reporter:
 
     def pytest_sessionfinish(self) -> None:
         if self._finished:
-            document = {"schema_version": "results/1", "upstream": "emulated", "results": self._finished}
+            document = {"schema_version": "results/1", "upstream": self._suite.mode, "results": self._finished}
             write_atomically(CompatHome.from_env().results, json.dumps(document, indent=2) + "\n")
 
 
@@ -238,7 +248,7 @@ def _evidence(seen: Observation, run: CellRun) -> Evidence:
         suite_revision=settings.suite_revision,
         config_digest=settings.config_digest,
         variant=settings.variant,
-        upstream="emulated",
+        upstream=settings.upstream,
         calls=tuple(run.calls),
     )
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from compat_pipeline.claude.binary import ClaudeCli
+from compat_pipeline.domain.verdict import UpstreamMode
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import CompatHome, write_atomically
 from compat_pipeline.proxy.runtime import Runtime
@@ -56,6 +57,7 @@ class SuiteSettings(BaseModel):
     suite_revision: str = UNKNOWN
     config_digest: str = UNKNOWN
     variant: str = "default"
+    upstream: UpstreamMode = "emulated"
 
     @classmethod
     def for_runtime(cls, runtime: Runtime, cli: ClaudeCli, scratch: Path, suite_revision: str) -> SuiteSettings:
@@ -74,6 +76,7 @@ class SuiteSettings(BaseModel):
             suite_revision=suite_revision,
             config_digest=runtime.config_digest,
             variant=runtime.variant,
+            upstream=runtime.upstream,
         )
 
     @property

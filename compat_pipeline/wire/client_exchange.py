@@ -115,7 +115,7 @@ def read_request(data: bytes) -> Json:
 
 def read_answer(headers: RawHeaders, data: bytes) -> tuple[tuple[Json, ...], Json | None, str | None]:
     """The events, the JSON object, or the start of the text that the bytes of an answer hold, whatever its encoding."""
-    response = _decoded(headers, data)
+    response = decoded(headers, data)
     if response.headers.get("content-type", "").startswith("text/event-stream"):
         return tuple(_events(response)), None, None
     body = _object(response.content)
@@ -168,7 +168,7 @@ def _finish(message: Json, event: Mapping[str, Any]) -> None:
         message["context_management"] = event["context_management"]
 
 
-def _decoded(headers: RawHeaders, data: bytes) -> httpx.Response:
+def decoded(headers: RawHeaders, data: bytes) -> httpx.Response:
     """The bytes of an answer with their content encoding undone, as far as they allow it."""
     try:
         return httpx.Response(_OK, headers=list(headers), content=data)

@@ -7,6 +7,8 @@ from typing import Any, Literal
 import httpx
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
+from compat_pipeline.ground.errors import CompatError
+
 NONCE_PATTERN = r"nonce-[0-9a-f]{12}"
 """Marks the prompts of one CLI conversation; exchanges are found by it."""
 
@@ -18,9 +20,9 @@ class Exchange(BaseModel):
     `cache_control`), so that one oracle serves every provider. `reply` is the message the upstream sent, or
     the `input_tokens` it counted, None when it refused. `betas` are those that reached the upstream, by header or in
     the body, sorted. `auth` is how the caller was known: by an API key, a bearer token, or an AWS signature; None when
-    it was not. `status` is 0 when the connection was reset before a byte of an answer. Times are seconds since the
-    epoch; `finished_at` is when the answer was made, and one that is sent slowly arrives later. `delivered` says
-    whether all of the answer was sent before the caller hung up, None while it is under way.
+    it was not. `status` is 0 where no byte of an answer came. Times are seconds since the epoch; `finished_at` of an
+    emulated answer is when it was made, and one that is sent slowly arrives later. `delivered` says whether all of the
+    answer was sent before the caller hung up, None while it is under way.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,8 +47,12 @@ class Exchange(BaseModel):
 EXCHANGES: TypeAdapter[list[Exchange]] = TypeAdapter(list[Exchange])
 
 
+class CannotScript(CompatError):
+    """The upstreams have no such behaviour."""
+
+
 class UpstreamControl:
-    """The emulated upstreams' side door: read exchanges, script one conversation."""
+    """The upstreams' side door: read exchanges, script one conversation."""
 
     def __init__(self, base_url: str, token: str) -> None:
         self._client = httpx.Client(
@@ -58,8 +64,19 @@ class UpstreamControl:
         return EXCHANGES.validate_json(self._call("GET", "/_compat/exchanges", params={"nonce": nonce}).content)
 
     def arm(self, nonce: str, behaviour: str) -> None:
-        """Let the upstream treat requests that carry `nonce` in a scripted way, as that provider is known to do."""
-        self._call("POST", "/_compat/arm", json={"nonce": nonce, "behaviour": behaviour})
+        """Let the upstream treat requests that carry `nonce` in a scripted way, as that provider is known to do.
+
+        Raises CannotScript where it cannot be made to: a real provider answers as it likes.
+        """
+        try:
+            self._call("POST", "/_compat/arm", json={"nonce": nonce, "behaviour": behaviour})
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code != httpx.codes.UNPROCESSABLE_ENTITY:
+                raise
+            told = error.response.json()
+            raise CannotScript(
+                f"the upstreams cannot be made to do '{behaviour}'", f"they know: {', '.join(told['known'])}"
+            ) from error
 
     def close(self) -> None:
         self._client.close()

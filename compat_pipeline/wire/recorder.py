@@ -186,7 +186,7 @@ class _Relay:
         call = _Call(scope["method"], b"/" + b"".join(path) + query, list(scope["headers"]), body)
         record.begin(call)
         work = asyncio.create_task(self._pass(record, call, send))
-        gone = asyncio.create_task(_hang_up(receive))
+        gone = asyncio.create_task(hung_up(receive))
         await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
         gone.cancel()
         record.end(call, HUNG_UP)
@@ -199,7 +199,7 @@ class _Relay:
     async def _close_unanswered(self, scope: Scope, receive: Receive) -> None:
         """Close the connection without a word, as one that was refused or lost looks."""
         self.server.abort(scope)
-        await _hang_up(receive)
+        await hung_up(receive)
 
     async def _pass(self, record: Recording, call: _Call, send: Send) -> None:
         """Pass one call on and back; one that breaks on the proxy's side is left unfinished on the CLI's."""
@@ -236,7 +236,7 @@ class _Relay:
         request = httpx.Request(
             call.method,
             record.target,
-            headers=[pair for pair in _end_to_end(headers) if pair[0] != b"host"],
+            headers=[pair for pair in end_to_end(headers) if pair[0] != b"host"],
             content=body,
             extensions={"target": record.target.raw_path.rstrip(b"/") + call.target},
         )
@@ -244,7 +244,7 @@ class _Relay:
         stream = cast(httpx.AsyncByteStream, response.stream)
         try:
             raw = [(name.lower(), value) for name, value in response.headers.raw]
-            yield _Reply(response.status_code, _end_to_end(raw), stream)
+            yield _Reply(response.status_code, end_to_end(raw), stream)
         finally:
             await stream.aclose()
 
@@ -289,7 +289,7 @@ async def _body(receive: Receive) -> bytes | None:
             return b"".join(parts)
 
 
-async def _hang_up(receive: Receive) -> None:
+async def hung_up(receive: Receive) -> None:
     """Wait until the client has gone."""
     while (await receive())["type"] != "http.disconnect":
         pass
@@ -319,7 +319,7 @@ async def _pieces(*pieces: bytes) -> AsyncIterator[bytes]:
         yield piece
 
 
-def _end_to_end(headers: RawHeaders) -> RawHeaders:
+def end_to_end(headers: RawHeaders) -> RawHeaders:
     """Headers without those of a single connection, which the Connection header may add to."""
     named = b",".join(value for name, value in headers if name == b"connection").lower().split(b",")
     left_out = _HOP_BY_HOP | {name.strip() for name in named}

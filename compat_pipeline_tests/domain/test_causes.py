@@ -34,8 +34,12 @@ OVERLOADED = '{"type":"error","error":{"type":"overloaded_error","message":"Over
 EXTRA_INPUTS = "context_management: Extra inputs are not permitted"
 
 FROM_THE_UPSTREAM: list[tuple[str, int, str]] = [
-    ("emulator", 500, "the emulator broke: KeyError: 'text'"),
-    ("emulator", 500, "the emulator broke: ValueError: Overloaded: too many requests"),
+    ("upstreams", 500, "the emulator broke: KeyError: 'text'"),
+    ("upstreams", 500, "the relay broke: KeyError: 'bytes'"),
+    ("relay_connection", 500, "the relay cannot reach anthropic: ConnectError: All connection attempts failed"),
+    ("relay_connection", 200, "the relay lost the connection to azure: ReadError: "),
+    ("no_credentials", 401, "the relay has no usable credentials for anthropic: ANTHROPIC_API_KEY is not set"),
+    ("upstreams", 500, "the emulator broke: ValueError: Overloaded: too many requests"),
     ("credit", 400, CREDIT),
     ("usage_limit", 400, "You have reached your specified API usage limits. You will regain access on 2026-04-01"),
     ("usage_limit", 429, '{"type":"rate_limit_error","message":"Extra usage is required for long context requests."}'),
@@ -132,7 +136,7 @@ FROM_THE_CLI: list[tuple[str, CliFault]] = [
         CliFault("api", 500, "API Error: 500 litellm.InternalServerError: Vertex_aiException - Server disconnected"),
     ),
     (
-        "emulator",
+        "upstreams",
         CliFault("api", 500, "API Error: 500 litellm.InternalServerError: the emulator broke: KeyError: 'scope'"),
     ),
     ("cli_option", CliFault("crash", 1, "error: unknown option '--max-turns'")),

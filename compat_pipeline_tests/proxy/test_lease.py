@@ -188,7 +188,9 @@ def test_a_proxy_in_use_is_neither_stopped_nor_reaped(up: Runtime, home: CompatH
 
 
 def test_the_proxy_refuses_a_wrong_key(up: Runtime) -> None:
-    assert all(answer.startswith("400: ") for answer in try_routes(up.proxy_url, "sk-wrong", ["broken/x"]).values())
+    assert all(
+        answer.answer.startswith("400: ") for answer in try_routes(up.proxy_url, "sk-wrong", ["broken/x"]).values()
+    )
 
 
 def test_nothing_listens_beyond_loopback(up: Runtime, home: CompatHome) -> None:

@@ -222,6 +222,30 @@ def test_what_the_cli_put_up_with_is_seen_on_the_wire(
     assert complaint in outcome.error
 
 
+FURTHER = {"stream": True, "messages": [*REQUEST["messages"], {"role": "assistant", "content": "Let me see."}]}
+
+
+@pytest.mark.parametrize(
+    ("client", "seen", "status"),
+    [
+        ([asked(), asked(request=FURTHER)], [exchange(), exchange(request=FURTHER)], "inconclusive"),
+        ([asked(), asked()], [exchange(), exchange()], "fail"),
+        ([asked()], [exchange(), exchange()], "fail"),
+    ],
+    ids=["a further turn", "sent again by the CLI", "sent again by the proxy"],
+)
+def test_a_turn_too_many_is_a_real_model_s_own_and_a_request_sent_again_is_not(
+    stage: Stage, settings: SuiteSettings, client: list[ClientExchange], seen: list[Exchange], status: str
+) -> None:
+    run = stage.run(result(), *seen, client=client)
+    with pytest.raises(Judged) as judged:
+        replace(run, settings=settings.model_copy(update={"upstream": "live"})).converse(NONCE, PROMPT)
+    assert judged.value.outcome.status == status
+    with pytest.raises(Judged) as judged:
+        run.converse(NONCE, PROMPT)
+    assert judged.value.outcome.status == "fail"
+
+
 def test_passing_trouble_is_tried_again_until_the_budget_ends(stage: Stage) -> None:
     overloaded = exchange(status=529, reply=None, error="Overloaded")
     run = stage.run(result(error=CliError("api", 529, "Overloaded")), overloaded)

@@ -12,7 +12,7 @@ from compat_pipeline.domain.observation import Fail, Inconclusive, Outcome, Pass
 from compat_pipeline.suite.cell_run import CellRun, Judged, Talk, prove
 from compat_pipeline.suite.settings import SuiteSettings
 from compat_pipeline.suite.ways import by_every_authentication, in_either_shape
-from compat_pipeline.wire.exchange import Exchange, UpstreamControl
+from compat_pipeline.wire.exchange import CannotScript, Exchange, UpstreamControl
 from compat_pipeline.wire.faults import FAULTS
 
 TARGET = "bedrock_converse/claude-haiku-4-5"
@@ -107,6 +107,23 @@ def test_a_request_that_is_authenticated_otherwise_than_configured_is_the_gatewa
     run.name = BEARER
     with pytest.raises(Judged, match="was to be known as 'bearer', it was as 'signed'"):
         run.prove_intact(Talk(result=None, client=[], exchanges=[seen]), "")  # type: ignore[arg-type]
+
+
+class Real(Armed):
+    """An upstream that answers as it likes."""
+
+    def arm(self, nonce: str, behaviour: str) -> None:
+        raise CannotScript(f"cannot be made to do '{behaviour}'", f"{nonce} is as it is")
+
+
+def test_a_cell_is_red_although_no_shape_can_be_had_alone(run: CellRun) -> None:
+    run.upstream = Real()
+
+    def probe(way: CellRun) -> Outcome:
+        way.nonce()
+        return Fail(error="cut")
+
+    assert in_either_shape(run, probe) == Fail(error="cut")
 
 
 @pytest.mark.parametrize(

@@ -24,15 +24,7 @@ from compat_pipeline.wire.faults.asking import (
     without,
 )
 from compat_pipeline.wire.faults.fault import Fault
-from compat_pipeline.wire.faults.rows import (
-    CACHING,
-    CLIENT_TOOLS,
-    REPLAYED,
-    TALKS,
-    THINKING,
-    TOOLS,
-    rows,
-)
+from compat_pipeline.wire.faults.rows import CACHING, CLIENT_TOOLS, REPLAYED, TALKS, THINKING, TOOLS, rows
 
 _CLAMPED_TOKENS = 8192
 _SIBLINGS = {

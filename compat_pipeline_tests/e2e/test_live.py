@@ -1,0 +1,137 @@
+"""`compat run` in live mode, real from the CLI to the relay; an emulator stands for the clouds and counts who asks."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from compat_pipeline.domain.observation import Observation
+from compat_pipeline.domain.verdict import UpstreamMode
+from compat_pipeline.emulator.app import build_app
+from compat_pipeline.emulator.credentials import EmulatorCredentials
+from compat_pipeline.ground.home import CompatHome
+from compat_pipeline.ground.manifest_file import load_manifest
+from compat_pipeline.history.store import History
+from compat_pipeline.suite.revision import suite_revision
+from compat_pipeline.wire.background import BackgroundServer
+from compat_pipeline_tests.e2e.conftest import Site, free_port, make_site
+from compat_pipeline_tests.pins import CLAUDE_CODE, LITELLM
+from compat_pipeline_tests.relay.conftest import another, user_environment
+
+MODEL = "claude-haiku-4-5"
+ROW = "basic_messaging_non_streaming"
+ROUTES = {provider.id: provider.routes[MODEL] for provider in load_manifest({}).providers}
+NOT_ALL_JUDGED = 3
+
+
+class Counting:
+    """The clouds, and how often each path was asked."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self.asked: Counter[str] = Counter()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.asked[scope["path"]] += 1
+        await self._app(scope, receive, send)
+
+
+@pytest.fixture(scope="module")
+def credentials() -> EmulatorCredentials:
+    return another()
+
+
+@pytest.fixture(scope="module")
+def clouds(credentials: EmulatorCredentials) -> Counting:
+    return Counting(build_app(credentials))
+
+
+@pytest.fixture(scope="module")
+def address(clouds: Counting) -> Iterator[str]:
+    server = BackgroundServer(clouds)
+    yield server.base_url
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Site:
+    """A home whose manifest plans one row on five providers with one model."""
+    root = tmp_path_factory.mktemp("live")
+    document: dict[str, Any] = {
+        "features": [{"id": ROW, "name": ROW}],
+        "providers": [{"id": name, "name": name, "routes": {MODEL: route}} for name, route in ROUTES.items()],
+        "models": [{"id": MODEL, "name": MODEL}],
+    }
+    (root / "manifest.yaml").write_text(json.dumps(document))
+    return make_site(root, shared_cache, COMPAT_MANIFEST=str(root / "manifest.yaml"))
+
+
+def run_row(site: Site, **variables: str) -> tuple[int, dict[str, dict[str, Any]]]:
+    """Exit code, and what the details document of that mode says of each provider."""
+    chosen = Site(site.home, site.environment | variables)
+    done = chosen.run("compat", "run", "--cells", f"{ROW}|*")
+    home = CompatHome.from_env(chosen.environment)
+    assert home.details.exists(), done.stdout + done.stderr
+    details: dict[str, Any] = json.loads(home.details.read_text())
+    assert details["upstream"] == home.upstream, done.stdout + done.stderr
+    return done.returncode, {cell["provider"]: cell for cell in details["cells"]}
+
+
+def seen(site: Site, mode: UpstreamMode) -> list[Observation]:
+    manifest = load_manifest(site.environment)
+    return History(site.home.history).observations(f"v{LITELLM}", CLAUDE_CODE, mode, suite_revision(manifest))
+
+
+def test_a_live_row_passes_on_every_provider_and_leaves_the_emulated_matrix_alone(
+    site: Site, address: str, credentials: EmulatorCredentials, tmp_path: Path
+) -> None:
+    assert run_row(site)[0] == 0
+    emulated = site.home.matrix.read_bytes(), site.home.details.read_bytes(), seen(site, "emulated")
+    live = user_environment(address, credentials, tmp_path)
+    code, cells = run_row(site, **live, COMPAT_UPSTREAM="live")
+    assert {name: cell["status"] for name, cell in cells.items()} == dict.fromkeys(ROUTES, "pass")
+    assert code == 0
+    assert len(seen(site, "live")) == len(ROUTES)
+    assert (site.home.matrix.read_bytes(), site.home.details.read_bytes(), seen(site, "emulated")) == emulated
+    kept = [path.read_bytes() for path in site.home.root.rglob("*") if path.is_file()]
+    assert not [file for file in kept for secret in credentials.secrets if secret.encode() in file]
+
+
+def test_an_account_that_is_refused_is_asked_once_and_runs_no_cell(
+    site: Site, address: str, clouds: Counting, credentials: EmulatorCredentials, tmp_path: Path
+) -> None:
+    live = user_environment(address, credentials, tmp_path)
+    live["ANTHROPIC_API_KEY"] = EmulatorCredentials.generate().anthropic_api_key
+    live["AZURE_API_KEY"] = ""
+    live["COMPAT_LIVE_VERTEX_URL"] = f"http://127.0.0.1:{free_port()}"
+    before, asked_before = len(seen(site, "live")), clouds.asked.copy()
+    code, cells = run_row(site, **live, COMPAT_UPSTREAM="live")
+    asked = clouds.asked - asked_before
+    latest = {one.provider: one for one in seen(site, "live")[before:]}
+    assert code == NOT_ALL_JUDGED
+    assert {name: (one.outcome.status, one.cause) for name, one in latest.items()} == {
+        "anthropic": ("inconclusive", "account"),
+        "azure": ("inconclusive", "account"),
+        "vertex_ai": ("inconclusive", "environment"),
+        "bedrock_invoke": ("pass", None),
+        "bedrock_converse": ("pass", None),
+    }
+    assert "invalid x-api-key" in latest["anthropic"].explanation
+    assert "AZURE_API_KEY is not set" in latest["azure"].explanation
+    assert [latest[name].attempts for name in ("anthropic", "azure")] == [0, 0]
+    assert asked["/v1/messages"] == 1  # the preflight
+    assert not [path for path in asked if path.startswith("/azure")]
+    assert {cell["status"] for cell in cells.values()} == {"pass"}  # an older verdict stands
+
+
+def test_a_word_that_names_no_upstreams_is_told_before_anything_starts(site: Site) -> None:
+    done = Site(site.home, site.environment | {"COMPAT_UPSTREAM": "real"}).run("compat", "run")
+    assert done.returncode == 1
+    assert "there are no 'real' upstreams" in done.stderr
+    assert "set COMPAT_UPSTREAM to one of: emulated, live" in done.stderr

@@ -9,12 +9,15 @@ READY := .venv/.ready
 BOOTSTRAP := .compat/bootstrap
 UV := $(shell command -v uv 2>/dev/null || echo $(BOOTSTRAP)/bin/uv)
 
-.PHONY: demo test lint bench mutants ui proxy lock clean
+.PHONY: demo test pytest lint bench mutants ui proxy lock clean
 
 demo: $(READY)  ## Run all 90 cells and print the matrix
 	@$(BIN)/compat run
 
-test: lint  ## Everything: style, types, layers, unit and end-to-end tests
+test: $(READY)  ## Everything: style, types, layers, unit and end-to-end tests
+	@$(MAKE) --no-print-directory --jobs=2 lint pytest
+
+pytest: $(READY)
 	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=25
 
 lint: $(READY)

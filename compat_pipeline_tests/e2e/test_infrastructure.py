@@ -1,4 +1,4 @@
-"""Trouble at every joint, on every provider: a cell passes in the end or stays open with its cause; none ever fails."""
+"""Trouble at every joint: a cell passes in the end or stays open with its cause; none ever fails."""
 
 from __future__ import annotations
 
@@ -78,8 +78,28 @@ DOOMED, REFUSED, UNRESOLVED, LOCKED_OUT = (
 DEAD_ENDS = {REFUSED: "environment", UNRESOLVED: "environment", LOCKED_OUT: "account"}
 """A model whose route ends where no conversation succeeds -> the cause."""
 
+EVERYWHERE = frozenset(
+    (
+        "no_credit",
+        "refused_key",
+        "overloaded",
+        "rate_limited_once",
+        "server_error_once",
+        "broken_stream",
+        "reset_stream",
+    )
+)
+"""Rows whose trouble each provider tells in its own way; the others are tried on one provider each, in turn."""
+
+
+def places(row: str) -> Sequence[str]:
+    """The providers that a row is tried on."""
+    every = tuple(ROUTES)
+    return every if row in EVERYWHERE else (every[list(DUE).index(row) % len(every)],)
+
+
 LAST = ("upstream_killed", "proxy_killed")
-CELLS = {Cell(row, provider, SOUND): due for row, due in DUE.items() for provider in ROUTES if row not in LAST}
+CELLS = {Cell(row, provider, SOUND): due for row, due in DUE.items() if row not in LAST for provider in places(row)}
 CELLS |= {Cell("plain", provider, model): due for model, due in DEAD_ENDS.items() for provider in ROUTES}
 UPSTREAM_KILLED = {Cell("upstream_killed", provider, DOOMED): DUE["upstream_killed"] for provider in ROUTES}
 PROXY_KILLED = {Cell("proxy_killed", provider, SOUND): DUE["proxy_killed"] for provider in ROUTES}

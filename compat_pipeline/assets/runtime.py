@@ -7,12 +7,10 @@ from compat_pipeline.assets.versions import claude_code_release, litellm_release
 from compat_pipeline.claude.binary import verify_cli
 from compat_pipeline.claude.release import ClaudeCodeRelease
 from compat_pipeline.domain.redaction import Redactor
-from compat_pipeline.emulator.app import build_app as build_emulator
 from compat_pipeline.emulator.credentials import EmulatorCredentials
-from compat_pipeline.emulator.preflight import OK, preflight
 from compat_pipeline.proxy.release import LitellmRelease
+from compat_pipeline.proxy.runtime import ROUTE_OK
 from compat_pipeline.relay.accounts import accounts_from_env
-from compat_pipeline.relay.app import build_app as build_relay
 from compat_pipeline.resources.home import Home
 from compat_pipeline.resources.registries import NpmRegistry, PythonIndex
 from compat_pipeline.resources.runtime import ProxyRuntime
@@ -61,6 +59,11 @@ def claude_cli(context: dg.AssetExecutionContext, npm: NpmRegistry) -> dg.Materi
 )
 def provider_upstreams(home: Home) -> dg.MaterializeResult:
     """Where the five providers are: the embedded emulator or the real clouds, tried with one message per provider."""
+    # Here, because they take over a second to load, and every process that only looks at the assets would wait for it.
+    from compat_pipeline.emulator.app import build_app as build_emulator
+    from compat_pipeline.emulator.preflight import OK, preflight
+    from compat_pipeline.relay.app import build_app as build_relay
+
     made_up = EmulatorCredentials.generate()
     if home.paths.upstream == "live":
         accounts = accounts_from_env()
@@ -100,7 +103,7 @@ def litellm_proxy(
     """One running proxy, tried with a real message per route. Evidence of which proxy it was, not its owner."""
     release = recorded(context, litellm_release.key, LitellmRelease) or python_index.resolve("")
     with runtime.lease(release, python_index.install(release), home.manifest) as up:
-        broken = {target: answer for target, answer in up.routes.items() if answer != "ok"}
+        broken = {target: answer for target, answer in up.routes.items() if answer != ROUTE_OK}
         return dg.MaterializeResult(
             metadata={
                 "endpoint": up.proxy_url,

@@ -11,9 +11,22 @@ from compat_pipeline.domain.publication import publishable
 from compat_pipeline.resources.cell_runner import CellRunner
 from compat_pipeline.resources.docs_repo import DocsRepo
 
+NOT_REFUSED = "publication_was_not_refused"
+
 
 @dg.asset(
-    group_name="publication", owners=ENGINEERS, kinds={"git"}, deps=[compatibility_matrix], backfill_policy=SINGLE_RUN
+    group_name="publication",
+    owners=ENGINEERS,
+    kinds={"git"},
+    deps=[compatibility_matrix],
+    backfill_policy=SINGLE_RUN,
+    check_specs=[
+        dg.AssetCheckSpec(
+            NOT_REFUSED,
+            asset="published_docs_commit",
+            description="What was due was published: the docs repository, its credentials and its rules allowed it.",
+        )
+    ],
 )
 def published_docs_commit(
     context: dg.AssetExecutionContext, cell_runner: CellRunner, docs_repo: DocsRepo
@@ -37,7 +50,13 @@ def published_docs_commit(
             "sha": publication.sha or "none",
             "reason": publication.reason,
             "withheld": dg.MetadataValue.json({f"{row} on {column}": why for (row, column), why in waiting.items()}),
-            "link": dg.MetadataValue.path(docs_repo.path),
+            "docs_repo": docs_repo.place,
+            "link": dg.MetadataValue.url(publication.link) if publication.link else "none",
             "diff": dg.MetadataValue.md(f"```diff\n{publication.diff}\n```" if publication.diff else "no difference"),
-        }
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                passed=not publication.refused, check_name=NOT_REFUSED, metadata={"reason": publication.reason}
+            )
+        ],
     )

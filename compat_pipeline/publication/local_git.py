@@ -7,15 +7,14 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
-from compat_pipeline.domain.diff import due
+from compat_pipeline.domain.diff import REFRESH_AGE, due
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import make_folder
 from compat_pipeline.ground.process import quotable
-
-MATRIX_FILE = "compatibility-matrix.json"
+from compat_pipeline.publication.outcome import MATRIX_FILE, Publication
 
 _BRANCH = "refs/heads/main"
 _FILE_MODE = "100644"
@@ -33,15 +32,6 @@ _OVERRIDES = (
 )
 
 
-@dataclass(frozen=True)
-class Publication:
-    """`sha` of the commit that was made, None when none was due; `reason` says why; `diff` is a unified diff."""
-
-    sha: str | None
-    reason: str
-    diff: str
-
-
 def publish(
     repo: Path,
     content: str,
@@ -49,6 +39,7 @@ def publish(
     message: str,
     path: str = MATRIX_FILE,
     allowed: frozenset[str] = frozenset({MATRIX_FILE}),
+    refresh: timedelta = REFRESH_AGE,
 ) -> Publication:
     """Commit `content` as `path` to branch main of `repo`, if `due` says so; the repository is created on first use.
 
@@ -63,12 +54,12 @@ def publish(
     for attempt in range(_ATTEMPTS):
         head = git.head()
         try:
-            reason = due(git.read(head, path), content)
+            now, reason = due(git.read(head, path), content, refresh)
         except ValueError as error:
             raise CompatError(f"refused to publish to {repo}: {error}") from error
-        if not reason:
+        if not now:
             git.refresh_working_tree(path)
-            return Publication(None, "nothing changed but the time", "")
+            return Publication(None, reason)
         blob = git.run("hash-object", "-w", "--stdin", stdin=content.encode()).strip()
         if git.holds_foreign_edit(path, head, blob):
             raise CompatError(

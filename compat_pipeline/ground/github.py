@@ -163,7 +163,7 @@ def _understood(doing: str, credentials: App | Token | None) -> Iterator[None]:
     try:
         yield
     except GithubException as error:
-        raise _meaning(doing, error, clean) from error
+        raise _meaning(doing, error, clean, anonymous=credentials is None) from error
     except RequestException as error:
         raise GithubBusy(
             f"cannot {doing}: GitHub cannot be reached ({type(error).__name__})", "check the network"
@@ -273,7 +273,7 @@ def renamed(asked: str, found: str) -> str:
     return "" if asked.lower() == found.lower() else f"it was renamed to {found}"
 
 
-def _meaning(doing: str, error: GithubException, clean: Redactor) -> GithubRefused:
+def _meaning(doing: str, error: GithubException, clean: Redactor, anonymous: bool) -> GithubRefused:
     headers = {name.lower(): value for name, value in (error.headers or {}).items()}
     data = error.data if isinstance(error.data, dict) else {}
     words = " ".join(clean.text(str(data.get("message") or "")).split()) or f"status {error.status}"
@@ -281,7 +281,7 @@ def _meaning(doing: str, error: GithubException, clean: Redactor) -> GithubRefus
         until = datetime.fromtimestamp(time.time() + wait_s, timezone.utc)
         return GithubBusy(
             f"cannot {doing}: GitHub's rate limit is used up until {until:%H:%M} UTC",
-            "wait, or use credentials with a limit of their own",
+            "wait, or set COMPAT_GITHUB_TOKEN: who gives none has 60 requests an hour" if anonymous else "wait",
             error.status,
             wait_s,
         )

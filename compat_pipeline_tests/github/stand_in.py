@@ -190,8 +190,8 @@ class GithubStandIn:
             "/app/installations/{number:int}/access_tokens", self._answered(self._access_token), methods=["POST"]
         )
         for method, path, handler, needs in table:
-            yield Route(f"{repository}{path}", self._answered(self._on_repository(handler, needs)), methods=[method])
-        yield Route("/repositories/{id:int}", self._answered(self._by_id))
+            for place in (repository, "/repositories/{id:int}"):
+                yield Route(f"{place}{path}", self._answered(self._on_repository(handler, needs)), methods=[method])
 
     def _answered(self, handler: Callable[[Request], Response]) -> Callable[[Request], Any]:
         async def endpoint(request: Request) -> Response:
@@ -284,11 +284,15 @@ class GithubStandIn:
         return checked
 
     def _named(self, request: Request) -> Repository:
+        if number := request.path_params.get("id"):
+            return next(one for one in self.repositories.values() if one.id == number)
         asked = f"{request.path_params['owner']}/{request.path_params['name']}"
         if repository := self.repositories.get(asked.lower()):
             return repository
         if new := self.renamed.get(asked.lower()):
-            raise _Moved(f"{self.url}/repositories/{self.repositories[new.lower()].id}")
+            below = request.url.path.split("/", 4)[4:]
+            where = "/".join(["repositories", str(self.repositories[new.lower()].id), *below])
+            raise Refused(301, "Moved Permanently", {"location": f"{self.url}/{where}"})
         raise Refused(404, "Not Found")
 
     # Apps.
@@ -329,16 +333,15 @@ class GithubStandIn:
     def _repository(self, _: Request, repository: Repository) -> Response:
         return JSONResponse(answers.repository(self.url, repository))
 
-    def _by_id(self, request: Request) -> Response:
-        found = next(one for one in self.repositories.values() if one.id == request.path_params["id"])
-        return JSONResponse(answers.repository(self.url, found))
-
     def _releases(self, request: Request, repository: Repository) -> Response:
         grant = self._grant(request)
         own = grant is not None and grant.permissions.get("contents") == "write"
         seen = [one for one in repository.releases if own or not one["draft"]]
         page, size = int(request.query_params.get("page", 1)), int(request.query_params.get("per_page", 30))
-        here = seen[(page - 1) * size : page * size]
+        here = [
+            {**one, "url": f"{self.url}/repos/{repository.full_name}/releases/{one['id']}"}
+            for one in seen[(page - 1) * size : page * size]
+        ]
         last = max(1, -(-len(seen) // size))
         url = f"{self.url}{request.url.path}?per_page={size}&page="
         link = f'<{url}{page + 1}>; rel="next", <{url}{last}>; rel="last"' if page < last else ""
@@ -445,13 +448,6 @@ class GithubStandIn:
         found = repository.pulls[request.path_params["number"] - 1]
         found.update({name: value for name, value in request.state.body.items() if name in {"title", "body", "state"}})
         return JSONResponse(found)
-
-
-class _Moved(Refused):
-    """GitHub's answer for a repository that has another name now."""
-
-    def __init__(self, location: str) -> None:
-        super().__init__(301, "Moved Permanently", {"location": location})
 
 
 def _matches(request: Request, method: str, path: str) -> bool:

@@ -190,10 +190,13 @@ def test_a_hundred_publishers_at_once_leave_a_line_of_commits_with_the_newest_ma
     github: GithubStandIn, docs: GithubDocs, repository: Repository
 ) -> None:
     own = replace(docs, credentials=Token(github.add_token(TOKEN, DOCS)))
-    for number in range(3):
-        github.before(
-            "PATCH", "/git/refs/", lambda n=number: repository.objects.commit_files("main", {f"page{n}.md": "kept"})
-        )
+    pages = iter(range(3))
+
+    def edit() -> None:
+        repository.objects.commit_files("main", {f"page{next(pages)}.md": "kept"})
+
+    for _ in range(3):
+        github.before("PATCH", "/git/refs/", edit)
 
     def attempt(number: int) -> str | None:
         target = docs if number % 10 == 0 else own

@@ -1,4 +1,4 @@
-"""A stand-in for one test, and an App that it knows."""
+"""A stand-in for one test, an App that it knows, and a Dagster instance to run the last stage in."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from compat_pipeline_tests.assets.conftest import instance, resources
 from compat_pipeline_tests.github.stand_in import GithubStandIn, github_stand_in
+
+__all__ = ["app_key", "app_pem", "github", "instance", "resources"]
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ _COUNTS = (
     *("forks", "forks_count", "open_issues", "open_issues_count", "stargazers_count", "watchers", "watchers_count"),
     *("network_count", "subscribers_count", "size"),
 )
-_FEATURES = ("has_issues", "has_projects", "has_wiki", "has_pages", "has_discussions")
+_FEATURES = ("has_issues", "has_projects", "has_wiki", "has_pages", "has_discussions", "has_downloads")
 _PULL_LINKS = ("comments", "commits", "diff", "html", "issue", "patch", "review_comment", "review_comments", "statuses")
 
 

@@ -88,8 +88,33 @@ class Trouble:
     late: bool = False
 
 
+@dataclass(frozen=True)
+class Spoken:
+    """One request and its answer."""
+
+    method: str
+    route: str
+    asked: Any
+    status: int
+    answered: Any
+
+    @classmethod
+    def of(cls, request: Request, response: Response) -> Spoken:
+        body = bytes(response.body)
+        return cls(
+            request.method,
+            request.scope["route"].path,
+            request.state.body,
+            response.status_code,
+            json.loads(body) if body else None,
+        )
+
+
 class GithubStandIn:
-    """`calls` counts requests by `METHOD /path`; `clock_ahead_s` is how far its clock is ahead of ours."""
+    """`calls` counts requests by `METHOD /path`; `clock_ahead_s` is how far its clock is ahead of ours.
+
+    `spoken` is what was asked and answered: method, path as the routes write it, both bodies, status.
+    """
 
     def __init__(self) -> None:
         self.url = ""
@@ -99,6 +124,7 @@ class GithubStandIn:
         self.installations: list[Installation] = []
         self.tokens: dict[str, Grant] = {}
         self.calls: Counter[str] = Counter()
+        self.spoken: list[Spoken] = []
         self.clock_ahead_s = 0.0
         self.remaining = 5000
         self.reset_at = time.time() + 1800
@@ -198,6 +224,7 @@ class GithubStandIn:
             request.state.body = json.loads(await request.body() or b"null")
             self.calls[f"{request.method} {request.url.path}"] += 1
             response = self._answer(request, handler)
+            self.spoken.append(Spoken.of(request, response))
             response.headers["date"] = formatdate(self._now(), usegmt=True)
             response.headers["server"] = "github-stand-in"
             return response

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from compat_pipeline_tests.github.objects import FOLDER, Entry
 
 if TYPE_CHECKING:
-    from compat_pipeline_tests.github.stand_in import Grant, Repository
+    from compat_pipeline_tests.github.state import Grant, Repository
 
 _THEN = "2026-01-01T00:00:00Z"
 _REPOSITORY_LINKS = (

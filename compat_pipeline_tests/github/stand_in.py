@@ -6,7 +6,6 @@ commits, trees and blobs are git's own. Every answer carries the header `server:
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import re
@@ -14,7 +13,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import Any
 
@@ -26,88 +24,10 @@ from starlette.routing import Route
 
 from compat_pipeline_tests.claude.loopback import served
 from compat_pipeline_tests.github import answers
-from compat_pipeline_tests.github.objects import FILE, Entry, Objects
+from compat_pipeline_tests.github.endpoints import ENDPOINTS, Handler
+from compat_pipeline_tests.github.state import Grant, Installation, Refused, Repository, Spoken, Trouble
 
 TOKEN_LIFE_S = 3600
-Handler = Callable[[Request, "Repository"], Response]
-
-
-class Refused(Exception):
-    """An answer that is an error, in GitHub's shape."""
-
-    def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(message)
-        self.response = JSONResponse(
-            {"message": message, "documentation_url": "https://docs.github.com/rest", "status": str(status)},
-            status,
-            headers=dict(headers or {}),
-        )
-
-
-@dataclass
-class Repository:
-    """One repository; `protected` branches are moved by no token."""
-
-    full_name: str
-    id: int
-    private: bool = False
-    default_branch: str = "main"
-    objects: Objects = field(default_factory=Objects)
-    releases: list[dict[str, Any]] = field(default_factory=list)
-    pulls: list[dict[str, Any]] = field(default_factory=list)
-    protected: set[str] = field(default_factory=set)
-
-
-@dataclass
-class Installation:
-    """Where an App is installed, on what, and what it may do there."""
-
-    id: int
-    app: str
-    repositories: set[str]
-    permissions: dict[str, str]
-
-
-@dataclass(frozen=True)
-class Grant:
-    """What a token opens."""
-
-    repositories: frozenset[str]
-    permissions: Mapping[str, str]
-    expires_at: float
-
-
-@dataclass
-class Trouble:
-    """The next `times` requests that match get `response`; `late` ones are carried out first."""
-
-    method: str
-    path: str
-    response: Response
-    times: int = 1
-    late: bool = False
-
-
-@dataclass(frozen=True)
-class Spoken:
-    """One request and its answer."""
-
-    method: str
-    route: str
-    asked: Any
-    status: int
-    answered: Any
-
-    @classmethod
-    def of(cls, request: Request, response: Response) -> Spoken:
-        body = bytes(response.body)
-        return cls(
-            request.method,
-            request.scope["route"].path,
-            request.state.body,
-            response.status_code,
-            json.loads(body) if body else None,
-        )
 
 
 class GithubStandIn:
@@ -194,28 +114,11 @@ class GithubStandIn:
 
     def _routes(self) -> Iterator[Route]:
         repository = "/repos/{owner}/{name}"
-        table: list[tuple[str, str, Handler, str]] = [
-            ("GET", "", self._repository, ""),
-            ("GET", "/releases", self._releases, "contents:read"),
-            ("GET", "/git/ref/heads/{branch:path}", self._ref, "contents:read"),
-            ("PATCH", "/git/refs/heads/{branch:path}", self._move, "contents:write"),
-            ("POST", "/git/refs", self._make_ref, "contents:write"),
-            ("GET", "/git/commits/{sha}", self._git_commit, "contents:read"),
-            ("POST", "/git/commits", self._make_commit, "contents:write"),
-            ("POST", "/git/trees", self._make_tree, "contents:write"),
-            ("POST", "/git/blobs", self._make_blob, "contents:write"),
-            ("GET", "/contents/{path:path}", self._contents, "contents:read"),
-            ("GET", "/commits/{sha}", self._commit, "contents:read"),
-            ("GET", "/compare/{range:path}", self._compare, "contents:read"),
-            ("GET", "/pulls", self._pulls, "pull_requests:read"),
-            ("POST", "/pulls", self._make_pull, "pull_requests:write"),
-            ("PATCH", "/pulls/{number:int}", self._edit_pull, "pull_requests:write"),
-        ]
         yield Route(f"{repository}/installation", self._answered(self._installation))
         yield Route(
             "/app/installations/{number:int}/access_tokens", self._answered(self._access_token), methods=["POST"]
         )
-        for method, path, handler, needs in table:
+        for method, path, handler, needs in ENDPOINTS:
             for place in (repository, "/repositories/{id:int}"):
                 yield Route(f"{place}{path}", self._answered(self._on_repository(handler, needs)), methods=[method])
 
@@ -306,7 +209,8 @@ class GithubStandIn:
                 own = grant.permissions if grant and repository.full_name in grant.repositories else {}
                 if own.get(part) not in {"write", level}:
                     raise Refused(403, "Resource not accessible by integration")
-            return handler(request, repository)
+            request.state.grant = grant
+            return handler(self.url, request, repository)
 
         return checked
 
@@ -355,127 +259,6 @@ class GithubStandIn:
         listed = [answers.repository(self.url, self.repositories[name.lower()]) for name in sorted(scope)]
         return JSONResponse(answers.access_token(value, self.tokens[value], listed), 201)
 
-    # Repositories and releases.
-
-    def _repository(self, _: Request, repository: Repository) -> Response:
-        return JSONResponse(answers.repository(self.url, repository))
-
-    def _releases(self, request: Request, repository: Repository) -> Response:
-        grant = self._grant(request)
-        own = grant is not None and grant.permissions.get("contents") == "write"
-        seen = [one for one in repository.releases if own or not one["draft"]]
-        page, size = int(request.query_params.get("page", 1)), int(request.query_params.get("per_page", 30))
-        here = [
-            {**one, "url": f"{self.url}/repos/{repository.full_name}/releases/{one['id']}"}
-            for one in seen[(page - 1) * size : page * size]
-        ]
-        last = max(1, -(-len(seen) // size))
-        url = f"{self.url}{request.url.path}?per_page={size}&page="
-        link = f'<{url}{page + 1}>; rel="next", <{url}{last}>; rel="last"' if page < last else ""
-        return JSONResponse(here, headers={"link": link} if link else {})
-
-    # Git's data.
-
-    def _ref(self, request: Request, repository: Repository) -> Response:
-        branch = request.path_params["branch"]
-        if branch not in repository.objects.branches:
-            raise Refused(404, "Not Found")
-        return JSONResponse(answers.ref(self.url, repository, branch))
-
-    def _move(self, request: Request, repository: Repository) -> Response:
-        branch, asked, objects = request.path_params["branch"], request.state.body, repository.objects
-        if branch not in objects.branches:
-            raise Refused(422, "Reference does not exist")
-        if asked["sha"] not in objects.commits:
-            raise Refused(422, "Object does not exist")
-        if branch in repository.protected:
-            raise Refused(422, "Repository rule violations found\n\nChanges must be made through a pull request.")
-        if not asked.get("force") and objects.branches[branch] not in objects.ancestors(asked["sha"]):
-            raise Refused(422, "Update is not a fast forward")
-        objects.branches[branch] = asked["sha"]
-        return JSONResponse(answers.ref(self.url, repository, branch))
-
-    def _make_ref(self, request: Request, repository: Repository) -> Response:
-        branch = request.state.body["ref"].removeprefix("refs/heads/")
-        if branch in repository.objects.branches:
-            raise Refused(422, "Reference already exists")
-        repository.objects.branches[branch] = request.state.body["sha"]
-        return JSONResponse(answers.ref(self.url, repository, branch), 201)
-
-    def _git_commit(self, request: Request, repository: Repository) -> Response:
-        return JSONResponse(answers.git_commit(self.url, repository, self._known(request, repository)))
-
-    def _make_commit(self, request: Request, repository: Repository) -> Response:
-        asked = request.state.body
-        sha = repository.objects.add_commit(asked["tree"], asked["parents"], asked["message"])
-        return JSONResponse(answers.git_commit(self.url, repository, sha), 201)
-
-    def _make_tree(self, request: Request, repository: Repository) -> Response:
-        objects, tree = repository.objects, request.state.body.get("base_tree")
-        for item in request.state.body["tree"]:
-            sha = item.get("sha") or objects.add_blob(item["content"].encode())
-            tree = objects.put(tree, item["path"], Entry(item["mode"], sha))
-        return JSONResponse(answers.tree(self.url, repository, tree), 201)
-
-    def _make_blob(self, request: Request, repository: Repository) -> Response:
-        asked = request.state.body
-        raw = asked["content"].encode()
-        sha = repository.objects.add_blob(base64.b64decode(raw) if asked["encoding"] == "base64" else raw)
-        return JSONResponse({"sha": sha, "url": f"{self.url}/repos/{repository.full_name}/git/blobs/{sha}"}, 201)
-
-    def _contents(self, request: Request, repository: Repository) -> Response:
-        path, objects = request.path_params["path"], repository.objects
-        asked = request.query_params.get("ref", repository.default_branch)
-        commit = objects.branches.get(asked, asked)
-        files = objects.files(commit) if commit in objects.commits else {}
-        if path in files:
-            return JSONResponse(answers.content(self.url, repository, path, files[path], commit))
-        below = [name for name in files if name.startswith(f"{path}/")]
-        if not below:
-            raise Refused(404, "Not Found")
-        return JSONResponse([answers.content(self.url, repository, name, files[name], commit) for name in below])
-
-    def _commit(self, request: Request, repository: Repository) -> Response:
-        return JSONResponse(answers.commit(self.url, repository, self._known(request, repository)))
-
-    def _known(self, request: Request, repository: Repository) -> str:
-        sha = str(request.path_params["sha"])
-        if sha not in repository.objects.commits:
-            raise Refused(404, "Not Found")
-        return sha
-
-    def _compare(self, request: Request, repository: Repository) -> Response:
-        base, _, head = request.path_params["range"].partition("...")
-        branches, known = repository.objects.branches, repository.objects.commits
-        base, head = branches.get(base, base), branches.get(head, head)
-        if base not in known or head not in known:
-            raise Refused(404, "Not Found")
-        return JSONResponse(answers.comparison(self.url, repository, base, head))
-
-    # Pull requests.
-
-    def _pulls(self, request: Request, repository: Repository) -> Response:
-        wanted = {"state": request.query_params.get("state", "open")}
-        head = request.query_params.get("head", "").partition(":")[2]
-        found = [
-            one
-            for one in repository.pulls
-            if one["state"] == wanted["state"] and (not head or one["head"]["ref"] == head)
-        ]
-        return JSONResponse(found)
-
-    def _make_pull(self, request: Request, repository: Repository) -> Response:
-        asked = request.state.body
-        if any(one["state"] == "open" and one["head"]["ref"] == asked["head"] for one in repository.pulls):
-            raise Refused(422, "Validation Failed")
-        repository.pulls.append(answers.pull(self.url, repository, len(repository.pulls) + 1, asked))
-        return JSONResponse(repository.pulls[-1], 201)
-
-    def _edit_pull(self, request: Request, repository: Repository) -> Response:
-        found = repository.pulls[request.path_params["number"] - 1]
-        found.update({name: value for name, value in request.state.body.items() if name in {"title", "body", "state"}})
-        return JSONResponse(found)
-
 
 def _matches(request: Request, method: str, path: str) -> bool:
     return method in {"", request.method} and re.search(path, request.url.path) is not None
@@ -487,6 +270,3 @@ def github_stand_in() -> Iterator[GithubStandIn]:
     github = GithubStandIn()
     with served(github.app, own_headers=False) as github.url:
         yield github
-
-
-__all__ = ["FILE", "Entry", "GithubStandIn", "Repository", "github_stand_in"]

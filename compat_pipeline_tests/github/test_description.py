@@ -20,10 +20,9 @@ from compat_pipeline.ground.home import make_folder, write_atomically
 from compat_pipeline.ground.lock import locked
 from compat_pipeline.proxy.github_releases import REPOSITORY, GithubReleases
 from compat_pipeline.publication.github import GithubDocs, latest, publish
-from compat_pipeline_tests.github.stand_in import GithubStandIn, Repository, Spoken
-from compat_pipeline_tests.github.test_publish import docs, document, repository
-
-__all__ = ["docs", "repository"]
+from compat_pipeline_tests.github.samples import document
+from compat_pipeline_tests.github.stand_in import GithubStandIn
+from compat_pipeline_tests.github.state import Repository, Spoken
 
 PACKAGE = "@octokit/openapi@23.0.2"
 _MEMBER = "package/generated/api.github.com.json"

@@ -22,9 +22,10 @@ from compat_pipeline.proxy.venv import ProxyVenv
 from compat_pipeline.publication.outcome import MATRIX_FILE
 from compat_pipeline.resources.docs_repo import docs_credentials, github_docs
 from compat_pipeline_tests.assets.test_cells import Resources, evaluation, walk
-from compat_pipeline_tests.github.stand_in import GithubStandIn, Repository
+from compat_pipeline_tests.github.samples import APP, DOCS
+from compat_pipeline_tests.github.stand_in import GithubStandIn
+from compat_pipeline_tests.github.state import Repository
 
-DOCS, APP = "acme/docs", "4711"
 NAMED = {"COMPAT_DOCS_GITHUB": DOCS}
 
 

@@ -7,71 +7,18 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from compat_pipeline.domain.matrix import CompatibilityMatrix, Failing, MatrixRow, Passing, dump_matrix
 from compat_pipeline.ground.errors import CompatError
-from compat_pipeline.ground.github import App, GithubSite, Token
-from compat_pipeline.publication.github import ROLLING_BRANCH, GithubDocs, latest, publish
+from compat_pipeline.ground.github import GithubSite, Token
+from compat_pipeline.publication.github import GithubDocs, latest, publish
 from compat_pipeline.publication.outcome import MATRIX_FILE
-from compat_pipeline_tests.github.stand_in import Entry, GithubStandIn, Repository
-
-DOCS, APP = "acme/docs", "4711"
-NOON = datetime(2026, 1, 31, 12, tzinfo=timezone.utc)
-TOKEN = "github_pat_0123456789abcdef"
-
-
-def document(error: str = "", seconds: float = 0) -> str:
-    """A valid matrix of `seconds` after noon; `error` makes its only cell fail."""
-    cell = Failing(error=error) if error else Passing()
-    return dump_matrix(
-        CompatibilityMatrix(
-            schema_version="1",
-            generated_at=NOON + timedelta(seconds=seconds),
-            litellm_version="v1.106.2",
-            claude_code_version="2.1.329",
-            providers=("azure",),
-            features=(MatrixRow(id="vision", name="Vision", providers={"azure": cell}),),
-        )
-    )
-
-
-@pytest.fixture
-def repository(github: GithubStandIn, app_key: RSAPrivateKey) -> Repository:
-    """A docs repository with a page and a published matrix, in which the App may write."""
-    found = github.add_repository(DOCS, {"index.md": "# Docs\n", MATRIX_FILE: document()})
-    github.install(APP, app_key.public_key(), DOCS, contents="write", pull_requests="write")
-    return found
-
-
-@pytest.fixture
-def docs(github: GithubStandIn, repository: Repository, app_pem: str) -> GithubDocs:
-    return GithubDocs(GithubSite(github.url, pause_s=0.001), repository.full_name, App(APP, app_pem))
-
-
-@pytest.fixture
-def proposed(docs: GithubDocs) -> GithubDocs:
-    """The same place, by pull request."""
-    return replace(docs, pull_request=True)
-
-
-def subjects(repository: Repository, branch: str = "main") -> list[str]:
-    """The messages of a branch, newest first."""
-    return [repository.objects.commits[sha].message for sha in repository.objects.line(branch)]
-
-
-def touched(repository: Repository, branch: str = "main") -> list[str]:
-    """What the newest commit of a branch changed."""
-    commit = repository.objects.branches[branch]
-    return list(repository.objects.changed(repository.objects.commits[commit].parents[0], commit))
-
-
-def writes(github: GithubStandIn) -> list[str]:
-    """The requests that changed something, but for the sign-in."""
-    return [call for call in github.calls if call.split()[0] != "GET" and "access_tokens" not in call]
+from compat_pipeline_tests.github.objects import Entry
+from compat_pipeline_tests.github.samples import APP, DOCS, TOKEN, document, subjects, touched, writes
+from compat_pipeline_tests.github.stand_in import GithubStandIn
+from compat_pipeline_tests.github.state import Repository
 
 
 def test_a_changed_matrix_becomes_one_commit_of_one_file(docs: GithubDocs, repository: Repository) -> None:
@@ -357,7 +304,7 @@ def test_an_answer_that_is_no_json_is_told(github: GithubStandIn, docs: GithubDo
 def test_no_credential_is_logged_shown_or_kept(
     github: GithubStandIn, docs: GithubDocs, app_pem: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.DEBUG):
+    with caplog.at_level(logging.DEBUG), caplog.at_level(logging.DEBUG, logger="github.Requester"):
         made = publish(docs, document("x"), message="m")
         github.trouble(403, path="/git/trees", message=f"no: {app_pem}", times=9)
         with pytest.raises(CompatError) as refused:
@@ -365,83 +312,6 @@ def test_no_credential_is_logged_shown_or_kept(
     said = f"{caplog.text} {made} {docs!r} {refused.value}"
     key_line = app_pem.splitlines()[3]
     assert [one for one in (*github.tokens, key_line) if one in said] == []
-
-
-class TestPullRequest:
-    def test_the_matrix_is_proposed_and_the_branch_left_alone(
-        self, proposed: GithubDocs, repository: Repository
-    ) -> None:
-        made = publish(proposed, document("x"), message="Matrix\n\nbody")
-        (pull,) = repository.pulls
-        assert (pull["title"], pull["head"]["ref"], pull["base"]["ref"]) == ("Matrix", ROLLING_BRANCH, "main")
-        assert "1 cell changed" in pull["body"]
-        assert made.link == pull["html_url"]
-        assert made.reason.endswith("pull request #1")
-        assert subjects(repository) == ["first"]
-        assert repository.objects.branches[ROLLING_BRANCH] == made.sha
-        assert touched(repository, ROLLING_BRANCH) == [MATRIX_FILE]
-
-    def test_there_is_one_that_is_brought_up_to_date(self, proposed: GithubDocs, repository: Repository) -> None:
-        publish(proposed, document("x"), message="one")
-        repository.objects.commit_files("main", {"page.md": "new"})
-        second = publish(proposed, document("y", 60), message="two")
-        (pull,) = repository.pulls
-        assert pull["title"] == "two"
-        tip = repository.objects.branches[ROLLING_BRANCH]
-        assert tip == second.sha
-        assert repository.objects.text(ROLLING_BRANCH, MATRIX_FILE) == document("y", 60)
-        assert list(repository.objects.changed(repository.objects.branches["main"], tip)) == [MATRIX_FILE]
-
-    def test_what_is_proposed_already_is_not_proposed_again(self, github: GithubStandIn, proposed: GithubDocs) -> None:
-        publish(proposed, document("x"), message="one")
-        github.calls.clear()
-        again = publish(proposed, document("x", 60), message="two")
-        assert again.sha is None
-        assert again.reason == "pull request #1: nothing changed but the time"
-        assert writes(github) == []
-
-    def test_after_a_merge_a_new_one_is_opened(self, proposed: GithubDocs, repository: Repository) -> None:
-        publish(proposed, document("x"), message="one")
-        repository.objects.commit_files("main", {MATRIX_FILE: document("x")}, "squashed")
-        repository.pulls[0]["state"] = "closed"
-        assert publish(proposed, document("x", 60), message="m").sha is None
-        publish(proposed, document("y", 120), message="two")
-        assert [pull["state"] for pull in repository.pulls] == ["closed", "open"]
-        tip = repository.objects.branches[ROLLING_BRANCH]
-        assert list(repository.objects.changed(repository.objects.branches["main"], tip)) == [MATRIX_FILE]
-
-    def test_one_that_has_nothing_to_say_any_more_is_closed(self, proposed: GithubDocs, repository: Repository) -> None:
-        publish(proposed, document("x"), message="one")
-        made = publish(proposed, document(seconds=60), message="two")
-        assert made.reason == "nothing changed but the time; closed pull request #1"
-        assert repository.pulls[0]["state"] == "closed"
-
-    @pytest.mark.parametrize("path", ["/git/refs$", "/pulls$"])
-    @pytest.mark.parametrize("late", [False, True])
-    def test_a_server_error_leaves_one_commit_and_one_pull_request(
-        self, path: str, late: bool, github: GithubStandIn, proposed: GithubDocs, repository: Repository
-    ) -> None:
-        github.trouble(502, method="POST", path=path, late=late)
-        made = publish(proposed, document("x"), message="one")
-        assert len(repository.pulls) == 1
-        assert subjects(repository, ROLLING_BRANCH) == ["one", "first"]
-        assert made.link == repository.pulls[0]["html_url"]
-
-    def test_publishers_at_once_share_one_and_the_newest_wins(
-        self, proposed: GithubDocs, repository: Repository
-    ) -> None:
-        with ThreadPoolExecutor(8) as pool:
-            list(pool.map(lambda n: publish(proposed, document(f"{n}", n), message=str(n)), range(1, 9)))
-        assert [pull["state"] for pull in repository.pulls] == ["open"]
-        assert repository.objects.text(ROLLING_BRANCH, MATRIX_FILE) == document("8", 8)
-
-    def test_an_app_that_may_not_open_one_pushes_nothing(
-        self, github: GithubStandIn, proposed: GithubDocs, repository: Repository
-    ) -> None:
-        github.installations[0].permissions = {"metadata": "read", "contents": "write"}
-        with pytest.raises(CompatError, match="lacks a permission of contents: write, pull_requests: write"):
-            publish(proposed, document("x"), message="m")
-        assert ROLLING_BRANCH not in repository.objects.branches
 
 
 def test_the_stand_in_says_that_it_is_one(github: GithubStandIn, docs: GithubDocs) -> None:

@@ -13,11 +13,11 @@ from compat_pipeline.ground.github import GITHUB_API, GithubSite, Token
 from compat_pipeline.proxy.github_releases import REPOSITORY, GithubReleases
 from compat_pipeline.proxy.release import LitellmRelease, resolve_litellm
 from compat_pipeline.resources.registries import litellm_releases
+from compat_pipeline_tests.github.samples import TOKEN
 from compat_pipeline_tests.github.stand_in import GithubStandIn
 from compat_pipeline_tests.pins import LITELLM
 
 LIST = f"GET /repos/{REPOSITORY}/releases"
-TOKEN = "github_pat_0123456789abcdef"
 
 
 @pytest.fixture
@@ -65,10 +65,19 @@ def test_a_request_that_means_none_is_refused_by_name(request_: str, said: str, 
         releases.pick(request_)
 
 
-def test_of_two_releases_of_one_version_the_stable_one_counts(github: GithubStandIn, releases: GithubReleases) -> None:
-    github.publish_release(REPOSITORY, "v1.106.2-stable")
-    assert releases.pick("latest").tag == "v1.106.2-stable"
-    assert releases.pick("v1.106.2").tag == "v1.106.2-stable"
+@pytest.mark.parametrize("order", [("v1.110.0", "v1.110.0-stable"), ("v1.110.0-stable", "v1.110.0")])
+def test_of_two_releases_of_one_version_the_stable_one_counts(
+    order: tuple[str, str], github: GithubStandIn, releases: GithubReleases
+) -> None:
+    for tag in order:
+        github.publish_release(REPOSITORY, tag)
+    assert releases.pick("latest").tag == releases.pick("v1.110.0").tag == "v1.110.0-stable"
+
+
+def test_who_may_see_drafts_takes_none(github: GithubStandIn, releases: GithubReleases, tmp_path: Path) -> None:
+    assert releases.pick("latest").tag == "v1.106.2"
+    github.add_token(TOKEN, REPOSITORY)
+    assert looking(github, tmp_path / "own", TOKEN).pick("latest").tag == "v1.106.2"
 
 
 def test_the_digest_of_the_image_is_told_where_the_notes_name_it(

@@ -10,7 +10,6 @@ from pathlib import Path
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.process import quotable
 
-_TIMEOUT_S = 60.0
 # The user's own configuration, hooks, signing and index extensions must not change what is committed.
 _OVERRIDES = (
     "core.hooksPath=/dev/null",
@@ -25,8 +24,13 @@ class Git:
     """Git in `folder`, with `environment` on top of almost nothing and `settings` on top of our overrides."""
 
     def __init__(
-        self, folder: Path, environment: Mapping[str, str] | None = None, settings: tuple[str, ...] = ()
+        self,
+        folder: Path,
+        environment: Mapping[str, str] | None = None,
+        settings: tuple[str, ...] = (),
+        timeout_s: float = 60.0,
     ) -> None:
+        self._timeout_s = timeout_s
         self.folder = folder.resolve()
         self._settings = [part for setting in (*_OVERRIDES, *settings) for part in ("-c", setting)]
         self._env = {
@@ -63,9 +67,9 @@ class Git:
                 env={**self._env, **(env or {})},
                 capture_output=True,
                 check=False,
-                timeout=_TIMEOUT_S,
+                timeout=self._timeout_s,
             )
         except subprocess.TimeoutExpired as error:
-            raise CompatError(f"git {args[0]} took over {_TIMEOUT_S:.0f} s in {self.folder}") from error
+            raise CompatError(f"git {args[0]} took over {self._timeout_s:.0f} s in {self.folder}") from error
         except OSError as error:
             raise CompatError(f"git cannot be started: {error.strerror}", "install git and try again") from error

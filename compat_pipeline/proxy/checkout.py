@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,19 +23,23 @@ PATH_REQUEST = "path:"
 
 _ABBREVIATED = 12
 _LAST_LINES = 20
+_BUILD_LIMIT_S = 3600.0
+_GIT_LIMIT_S = 600.0
+# Where a Rust toolchain is, if not under HOME.
+_TOOLCHAIN = ("CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN")
 
 
 @dataclass(frozen=True)
 class _Snapshot:
     """The code of a checkout at one moment: `tree` is git's id of it, edits and new files included.
 
-    `folder` holds the copy, and `out` is for what is built from it; both are short-lived.
+    `copied` makes a copy of it and says where; `out` is for what is built from that. Both are short-lived.
     """
 
     commit: str
     tree: str
     dirty: bool
-    folder: Path
+    copied: Callable[[], Path]
     out: Path
 
     @property
@@ -57,7 +62,7 @@ def resolve_checkout(request: str, cache: Path, python: Path) -> LitellmRelease:
     with _snapshot(checkout, cache) as snapshot:
         folder = make_folder(cache / "litellm" / "checkouts") / f"{snapshot.tree}-{fingerprint(python, ())}"
         with locked(folder.with_name(f"{folder.name}.lock")):
-            wheel = _built(snapshot, checkout, folder, python)
+            wheel = _built(snapshot, checkout, folder, python, make_folder(cache / "litellm" / "cargo"))
             version = parse_wheel_filename(wheel.name)[1]
             lock = folder / "lock.txt"
             if not lock.is_file():
@@ -74,14 +79,19 @@ def resolve_checkout(request: str, cache: Path, python: Path) -> LitellmRelease:
     )
 
 
-def _built(snapshot: _Snapshot, checkout: Path, folder: Path, python: Path) -> Path:
-    """The wheel of the code, built unless it is there. What a build left half-done has another name."""
+def _built(snapshot: _Snapshot, checkout: Path, folder: Path, python: Path, cargo: Path) -> Path:
+    """The wheel of the code, built unless it is there; what a build left half-done has another place.
+
+    LiteLLM has parts in Rust: its toolchain must be there, and what it compiled stays in `cargo` for the next build.
+    """
     if not (wheels := list(folder.glob("*.whl"))):
         out = make_folder(snapshot.out)
         what = f"cannot build LiteLLM from {checkout}"
         try:
-            arguments = ("build", "--wheel", "--python", python, "--out-dir", out, snapshot.folder)
-            run_uv(arguments, what=what, cwd=folder, next_step="")
+            arguments = ("build", "--wheel", "--python", python, "--out-dir", out, snapshot.copied())
+            toolchain = {name: os.environ[name] for name in _TOOLCHAIN if name in os.environ}
+            settings = {**toolchain, "CARGO_TARGET_DIR": str(cargo)}
+            run_uv(arguments, what=what, cwd=folder, next_step="", settings=settings, timeout_s=_BUILD_LIMIT_S)
         except ClientRefused as refused:
             said = "\n".join(refused.cause.splitlines()[-_LAST_LINES:])
             raise CompatError(f"{what}:\n{said}", f"try it there: uv build --wheel {checkout}") from refused
@@ -97,12 +107,12 @@ def _built(snapshot: _Snapshot, checkout: Path, folder: Path, python: Path) -> P
 
 @contextmanager
 def _snapshot(checkout: Path, cache: Path) -> Iterator[_Snapshot]:
-    """A copy of the code, for the length of the block.
+    """The code as it is now, for the length of the block.
 
-    Git makes it with an index and an object store of its own beside the checkout's, which nothing is written to.
+    Git reads it with an index and an object store of its own beside the checkout's, which nothing is written to.
     """
     # A checkout in CI often belongs to another user than the one who runs there.
-    git = Git(checkout, settings=("safe.directory=*",))
+    git = Git(checkout, settings=("safe.directory=*",), timeout_s=_GIT_LIMIT_S)
     with scratch_folder(cache / "litellm" / "snapshots") as scratch:
         if not git.succeeds("rev-parse", "--verify", "--quiet", "HEAD^{commit}"):
             raise CompatError(f"{checkout} is no git checkout with a commit", "the commit names what is tested")
@@ -117,13 +127,10 @@ def _snapshot(checkout: Path, cache: Path) -> Iterator[_Snapshot]:
         whole = git.run("write-tree", env=own).strip()
         tree = git.run("rev-parse", f"{whole}:{prefix}", env=own).strip()
         dirty = tree != git.run("rev-parse", f"HEAD:{prefix}").strip()
-        copy = scratch / "copy"
-        git.run(
-            "-C",
-            git.run("rev-parse", "--show-toplevel").strip(),
-            "checkout-index",
-            "--all",
-            f"--prefix={copy}/",
-            env=own,
-        )
-        yield _Snapshot(commit=commit, tree=tree, dirty=dirty, folder=copy / prefix, out=scratch / "out")
+
+        def copied() -> Path:
+            top = git.run("rev-parse", "--show-toplevel").strip()
+            git.run("-C", top, "checkout-index", "--all", f"--prefix={scratch}/copy/", env=own)
+            return scratch / "copy" / prefix
+
+        yield _Snapshot(commit=commit, tree=tree, dirty=dirty, copied=copied, out=scratch / "out")

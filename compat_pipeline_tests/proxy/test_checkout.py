@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.proxy.checkout import resolve_checkout
-from compat_pipeline.proxy.venv import ensure_venv
+from compat_pipeline.proxy.release import locked_version, resolve_litellm
+from compat_pipeline.proxy.venv import ProxyVenv, ensure_venv
+from compat_pipeline_tests.pins import LITELLM
+from compat_pipeline_tests.proxy.checkouts import checkout_of, commit, git
 
 PYTHON = Path(sys.executable)
 # A build backend of its own, as simple as can be: it needs no package, and leaves a note of what it was given.
@@ -44,18 +47,6 @@ FILES = {
     "litellm.py": "def main():\n    print('as committed')\n",
     ".gitignore": "*.log\ntracked.log\n",
 }
-
-
-def git(folder: Path, *args: str) -> str:
-    who = {f"GIT_{role}_{part}": "a@b.c" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
-    env = {"PATH": os.environ["PATH"], "GIT_CONFIG_GLOBAL": os.devnull, **who}
-    return subprocess.run(["git", "-C", folder, *args], env=env, check=True, capture_output=True, text=True).stdout
-
-
-def commit(folder: Path) -> str:
-    git(folder, "add", "--all")
-    git(folder, "commit", "--quiet", "-m", "x")
-    return git(folder, "rev-parse", "HEAD").strip()
 
 
 @pytest.fixture
@@ -134,12 +125,15 @@ def test_a_checkout_below_the_top_of_its_repository_is_taken_alone(checkout: Pat
 
 def test_the_build_sees_no_credential_of_ours(checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     secrets = ("COMPAT_DOCS_TOKEN", "COMPAT_DOCS_APP_ID", "COMPAT_DOCS_APP_KEY_FILE", "COMPAT_GITHUB_TOKEN")
-    for name in (*secrets, "GITHUB_TOKEN", "ANTHROPIC_API_KEY"):
+    for name in (*secrets, "GITHUB_TOKEN", "ANTHROPIC_API_KEY", "CARGO_REGISTRY_TOKEN"):
         monkeypatch.setenv(name, "s3cret-value")
+    monkeypatch.setenv("CARGO_HOME", str(tmp_path / "cargo"))
     resolve_checkout(f"path:{checkout}", tmp_path / "cache", PYTHON)
     seen = (tmp_path / "seen-by-the-build").read_text().splitlines()
-    assert "PATH" in seen
-    assert {name for name in seen if name.startswith(("COMPAT_", "GITHUB_", "ANTHROPIC_"))} == set()
+    assert {name for name in seen if name.startswith(("COMPAT_", "GITHUB_", "ANTHROPIC_", "CARGO_"))} == {
+        "CARGO_HOME",
+        "CARGO_TARGET_DIR",
+    }
 
 
 def test_a_checkout_that_does_not_build_tells_why_and_leaves_nothing_that_looks_built(
@@ -160,3 +154,19 @@ def test_what_is_no_checkout_of_litellm_is_refused(checkout: Path, tmp_path: Pat
     (tmp_path / "plain").mkdir()
     with pytest.raises(CompatError, match="is no git checkout with a commit"):
         resolve_checkout(f"path:{tmp_path}/plain", tmp_path / "cache", PYTHON)
+
+
+def test_the_real_litellm_is_built_with_an_edit_from_what_its_wheel_holds(
+    proxy_venv: ProxyVenv, shared_cache: Path, tmp_path: Path
+) -> None:
+    checkout = checkout_of(proxy_venv, tmp_path / "litellm")
+    clean = resolve_checkout(f"path:{checkout}", tmp_path / "cache", PYTHON)
+    assert (clean.version, clean.tag) == (LITELLM, f"v{LITELLM}+{(clean.commit or '')[:12]}")
+    released = resolve_litellm(LITELLM, shared_cache, PYTHON).lock.read_text()
+    assert locked_version(clean.lock.read_text(), "openai") == locked_version(released, "openai")
+    with (checkout / "litellm" / "__init__.py").open("a") as module:
+        module.write("EDITED = True\n")
+    dirty = resolve_checkout(f"path:{checkout}", tmp_path / "cache", PYTHON)
+    (wheel,) = dirty.lock.parent.glob("*.whl")
+    with zipfile.ZipFile(wheel) as packed:
+        assert packed.read("litellm/__init__.py").endswith(b"EDITED = True\n")

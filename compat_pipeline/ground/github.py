@@ -24,9 +24,6 @@ T = TypeVar("T")
 
 GITHUB_API = "https://api.github.com"
 
-_ATTEMPTS = 10
-_PATIENCE_S = 60.0
-"""The longest wait that GitHub may ask for; more is for the next run."""
 _SECONDARY_WAIT_S = 60.0
 """GitHub asks for a minute after a secondary limit that names no time."""
 _CLOCK_TOLERANCE_S = 60.0
@@ -115,16 +112,16 @@ def repository_name(value: str, variable: str) -> str:
     return value
 
 
-def patiently(site: GithubSite, action: Callable[[], T]) -> T:
-    """What `action` returns; it is done again while it raises GithubBusy, with growing pauses, ten times at most.
+def patiently(site: GithubSite, action: Callable[[], T], *, attempts: int, patience_s: float) -> T:
+    """What `action` returns; it is done again while it raises GithubBusy, with growing pauses, `attempts` times in all.
 
-    The last GithubBusy is raised, and at once the one that asks for more than a minute.
+    The last GithubBusy is raised, and at once the one that asks for a wait of more than `patience_s`.
     """
-    for attempt in range(1, _ATTEMPTS):
+    for attempt in range(1, attempts):
         try:
             return action()
         except GithubBusy as busy:
-            if busy.wait_s > _PATIENCE_S:
+            if busy.wait_s > patience_s:
                 raise
             # Publishers that met once must not meet again; GitHub's own reads can lag behind its writes for seconds.
             time.sleep(max(busy.wait_s, site.pause_s * attempt * SystemRandom().uniform(0.5, 1.5)))

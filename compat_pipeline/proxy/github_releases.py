@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 REPOSITORY = "BerriAI/litellm"
 
+# Whoever waits for a list, such as a sensor, will ask again.
+_ATTEMPTS = 3
+_PATIENCE_S = 5.0
 _PER_PAGE = 100
 _MOST_PAGES = 100
 """GitHub lists no more than 10,000 releases."""
@@ -104,7 +107,7 @@ class GithubReleases:
             with signed_in(self._site, self._token, self._repository, {}, doing) as client:
                 return tuple(self._pages(client.requester, kept))
 
-        pages = patiently(self._site, look)
+        pages = patiently(self._site, look, attempts=_ATTEMPTS, patience_s=_PATIENCE_S)
         if pages != kept:
             write_atomically(self._file, _Kept(source=self._source, pages=pages).model_dump_json())
         return list({release.tag: release for page in pages for release in page.releases}.values())

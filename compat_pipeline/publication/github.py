@@ -34,6 +34,9 @@ ROLLING_BRANCH = "compatibility-matrix"
 """The head of the pull request; it belongs to this product."""
 
 _FILE_MODE = "100644"
+_ATTEMPTS = 20
+_PATIENCE_S = 60.0
+"""The longest wait that GitHub may ask for; more is for the next run."""
 _READ = {"contents": "read"}
 _CLOCK_TOLERANCE_S = 300.0
 """The matrix is dated by our clock; nobody minds a few minutes."""
@@ -72,7 +75,7 @@ def publish(
 
     The commit is read back before any branch moves: it must touch the one file and nothing else. A branch moves only
     forward from the commit that this one was built on, so a commit that lands in between is kept and this one rebuilt
-    on it. What GitHub can do at another time is tried again, ten times at most; a commit that landed although GitHub
+    on it. What GitHub can do at another time is tried again, within bounds; a commit that landed although GitHub
     said otherwise is found. Raises CompatError, with nothing pushed, for a path that is not allowed, an invalid
     document, missing or refused credentials, a repository that has another name now, a missing branch or file, and a
     clock that is wrong.
@@ -90,7 +93,7 @@ def publish(
         with _opened(docs, docs.permissions, "publish to") as desk:
             return order.propose(desk) if docs.pull_request else order.push(desk)
 
-    return patiently(docs.site, once)
+    return patiently(docs.site, once, attempts=_ATTEMPTS, patience_s=_PATIENCE_S)
 
 
 def latest(docs: GithubDocs) -> str | None:
@@ -100,7 +103,7 @@ def latest(docs: GithubDocs) -> str | None:
         with _opened(docs, _READ, "read") as desk:
             return desk.read(desk.head().object.sha)
 
-    return patiently(docs.site, once)
+    return patiently(docs.site, once, attempts=_ATTEMPTS, patience_s=_PATIENCE_S)
 
 
 class _Order:

@@ -129,7 +129,7 @@ def test_a_branch_that_keeps_moving_is_told_after_a_bounded_number_of_attempts(
     github.trouble(422, method="PATCH", path="/git/refs/", message="Update is not a fast forward", times=1000)
     with pytest.raises(CompatError, match=r"main of acme/docs kept moving"):
         publish(docs, document("x"), message="m")
-    assert github.calls[f"PATCH /repos/{DOCS}/git/refs/heads/main"] == 10
+    assert github.calls[f"PATCH /repos/{DOCS}/git/refs/heads/main"] == 20
     assert subjects(repository) == ["first"]
 
 

@@ -181,6 +181,11 @@ def test_the_package_index_installs_what_github_names(
     assert found.published_at is not None
 
 
+def test_a_denied_release_is_not_installed_whoever_lists_it(releases: GithubReleases, tmp_path: Path) -> None:
+    with pytest.raises(CompatError, match=r"LiteLLM 1\.107\.4 must not be installed: withdrawn"):
+        resolve_litellm("1.107.4", tmp_path, Path(sys.executable), releases)
+
+
 def test_the_source_is_chosen_by_name(tmp_path: Path) -> None:
     assert litellm_releases({}, tmp_path) is None
     assert litellm_releases({"COMPAT_LITELLM_SOURCE": "github"}, tmp_path) is not None

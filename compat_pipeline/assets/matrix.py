@@ -68,6 +68,7 @@ def write_matrix(cell_runner: CellRunner, docs_repo: DocsRepo, versions: Version
     """Write both documents; returns what a person sees of them in the UI."""
     home, now = cell_runner.home, datetime.now(timezone.utc)
     known = verdicts(cell_runner, versions)
+    before, unread = _published_or_why_not(docs_repo)
     pair = {"litellm_version": versions.litellm.tag, "claude_code_version": versions.claude_code.version}
     matrix = build_matrix(home.planned, known, generated_at=now, **pair)
     details = build_details(
@@ -78,14 +79,14 @@ def write_matrix(cell_runner: CellRunner, docs_repo: DocsRepo, versions: Version
         upstream=home.paths.upstream,
         acknowledged=home.acknowledged,
         last_proven=home.history.last_proven(cell_runner.suite_revision, home.paths.upstream),
-        withheld=held_back(home, docs_repo, known, matrix),
+        withheld=held_back(home, before, known, matrix),
         **pair,
     )
     write_atomically(home.paths.matrix, dump_matrix(matrix))
     write_atomically(home.paths.details, dump_details(details))
     return {
         "matrix": dg.MetadataValue.md(matrix_markdown(matrix)),
-        "changes": dg.MetadataValue.md(changes_markdown(changes(published(docs_repo), matrix))),
+        "changes": dg.MetadataValue.md(unread or changes_markdown(changes(before, matrix))),
         "litellm_version": matrix.litellm_version,
         "claude_code_version": matrix.claude_code_version,
         "path": dg.MetadataValue.path(home.paths.matrix),
@@ -94,22 +95,30 @@ def write_matrix(cell_runner: CellRunner, docs_repo: DocsRepo, versions: Version
 
 
 def held_back(
-    home: Home, docs_repo: DocsRepo, known: Mapping[Cell, Verdict], fresh: CompatibilityMatrix
+    home: Home, before: CompatibilityMatrix | None, known: Mapping[Cell, Verdict], fresh: CompatibilityMatrix
 ) -> dict[Place, str]:
-    """The cells of `fresh` that are not to be published now, each with its reason."""
+    """The cells of `fresh` that are not to be published now where `before` is published, each with its reason."""
     planned = {cell: known[cell] for cell in home.planned.cells if cell in known}
     today = datetime.now(timezone.utc).date()
     acknowledged = {cell for cell in planned if known_issue_of(cell, home.acknowledged, today)}
-    return withheld(planned, anomalies(published(docs_repo), fresh), acknowledged)
+    return withheld(planned, anomalies(before, fresh), acknowledged)
 
 
 def published(docs_repo: DocsRepo) -> CompatibilityMatrix | None:
-    """The matrix as published; None when there is none or it is not one of ours."""
+    """The matrix as published; None when there is none or it is not one of ours. CompatError if it cannot be read."""
     document = docs_repo.published()
     try:
         return parse_matrix(document) if document is not None else None
     except ValueError:
         return None
+
+
+def _published_or_why_not(docs_repo: DocsRepo) -> tuple[CompatibilityMatrix | None, str]:
+    """The matrix as published, and why it is unknown: a docs repository out of reach does not hold up the matrix."""
+    try:
+        return published(docs_repo), ""
+    except CompatError as error:
+        return None, f"unknown: {error}"
 
 
 def written(home: Home) -> CompatibilityMatrix:
@@ -126,12 +135,12 @@ def matrix_checks(home: Home, docs_repo: DocsRepo, known: Mapping[Cell, Verdict]
         fresh = written(home)
     except CompatError as error:
         return [dg.AssetCheckResult(passed=False, check_name=SCHEMA, metadata={"error": str(error)})]
-    before = published(docs_repo)
+    before, unread = _published_or_why_not(docs_repo)
     turned = [f"{change.feature} on {change.provider}" for change in regressions(before, fresh)]
     return [
         dg.AssetCheckResult(passed=True, check_name=SCHEMA),
-        _listing(ANOMALY, [str(anomaly) for anomaly in anomalies(before, fresh)]),
-        _listing(REGRESSION, turned),
+        _listing(ANOMALY, [unread] if unread else [str(anomaly) for anomaly in anomalies(before, fresh)]),
+        _listing(REGRESSION, [unread] if unread else turned),
         _listing(
             ACKNOWLEDGED,
             check_acknowledgements(home.acknowledged, home.manifest.cells, known, datetime.now(timezone.utc).date()),

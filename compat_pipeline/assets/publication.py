@@ -6,14 +6,30 @@ from compat_pipeline.assets.cells import verdicts
 from compat_pipeline.assets.face import ENGINEERS, SINGLE_RUN
 from compat_pipeline.assets.matrix import compatibility_matrix, held_back, published, written
 from compat_pipeline.assets.versions import Versions
-from compat_pipeline.domain.matrix import dump_matrix
+from compat_pipeline.domain.diff import Place
+from compat_pipeline.domain.matrix import CompatibilityMatrix, dump_matrix
 from compat_pipeline.domain.publication import publishable
+from compat_pipeline.ground.errors import CompatError
+from compat_pipeline.publication.outcome import Publication
 from compat_pipeline.resources.cell_runner import CellRunner
 from compat_pipeline.resources.docs_repo import DocsRepo
 
+NOT_REFUSED = "publication_was_not_refused"
+
 
 @dg.asset(
-    group_name="publication", owners=ENGINEERS, kinds={"git"}, deps=[compatibility_matrix], backfill_policy=SINGLE_RUN
+    group_name="publication",
+    owners=ENGINEERS,
+    kinds={"git"},
+    deps=[compatibility_matrix],
+    backfill_policy=SINGLE_RUN,
+    check_specs=[
+        dg.AssetCheckSpec(
+            NOT_REFUSED,
+            asset="published_docs_commit",
+            description="What was due was published: the docs repository, its credentials and its rules allowed it.",
+        )
+    ],
 )
 def published_docs_commit(
     context: dg.AssetExecutionContext, cell_runner: CellRunner, docs_repo: DocsRepo
@@ -27,17 +43,32 @@ def published_docs_commit(
             f"this run is about {' and '.join(pair)}: another run has written it; run this one again",
             allow_retries=False,
         )
-    waiting = held_back(cell_runner.home, docs_repo, verdicts(cell_runner, versions), matrix)
-    publication = docs_repo.publish(
-        dump_matrix(publishable(matrix, published(docs_repo), waiting)),
-        f"Claude Code compatibility: LiteLLM {pair[0]}, Claude Code {pair[1]}",
-    )
+    publication, waiting = _published(cell_runner, docs_repo, versions, matrix)
     return dg.MaterializeResult(
         metadata={
             "sha": publication.sha or "none",
             "reason": publication.reason,
             "withheld": dg.MetadataValue.json({f"{row} on {column}": why for (row, column), why in waiting.items()}),
-            "link": dg.MetadataValue.path(docs_repo.path),
+            "docs_repo": docs_repo.place,
+            "link": dg.MetadataValue.url(publication.link) if publication.link else "none",
             "diff": dg.MetadataValue.md(f"```diff\n{publication.diff}\n```" if publication.diff else "no difference"),
-        }
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                passed=not publication.refused, check_name=NOT_REFUSED, metadata={"reason": publication.reason}
+            )
+        ],
     )
+
+
+def _published(
+    cell_runner: CellRunner, docs_repo: DocsRepo, versions: Versions, matrix: CompatibilityMatrix
+) -> tuple[Publication, dict[Place, str]]:
+    """What became of publishing `matrix`, and what of it had to wait. What is published now is seen first."""
+    try:
+        before = published(docs_repo)
+    except CompatError as error:
+        return Publication(None, f"refused: {error}", refused=True), {}
+    waiting = held_back(cell_runner.home, before, verdicts(cell_runner, versions), matrix)
+    message = f"Claude Code compatibility: LiteLLM {matrix.litellm_version}, Claude Code {matrix.claude_code_version}"
+    return docs_repo.publish(dump_matrix(publishable(matrix, before, waiting)), message), waiting

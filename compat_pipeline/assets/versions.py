@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from compat_pipeline.assets.face import ENGINEERS, SINGLE_RUN
 from compat_pipeline.claude.release import ClaudeCodeRelease
+from compat_pipeline.proxy.github_releases import REPOSITORY
 from compat_pipeline.proxy.release import LitellmRelease
 from compat_pipeline.resources.cell_runner import CellRunner
 from compat_pipeline.resources.registries import NpmRegistry, PythonIndex
@@ -30,7 +31,7 @@ class VersionConfig(dg.Config):
 
 @dg.asset(group_name="versions", owners=ENGINEERS, kinds={"python"}, backfill_policy=SINGLE_RUN)
 def litellm_release(config: VersionConfig, python_index: PythonIndex) -> dg.MaterializeResult:
-    """The LiteLLM release under test: the newest final one that installs, or a pinned version."""
+    """The LiteLLM under test: the newest final release that installs, a pinned one, or a checkout's own code."""
     return dg.MaterializeResult(metadata=litellm_metadata(python_index.resolve(config.version)))
 
 
@@ -47,9 +48,18 @@ def litellm_metadata(release: LitellmRelease) -> Mapping[str, Any]:
         "source": release.source,
         "policy": release.policy,
         "digest": release.digest,
-        "link": dg.MetadataValue.url(f"https://github.com/BerriAI/litellm/releases/tag/{release.tag}"),
+        "commit": release.commit or "that of the tag",
+        "published_at": dg.MetadataValue.timestamp(release.published_at) if release.published_at else "unknown",
+        "image_digest": release.image_digest or "unknown",
+        "link": dg.MetadataValue.url(litellm_link(release)),
         "release": dg.MetadataValue.json(release.model_dump(mode="json")),
     }
+
+
+def litellm_link(release: LitellmRelease) -> str:
+    """The page of a release; of a checkout, that of the commit it was made from, wherever that is public."""
+    page = f"commit/{release.commit.partition('-')[0]}" if release.commit else f"releases/tag/{release.tag}"
+    return f"https://github.com/{REPOSITORY}/{page}"
 
 
 def claude_code_metadata(release: ClaudeCodeRelease) -> Mapping[str, Any]:

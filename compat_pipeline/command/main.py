@@ -45,7 +45,12 @@ def cli() -> None:
                    "Repeatable. Runs with the versions of the last full run and publishes nothing.")  # fmt: skip
 @click.option("--features", type=click.Choice(["v0", "all"]),
               help="Which rows: the first matrix's, or all. Default: COMPAT_FEATURES, or v0.")  # fmt: skip
-@click.option("--litellm", default="", metavar="VERSION", help="LiteLLM version or tag; default: newest that installs.")
+@click.option(
+    "--litellm",
+    default="",
+    metavar="VERSION",
+    help="LiteLLM version, tag, minor or path:CHECKOUT; default: newest that installs.",
+)
 @click.option("--claude-code", default="", metavar="VERSION", help="`latest`, `cooldown` or a version.")
 def run(patterns: tuple[str, ...], features: str | None, litellm: str, claude_code: str) -> None:
     """Run cells with the real CLI through the real proxy and show the matrix.
@@ -139,7 +144,12 @@ def ui(port: int) -> None:
 
 
 @cli.command(short_help="Keep a proxy up for tests under plain pytest.")
-@click.option("--litellm", default="", metavar="VERSION", help="LiteLLM version or tag; default: newest that installs.")
+@click.option(
+    "--litellm",
+    default="",
+    metavar="VERSION",
+    help="LiteLLM version, tag, minor or path:CHECKOUT; default: newest that installs.",
+)
 @click.option("--claude-code", default="", metavar="VERSION", help="`latest`, `cooldown` or a version.")
 def proxy(litellm: str, claude_code: str) -> None:
     """Keep a proxy with its upstreams up, so that one test file can be run under plain pytest."""

@@ -84,5 +84,5 @@ def _tell_commit(console: Console, result: dg.ExecuteInProcessResult) -> None:
         if event.asset_key == _COMMIT:
             metadata = event.materialization.metadata
             console.print(
-                f"docs repo  {metadata['link'].value}  commit {metadata['sha'].value} ({metadata['reason'].value})"
+                f"docs repo  {metadata['docs_repo'].value}  commit {metadata['sha'].value} ({metadata['reason'].value})"
             )

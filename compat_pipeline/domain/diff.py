@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from datetime import timedelta
+from typing import Literal, NamedTuple
 
 from compat_pipeline.domain.matrix import CompatibilityMatrix, MatrixCell, MatrixStatus, parse_matrix
 
 Place = tuple[str, str]
 """(feature id, provider id): where a published cell stands."""
+
+REFRESH_AGE = timedelta(hours=24)
+"""How old a published document may get before it is replaced by one that says the same."""
 
 
 @dataclass(frozen=True)
@@ -77,21 +81,37 @@ def anomalies(before: CompatibilityMatrix | None, after: CompatibilityMatrix) ->
     ]
 
 
-def due(published: str | None, fresh: str) -> str:
-    """Why the document `fresh` should replace `published`, in one line; empty when nothing but `generated_at` differs.
+class Due(NamedTuple):
+    """Whether a document is to be published, and why, or why not, in one line."""
 
-    A published document that cannot be read is replaced. Raises ValueError when `fresh` is not a valid document.
+    now: bool
+    reason: str
+
+
+def due(published: str | None, fresh: str, refresh: timedelta = REFRESH_AGE) -> Due:
+    """Whether the document `fresh` should replace `published`.
+
+    It should when more than `generated_at` differs, or when the published one is `refresh` old: readers take a page
+    for as fresh as it says it is. A published document that cannot be read is replaced. One that was made after
+    `fresh` stands, because another run was faster; one dated a whole `refresh` or more ahead comes from a wrong clock
+    and is replaced. Raises ValueError when `fresh` is not a valid document.
     """
     after = parse_matrix(fresh)
     if published is None:
-        return "first publication"
+        return Due(True, "first publication")
     try:
         before = parse_matrix(published)
     except ValueError:
-        return "the published document is not a valid matrix"
-    if before.model_copy(update={"generated_at": after.generated_at}) == after:
-        return ""
-    return "; ".join(_reasons(before, after))
+        return Due(True, "the published document is not a valid matrix")
+    age = after.generated_at - before.generated_at
+    if timedelta(0) < -age < refresh:
+        return Due(False, f"a newer matrix, of {before.generated_at:%Y-%m-%d %H:%M:%S} UTC, is already published")
+    if before.model_copy(update={"generated_at": after.generated_at}) != after:
+        return Due(True, "; ".join(_reasons(before, after)))
+    if abs(age) >= refresh:
+        hours = abs(age).total_seconds() / 3600
+        return Due(True, f"the published document is {hours:.0f} h {'old' if age > timedelta(0) else 'ahead of time'}")
+    return Due(False, "nothing changed but the time")
 
 
 def _reasons(before: CompatibilityMatrix, after: CompatibilityMatrix) -> Sequence[str]:

@@ -25,6 +25,7 @@ COOLDOWN_DAYS = 3
 
 # `-stable` until mid-2026, plain since; `-nightly`, `-rc.N` and `.devN` stand beside both.
 _FINAL_TAG = re.compile(r"v?(\d+\.\d+\.\d+)(?:-stable)?")
+_MINOR = re.compile(r"v?(\d+\.\d+)")
 _FINAL_SEMVER = re.compile(r"\d+\.\d+\.\d+")
 
 
@@ -49,14 +50,24 @@ def litellm_tag(version: str) -> str:
     return f"v{parse_litellm_tag(version)}"
 
 
-def newest_litellm(tags: Iterable[str]) -> str:
-    """The highest version (`X.Y.Z`) among the final `tags` (or plain versions), denied ones left out.
+def litellm_minor(request: str) -> str | None:
+    """`X.Y` of a request for the newest patch of a minor, such as `1.98` or `v1.98`; None for any other request."""
+    return match[1] if (match := _MINOR.fullmatch(request)) else None
+
+
+def newest_litellm(tags: Iterable[str], minor: str | None = None) -> str:
+    """The highest version (`X.Y.Z`) among the final `tags` (or plain versions) of `minor`, denied ones left out.
 
     Ordered by version, never by date: several minors get patches at once. Raises NoSuchVersion when none is left.
     """
     versions = {parse_litellm_tag(tag) for tag in tags if is_final_tag(tag)}
-    if not (allowed := [version for version in versions if not is_denied_litellm(str(version))]):
-        raise NoSuchVersion("no final LiteLLM release to choose from")
+    allowed = [
+        version
+        for version in versions
+        if not is_denied_litellm(str(version)) and minor in (None, f"{version.major}.{version.minor}")
+    ]
+    if not allowed:
+        raise NoSuchVersion(f"no final LiteLLM release {f'of {minor} ' if minor else ''}to choose from")
     return str(max(allowed))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import uv
@@ -24,12 +24,20 @@ class ClientRefused(CompatError):
         self.cause = cause
 
 
-def run_uv(arguments: Sequence[str | Path], *, what: str, cwd: Path, next_step: str) -> str:
-    """Standard output of `uv ARGUMENTS`, run with the user's own mirror and proxy settings.
+def run_uv(
+    arguments: Sequence[str | Path],
+    *,
+    what: str,
+    cwd: Path,
+    next_step: str,
+    settings: Mapping[str, str] | None = None,
+    timeout_s: float = _TIMEOUT_S,
+) -> str:
+    """Standard output of `uv ARGUMENTS`, run with the user's own mirror and proxy settings, and `settings`.
 
     Raises ClientRefused, whose message starts with `what` (a clause such as `cannot resolve LiteLLM 1.2.3`).
     """
-    environment = {**client_environment(), "NO_COLOR": "1", "UV_NO_PROGRESS": "1"}
+    environment = {**client_environment(), "NO_COLOR": "1", "UV_NO_PROGRESS": "1", **(settings or {})}
     try:
         done = subprocess.run(
             [uv.find_uv_bin(), *map(str, arguments)],
@@ -38,11 +46,11 @@ def run_uv(arguments: Sequence[str | Path], *, what: str, cwd: Path, next_step: 
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=_TIMEOUT_S,
+            timeout=timeout_s,
         )
     except subprocess.TimeoutExpired as error:
         raise ClientRefused(
-            what, f"the package client gave no answer in {_TIMEOUT_S:.0f} s", "check the network"
+            what, f"the package client gave no answer in {timeout_s:.0f} s", "check the network"
         ) from error
     if done.returncode == 0:
         return done.stdout

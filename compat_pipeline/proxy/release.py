@@ -1,4 +1,4 @@
-"""Which LiteLLM is tested: the release a request means, as the package client resolves it, and its lock."""
+"""Which LiteLLM release is tested: the one a request means, as GitHub or the package index knows it, and its lock."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import hashlib
 import logging
 import subprocess
 import tempfile
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
@@ -16,12 +18,14 @@ from compat_pipeline.domain.versions import (
     DENIED_LITELLM,
     denied_litellm_constraints,
     is_denied_litellm,
+    litellm_minor,
     litellm_tag,
     parse_litellm_tag,
 )
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import make_folder, write_atomically
 from compat_pipeline.proxy.client import run_uv
+from compat_pipeline.proxy.github_releases import GithubReleases
 
 log = logging.getLogger(__name__)
 
@@ -43,36 +47,50 @@ _LOCK_OPTIONS = (
 class LitellmRelease(BaseModel):
     """A LiteLLM version that installs: `lock` is the file with every pinned package and its hashes.
 
-    `digest` is the sha256 of the lock, hex. `policy` is the request that was resolved.
+    `digest` is the sha256 of the lock, hex. `policy` is the request that was resolved. `tag` names the code under
+    test: a release, or for a checkout its version, `commit` and, where that has edits, their digest. `published_at`
+    and `image_digest` (of the release's container image) are known where the source tells them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     version: str
     tag: str
-    source: Literal["package_index"] = "package_index"
+    source: Literal["package_index", "github", "path"] = "package_index"
     policy: str
     lock: Path
     digest: str
+    commit: str | None = None
+    published_at: datetime | None = None
+    image_digest: str | None = None
 
 
-def resolve_litellm(request: str, cache: Path, python: Path) -> LitellmRelease:
-    """The release that `request` (`latest`, a version or a tag) means for the interpreter `python`.
+def resolve_litellm(request: str, cache: Path, python: Path, releases: GithubReleases | None = None) -> LitellmRelease:
+    """The release that `request` means for the interpreter `python`: `latest`, a minor (`1.98`), a version or a tag.
 
-    `latest` is the newest final version that the package index can install here, which is not always the newest
-    listed. The first lock of a version is kept under `cache` and used again, so that the same version stays the
-    same installation, and a pin resolves without a network. Raises CompatError.
+    It is chosen among GitHub's `releases`, or else by the package index: `latest` is then the newest final version
+    that the index can install here, which is not always the newest listed. Either way the index installs it. The first
+    lock of a version is kept under `cache` and used again, so that the same version stays the same installation, and a
+    pin resolves without a network. Raises CompatError.
     """
     folder = cache / "litellm" / "locks"
-    version = _newest(folder, python) if request == LATEST else _pinned(request)
-    requirements = _requirements(version)
-    lock = folder / f"litellm-{version}-{_fingerprint(python, requirements)}.txt"
-    text = _read(lock)
-    if text is None:
-        log.info("resolving LiteLLM %s", version)
-        text = _compile(requirements, folder, python, f"cannot resolve LiteLLM {version}")
-        write_atomically(lock, text)
-    return LitellmRelease(version=version, tag=litellm_tag(version), policy=request, lock=lock, digest=_sha256(text))
+    if releases is not None:
+        found = releases.pick(request)
+        text, lock = _locked(_allowed(found.version), folder, python)
+        return LitellmRelease(
+            version=found.version,
+            tag=found.tag,
+            source="github",
+            policy=request,
+            lock=lock,
+            digest=sha256(text),
+            published_at=found.published_at,
+            image_digest=found.image_digest,
+        )
+    minor = litellm_minor(request)
+    version = _newest(minor, folder, python) if request == LATEST or minor else _pinned(request)
+    text, lock = _locked(version, folder, python)
+    return LitellmRelease(version=version, tag=litellm_tag(version), policy=request, lock=lock, digest=sha256(text))
 
 
 def locked_version(lock: str, package: str) -> str:
@@ -83,49 +101,78 @@ def locked_version(lock: str, package: str) -> str:
     raise KeyError(package)
 
 
-def _newest(folder: Path, python: Path) -> str:
-    log.info("asking the package index for the newest LiteLLM")
-    return locked_version(_compile(_requirements(""), folder, python, "cannot resolve the newest LiteLLM"), "litellm")
+def companions(version: str) -> list[str]:
+    """Requirements that LiteLLM `version` forgets to state."""
+    return [line for versions, line in _COMPANIONS.items() if versions.contains(version, prereleases=True)]
 
 
-def _pinned(request: str) -> str:
-    try:
-        version = str(parse_litellm_tag(request))
-    except ValueError as error:
-        raise CompatError(f"{error}", f"give a version such as 1.106.2, or '{LATEST}'") from error
-    if is_denied_litellm(version):
-        why = next(why for denied, why in DENIED_LITELLM.items() if SpecifierSet(f"=={denied}").contains(version))
-        raise CompatError(f"LiteLLM {version} must not be installed: {why}", f"choose another version, or '{LATEST}'")
-    return version
-
-
-def _requirements(version: str) -> tuple[str, ...]:
-    pin = f"=={version}" if version else ""
-    companions = [line for versions, line in _COMPANIONS.items() if version and versions.contains(version)]
-    return (*(line.format(pin=pin) for line in _REQUIREMENTS), *companions)
-
-
-def _compile(requirements: tuple[str, ...], folder: Path, python: Path, what: str) -> str:
+def compile_lock(requirements: Sequence[str], constraints: Sequence[str], folder: Path, python: Path, what: str) -> str:
+    """The text of a lock for `requirements`, with hashes; raises CompatError, which starts with `what`."""
     with tempfile.TemporaryDirectory(dir=make_folder(folder), prefix=".resolve-") as scratch:
-        wanted, denied = Path(scratch, "wanted.in"), Path(scratch, "denied.txt")
+        wanted, limits = Path(scratch, "wanted.in"), Path(scratch, "limits.txt")
         wanted.write_text("\n".join(requirements))
-        denied.write_text("\n".join(denied_litellm_constraints()))
+        limits.write_text("\n".join(constraints))
         return run_uv(
-            ("pip", "compile", *_LOCK_OPTIONS, "--python", python, "--constraint", denied, wanted),
+            ("pip", "compile", *_LOCK_OPTIONS, "--python", python, "--constraint", limits, wanted),
             what=what,
             cwd=folder,
             next_step=f"choose a version that exists for this Python and system, or '{LATEST}'",
         )
 
 
-def _fingerprint(python: Path, requirements: tuple[str, ...]) -> str:
+def fingerprint(python: Path, requirements: Sequence[str]) -> str:
     """What a lock depends on beside the version: the interpreter, the system, and what was asked for."""
     ask = "import sys, sysconfig; print(sys.implementation.cache_tag, sysconfig.get_platform())"
     try:
         told = subprocess.run([python, "-I", "-c", ask], capture_output=True, text=True, check=True, timeout=60).stdout
     except (OSError, subprocess.SubprocessError) as error:
         raise CompatError(f"{python} is not a Python that runs: {error}") from error
-    return _sha256("\n".join((*requirements, *told.split())))[:12]
+    return sha256("\n".join((*requirements, *told.split())))[:12]
+
+
+def sha256(text: str) -> str:
+    """Hex."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _locked(version: str, folder: Path, python: Path) -> tuple[str, Path]:
+    """The lock of `version`, made unless it is there, and its file."""
+    requirements = _requirements(f"=={version}", version)
+    lock = folder / f"litellm-{version}-{fingerprint(python, requirements)}.txt"
+    text = _read(lock)
+    if text is None:
+        log.info("resolving LiteLLM %s", version)
+        what = f"cannot resolve LiteLLM {version}"
+        text = compile_lock(requirements, denied_litellm_constraints(), folder, python, what)
+        write_atomically(lock, text)
+    return text, lock
+
+
+def _newest(minor: str | None, folder: Path, python: Path) -> str:
+    log.info("asking the package index for the newest LiteLLM %s", minor or "")
+    requirements = _requirements(f"=={minor}.*" if minor else "")
+    what = f"cannot resolve the newest LiteLLM{f' {minor}' if minor else ''}"
+    return locked_version(compile_lock(requirements, denied_litellm_constraints(), folder, python, what), "litellm")
+
+
+def _pinned(request: str) -> str:
+    try:
+        return _allowed(str(parse_litellm_tag(request)))
+    except ValueError as error:
+        raise CompatError(
+            f"{error}", f"give a version such as 1.106.2, a minor such as 1.106, or '{LATEST}'"
+        ) from error
+
+
+def _allowed(version: str) -> str:
+    if is_denied_litellm(version):
+        why = next(why for denied, why in DENIED_LITELLM.items() if SpecifierSet(f"=={denied}").contains(version))
+        raise CompatError(f"LiteLLM {version} must not be installed: {why}", f"choose another version, or '{LATEST}'")
+    return version
+
+
+def _requirements(pin: str, version: str = "") -> tuple[str, ...]:
+    return (*(line.format(pin=pin) for line in _REQUIREMENTS), *(companions(version) if version else ()))
 
 
 def _read(path: Path) -> str | None:
@@ -135,7 +182,3 @@ def _read(path: Path) -> str | None:
         return None
     except (OSError, UnicodeDecodeError) as error:
         raise CompatError(f"cannot read {path}: {error}", "delete it, or check its owner") from error
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -2,44 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
-from compat_pipeline.domain.diff import due
+from compat_pipeline.domain.diff import REFRESH_AGE, due
 from compat_pipeline.ground.errors import CompatError
+from compat_pipeline.ground.git import Git
 from compat_pipeline.ground.home import make_folder
-from compat_pipeline.ground.process import quotable
-
-MATRIX_FILE = "compatibility-matrix.json"
+from compat_pipeline.publication.outcome import MATRIX_FILE, Publication
 
 _BRANCH = "refs/heads/main"
 _FILE_MODE = "100644"
 _ATTEMPTS = 10
 _PAUSE_S = 0.05
-_GIT_TIMEOUT_S = 60.0
 _IDENTITY = {"NAME": "Compatibility matrix", "EMAIL": "compatibility-matrix@localhost"}
-# The user's own configuration, hooks, signing and index extensions must not change what is committed.
-_OVERRIDES = (
-    "core.hooksPath=/dev/null",
-    "core.fsmonitor=false",
-    "core.splitIndex=false",
-    "commit.gpgSign=false",
-    "log.showSignature=false",
-)
-
-
-@dataclass(frozen=True)
-class Publication:
-    """`sha` of the commit that was made, None when none was due; `reason` says why; `diff` is a unified diff."""
-
-    sha: str | None
-    reason: str
-    diff: str
 
 
 def publish(
@@ -49,6 +27,7 @@ def publish(
     message: str,
     path: str = MATRIX_FILE,
     allowed: frozenset[str] = frozenset({MATRIX_FILE}),
+    refresh: timedelta = REFRESH_AGE,
 ) -> Publication:
     """Commit `content` as `path` to branch main of `repo`, if `due` says so; the repository is created on first use.
 
@@ -63,12 +42,12 @@ def publish(
     for attempt in range(_ATTEMPTS):
         head = git.head()
         try:
-            reason = due(git.read(head, path), content)
+            now, reason = due(git.read(head, path), content, refresh)
         except ValueError as error:
             raise CompatError(f"refused to publish to {repo}: {error}") from error
-        if not reason:
+        if not now:
             git.refresh_working_tree(path)
-            return Publication(None, "nothing changed but the time", "")
+            return Publication(None, reason)
         blob = git.run("hash-object", "-w", "--stdin", stdin=content.encode()).strip()
         if git.holds_foreign_edit(path, head, blob):
             raise CompatError(
@@ -103,53 +82,16 @@ def _open(repo: Path) -> _Git:
     return git
 
 
-class _Git:
-    """Git plumbing in one repository, with an environment and identity of its own."""
+class _Git(Git):
+    """Git plumbing in one docs repository, with an identity of its own."""
 
     def __init__(self, repo: Path) -> None:
-        self._repo = repo.resolve()
-        self._env = {
-            "PATH": os.environ.get("PATH", os.defpath),
-            "LC_ALL": "C",
-            "GIT_CONFIG_GLOBAL": os.devnull,
-            "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_TERMINAL_PROMPT": "0",
-            # An empty folder inside some other repository must not be taken for that repository.
-            "GIT_CEILING_DIRECTORIES": str(self._repo.parent),
-            **{f"GIT_{role}_{field}": value for role in ("AUTHOR", "COMMITTER") for field, value in _IDENTITY.items()},
+        # An empty folder inside some other repository must not be taken for that repository.
+        ceiling = {"GIT_CEILING_DIRECTORIES": str(repo.resolve().parent)}
+        identity = {
+            f"GIT_{role}_{field}": value for role in ("AUTHOR", "COMMITTER") for field, value in _IDENTITY.items()
         }
-
-    def run(self, *args: str, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> str:
-        """Standard output; CompatError with git's own words when git fails."""
-        done = self._spawn(args, stdin, env)
-        if done.returncode != 0:
-            words = done.stderr.decode(errors="replace").strip() or f"git {args[0]} failed"
-            raise CompatError(
-                f"git cannot use {self._repo}: {quotable(words, self._env)}", "check the folder and its owner"
-            )
-        return done.stdout.decode(errors="replace")
-
-    def succeeds(self, *args: str) -> bool:
-        return self._spawn(args).returncode == 0
-
-    def _spawn(
-        self, args: tuple[str, ...], stdin: bytes = b"", env: Mapping[str, str] | None = None
-    ) -> subprocess.CompletedProcess[bytes]:
-        overrides = [part for override in _OVERRIDES for part in ("-c", override)]
-        argv = ["git", "-C", str(self._repo), "--literal-pathspecs", *overrides, *args]
-        try:
-            return subprocess.run(
-                argv,
-                input=stdin,
-                env={**self._env, **(env or {})},
-                capture_output=True,
-                check=False,
-                timeout=_GIT_TIMEOUT_S,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise CompatError(f"git {args[0]} took over {_GIT_TIMEOUT_S:.0f} s in {self._repo}") from error
-        except OSError as error:
-            raise CompatError(f"git cannot be started: {error.strerror}", "install git and try again") from error
+        super().__init__(repo, {**ceiling, **identity})
 
     def head(self) -> str | None:
         """The commit at main, None before the first one."""
@@ -184,7 +126,7 @@ class _Git:
         entries = [entry.split() for entry in fields[::2]]
         touched = fields[1::2]
         if touched != [path] or entries[0][1] != _FILE_MODE or entries[0][3] != blob:
-            raise CompatError(f"refused to publish to {self._repo}: the commit would touch {', '.join(touched)}")
+            raise CompatError(f"refused to publish to {self.folder}: the commit would touch {', '.join(touched)}")
 
     def move(self, old: str | None, new: str, message: str) -> bool:
         """Move main from `old` to `new`; False when main is no longer at `old` or is locked."""
@@ -224,14 +166,14 @@ class _Git:
     def _main_is_checked_out(self) -> bool:
         if self.run("rev-parse", "--is-inside-work-tree").strip() != "true":
             return False
-        return self._spawn(("symbolic-ref", "-q", "HEAD")).stdout.decode().strip() == _BRANCH
+        return self.spawn(("symbolic-ref", "-q", "HEAD")).stdout.decode().strip() == _BRANCH
 
     def _is_current(self, path: str, blob: str) -> bool:
-        return (self._repo / path).exists() and self._working_versions(path) == {blob} == set(self._staged(path))
+        return (self.folder / path).exists() and self._working_versions(path) == {blob} == set(self._staged(path))
 
     def _working_versions(self, path: str) -> set[str]:
         """Ids of what is staged and what lies in the working tree at `path`; a folder or link there has its own."""
-        file = self._repo / path
+        file = self.folder / path
         found = set(self._staged(path))
         if file.is_symlink() or file.is_dir():
             found.add(f"not a file: {file}")

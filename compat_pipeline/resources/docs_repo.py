@@ -1,33 +1,121 @@
 """The repository whose site renders the matrix."""
 
 import os
+import re
+from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
 
+from compat_pipeline.domain.diff import REFRESH_AGE
+from compat_pipeline.ground.errors import CompatError
+from compat_pipeline.ground.github import App, GithubSite, Token, repository_name
 from compat_pipeline.ground.home import CompatHome
-from compat_pipeline.publication.local_git import Publication, latest, publish
+from compat_pipeline.publication import github, local_git
+from compat_pipeline.publication.github import GithubDocs
+from compat_pipeline.publication.outcome import MATRIX_FILE, Publication
+
+_MODES = {"push": False, "pull_request": True}
+_PUBLISHABLE = re.compile(r"(?!\.)[\w.-]+(?:/(?!\.)[\w.-]+)*\.json")
 
 
 class DocsRepo(dg.ConfigurableResource):
-    """A local git repository: `COMPAT_DOCS_REPO`, by default one under COMPAT_HOME that is made on first use."""
+    """A repository on GitHub, `COMPAT_DOCS_GITHUB`, or a local git repository, `COMPAT_DOCS_REPO`.
+
+    Without either it is a local one under COMPAT_HOME, made on first use.
+    """
 
     @property
-    def path(self) -> Path:
-        return Path(os.environ.get("COMPAT_DOCS_REPO") or CompatHome.from_env().docs_repo)
+    def place(self) -> str:
+        """What a person looks for: `owner/name` on GitHub, or the folder of the local repository."""
+        return os.environ.get("COMPAT_DOCS_GITHUB") or str(self._folder)
 
     def published(self) -> str | None:
         """The document as it stands, None when nothing was ever published."""
-        return latest(self.path)
+        docs = github_docs(os.environ)
+        return github.latest(docs) if docs else local_git.latest(self._folder)
 
     def publish(self, document: str, message: str) -> Publication:
-        """Commit the document if a commit is due.
+        """Commit the document if a commit is due; a refusal is told as the reason, and nothing is pushed.
 
         A repository of the user's own gets an emulated matrix only if COMPAT_PUBLISH asks for it by name: readers of
         a docs site would take it for the clouds'.
         """
+        own = os.environ.get("COMPAT_DOCS_REPO") or os.environ.get("COMPAT_DOCS_GITHUB")
         emulated = CompatHome.from_env().upstream == "emulated"
-        if emulated and os.environ.get("COMPAT_DOCS_REPO") and os.environ.get("COMPAT_PUBLISH") != "emulated":
-            reason = "refused: the providers were emulated; set COMPAT_PUBLISH=emulated to publish that nevertheless"
-            return Publication(sha=None, reason=reason, diff="")
-        return publish(self.path, document, message=message)
+        try:
+            if emulated and own and os.environ.get("COMPAT_PUBLISH") != "emulated":
+                raise CompatError("the providers were emulated", "set COMPAT_PUBLISH=emulated to publish nevertheless")
+            return self._publish(document, message)
+        except CompatError as error:
+            return Publication(None, f"refused: {error}", refused=True)
+
+    def _publish(self, document: str, message: str) -> Publication:
+        refresh = _refresh_age(os.environ)
+        if docs := github_docs(os.environ):
+            return github.publish(docs, document, message=message, allowed=frozenset({docs.path}), refresh=refresh)
+        return local_git.publish(self._folder, document, message=message, refresh=refresh)
+
+    @property
+    def _folder(self) -> Path:
+        return Path(os.environ.get("COMPAT_DOCS_REPO") or CompatHome.from_env().docs_repo)
+
+
+def github_docs(environ: Mapping[str, str]) -> GithubDocs | None:
+    """The docs repository on GitHub that the environment names; None when it names none. CompatError when it errs.
+
+    The path must be that of a JSON file, outside folders that begin with a dot: no workflow, no code.
+    """
+    if not (repository := environ.get("COMPAT_DOCS_GITHUB")):
+        return None
+    if environ.get("COMPAT_DOCS_REPO"):
+        raise CompatError("COMPAT_DOCS_GITHUB and COMPAT_DOCS_REPO name two docs repositories", "unset one of them")
+    path, mode = environ.get("COMPAT_DOCS_PATH") or MATRIX_FILE, environ.get("COMPAT_DOCS_MODE") or "push"
+    if not _PUBLISHABLE.fullmatch(path):
+        raise CompatError(f"COMPAT_DOCS_PATH may not be {path!r}", "name a JSON file, such as static/data/matrix.json")
+    if mode not in _MODES:
+        raise CompatError(f"COMPAT_DOCS_MODE cannot be {mode!r}", f"set it to one of: {', '.join(_MODES)}")
+    return GithubDocs(
+        site=GithubSite.from_env(environ),
+        repository=repository_name(repository, "COMPAT_DOCS_GITHUB"),
+        credentials=docs_credentials(environ),
+        branch=environ.get("COMPAT_DOCS_BRANCH") or "",
+        path=path,
+        pull_request=_MODES[mode],
+    )
+
+
+def docs_credentials(environ: Mapping[str, str]) -> App | Token | None:
+    """The App, or the token, that may write to the docs repository; None when neither is given.
+
+    The App's key comes from a file, so that no environment ever holds it. Raises CompatError.
+    """
+    app, key_file, token = (
+        (environ.get(name) or "").strip()
+        for name in ("COMPAT_DOCS_APP_ID", "COMPAT_DOCS_APP_KEY_FILE", "COMPAT_DOCS_TOKEN")
+    )
+    if token and (app or key_file):
+        raise CompatError("both an App and COMPAT_DOCS_TOKEN are set for the docs repository", "unset one of them")
+    if token:
+        return Token(token)
+    if not (app or key_file):
+        return None
+    if not (app and key_file):
+        missing = "COMPAT_DOCS_APP_KEY_FILE" if app else "COMPAT_DOCS_APP_ID"
+        raise CompatError(f"half of the App's credentials is missing: {missing}", "set it, or use COMPAT_DOCS_TOKEN")
+    try:
+        return App(app, Path(key_file).read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise CompatError("COMPAT_DOCS_APP_KEY_FILE names no file that can be read", "check path and owner") from error
+
+
+def _refresh_age(environ: Mapping[str, str]) -> timedelta:
+    hours = environ.get("COMPAT_DOCS_REFRESH_HOURS")
+    try:
+        age = timedelta(hours=float(hours)) if hours else REFRESH_AGE
+    except (ValueError, OverflowError):
+        age = timedelta(0)
+    if age <= timedelta(0):
+        raise CompatError(f"COMPAT_DOCS_REFRESH_HOURS is no number of hours: {hours!r}", "such as 24")
+    return age

@@ -1,7 +1,8 @@
-"""The package registries: the Python index for LiteLLM, npm for Claude Code. Reached through their own clients."""
+"""Where releases come from: GitHub, the Python index or a checkout for LiteLLM, npm for Claude Code."""
 
 import os
 import sys
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -10,21 +11,30 @@ import dagster as dg
 from compat_pipeline.claude.binary import ClaudeCli, ensure_cli
 from compat_pipeline.claude.npm import Npm
 from compat_pipeline.claude.release import ClaudeCodeRelease, resolve_claude_code
+from compat_pipeline.ground.errors import CompatError
+from compat_pipeline.ground.github import GithubSite, Token
 from compat_pipeline.ground.home import CompatHome
+from compat_pipeline.proxy.checkout import PATH_REQUEST, resolve_checkout
+from compat_pipeline.proxy.github_releases import GithubReleases
 from compat_pipeline.proxy.release import LitellmRelease, resolve_litellm
 from compat_pipeline.proxy.venv import ProxyVenv, ensure_venv
 
 LITELLM_VARIABLE = "COMPAT_LITELLM_VERSION"
+LITELLM_SOURCE_VARIABLE = "COMPAT_LITELLM_SOURCE"
 CLAUDE_CODE_VARIABLE = "COMPAT_CLAUDE_CODE_VERSION"
 
 
 class PythonIndex(dg.ConfigurableResource):
-    """The package index as uv is configured to see it."""
+    """The package index as uv is configured to see it; it installs what it, GitHub or a checkout names."""
 
     def resolve(self, request: str) -> LitellmRelease:
-        """`request`: `latest` or a version or tag; empty takes COMPAT_LITELLM_VERSION, else `latest`."""
+        """`request`: `latest`, a minor, a version, a tag or `path:CHECKOUT`; empty takes COMPAT_LITELLM_VERSION,
+        else `latest`. COMPAT_LITELLM_SOURCE says who knows which releases there are: `index` (default) or `github`."""
         wanted = request or os.environ.get(LITELLM_VARIABLE) or "latest"
-        return resolve_litellm(wanted, CompatHome.from_env().cache, Path(sys.executable))
+        cache, python = CompatHome.from_env().cache, Path(sys.executable)
+        if wanted.startswith(PATH_REQUEST):
+            return resolve_checkout(wanted, cache, python)
+        return resolve_litellm(wanted, cache, python, litellm_releases(os.environ, cache))
 
     def install(self, release: LitellmRelease) -> ProxyVenv:
         """A venv that holds exactly the release's lock; built once."""
@@ -45,3 +55,14 @@ class NpmRegistry(dg.ConfigurableResource):
 
     def _npm(self) -> Npm:
         return Npm(CompatHome.from_env().cache)
+
+
+def litellm_releases(environ: Mapping[str, str], cache: Path) -> GithubReleases | None:
+    """GitHub's list of LiteLLM releases, read with COMPAT_GITHUB_TOKEN if it is set; None where the index decides."""
+    source = environ.get(LITELLM_SOURCE_VARIABLE) or "index"
+    if source not in ("index", "github"):
+        raise CompatError(f"{LITELLM_SOURCE_VARIABLE} cannot be {source!r}", "set it to one of: index, github")
+    if source == "index":
+        return None
+    token = environ.get("COMPAT_GITHUB_TOKEN", "").strip()
+    return GithubReleases(GithubSite.from_env(environ), Token(token) if token else None, cache)

@@ -40,9 +40,15 @@ _PIECE_CHARS = 10
 
 
 @contextmanager
-def served(app: Starlette) -> Iterator[str]:
-    """Serve `app` on a free loopback port from a thread of its own; yields its address."""
-    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off"))
+def served(app: Starlette, *, own_headers: bool = True) -> Iterator[str]:
+    """Serve `app` on a free loopback port from a thread of its own; yields its address.
+
+    Without `own_headers` the app says itself who and when it is.
+    """
+    config = uvicorn.Config(
+        app, log_level="critical", lifespan="off", date_header=own_headers, server_header=own_headers
+    )
+    server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()

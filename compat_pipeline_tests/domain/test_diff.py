@@ -107,7 +107,7 @@ def test_a_removed_column_or_row_is_no_anomaly() -> None:
 def test_a_matrix_has_neither_changes_nor_anomalies_against_itself(matrix: CompatibilityMatrix) -> None:
     assert not changes(matrix, matrix)
     assert not anomalies(matrix, matrix)
-    assert due(dump_matrix(matrix), dump_matrix(matrix)) == ""
+    assert not due(dump_matrix(matrix), dump_matrix(matrix)).now
 
 
 @given(matrices, matrices)
@@ -126,44 +126,61 @@ def test_applying_the_changes_to_the_old_statuses_gives_the_new_ones(
 def test_a_publication_is_due_exactly_when_something_but_the_time_differs(
     before: CompatibilityMatrix, after: CompatibilityMatrix
 ) -> None:
-    later = after.model_copy(update={"generated_at": NOON + timedelta(days=1)})
-    assert bool(due(dump_matrix(before), dump_matrix(later))) == (before != after)
+    later = after.model_copy(update={"generated_at": NOON + timedelta(hours=23)})
+    assert due(dump_matrix(before), dump_matrix(later)).now == (before != after)
 
 
 def test_the_first_publication_is_due() -> None:
-    assert due(None, dump_matrix(GREEN)) == "first publication"
+    assert due(None, dump_matrix(GREEN)) == (True, "first publication")
 
 
-def test_another_time_alone_is_not_due() -> None:
-    later = GREEN.model_copy(update={"generated_at": NOON + timedelta(days=1)})
-    assert due(dump_matrix(GREEN), dump_matrix(later)) == ""
+def at(hours: float, matrix: CompatibilityMatrix = GREEN) -> str:
+    """`matrix` as made `hours` after the published one."""
+    return dump_matrix(matrix.model_copy(update={"generated_at": NOON + timedelta(hours=hours)}))
+
+
+def test_another_time_alone_is_due_once_a_day() -> None:
+    assert due(at(0), at(23.9)) == (False, "nothing changed but the time")
+    assert due(at(0), at(24)) == (True, "the published document is 24 h old")
+    assert due(at(0), at(3), refresh=timedelta(hours=2)).now
+
+
+def test_a_slower_run_does_not_put_its_older_matrix_over_a_newer_one() -> None:
+    red = matrix_of(everything(FAIL))
+    assert due(at(2, red), at(1)) == (False, "a newer matrix, of 2026-01-31 14:00:00 UTC, is already published")
+    assert due(at(1, red), at(1)).now
+
+
+def test_a_published_document_from_far_ahead_is_the_work_of_a_wrong_clock_and_replaced() -> None:
+    assert due(at(48), at(0)) == (True, "the published document is 48 h ahead of time")
+    assert due(at(48, matrix_of(everything(FAIL))), at(0)).now
 
 
 def test_other_versions_are_due_even_with_the_same_results() -> None:
     newer = matrix_of(everything(), litellm_version="v1.84.0-stable")
-    assert due(dump_matrix(GREEN), dump_matrix(newer)) == "LiteLLM v1.83.0-stable -> v1.84.0-stable"
+    assert due(dump_matrix(GREEN), dump_matrix(newer)) == (True, "LiteLLM v1.83.0-stable -> v1.84.0-stable")
 
 
 def test_changed_cells_are_due_and_named() -> None:
     after = dump_matrix(matrix_of(with_cells({"vision/azure": FAIL})))
-    assert due(dump_matrix(GREEN), after) == "1 cell changed (vision on azure: pass -> fail)"
+    assert due(dump_matrix(GREEN), after) == (True, "1 cell changed (vision on azure: pass -> fail)")
 
 
 def test_many_changed_cells_are_counted_and_the_first_named() -> None:
-    reason = due(dump_matrix(GREEN), dump_matrix(matrix_of(everything(FAIL))))
+    reason = due(dump_matrix(GREEN), dump_matrix(matrix_of(everything(FAIL)))).reason
     assert reason.startswith("4 cells changed (tool_use on anthropic: pass -> fail, ")
     assert reason.endswith(", ...)")
 
 
 def test_a_changed_explanation_is_due() -> None:
     before, after = (dump_matrix(matrix_of(with_cells({"vision/azure": Fail(error=why)}))) for why in ("a", "b"))
-    assert due(before, after) == "names, order or explanations changed"
+    assert due(before, after) == (True, "names, order or explanations changed")
 
 
 def test_a_published_document_that_was_damaged_is_replaced() -> None:
     edited = json.dumps({**json.loads(dump_matrix(GREEN)), "note": "by hand"})
     for published in ("", "not json", edited):
-        assert due(published, dump_matrix(GREEN)) == "the published document is not a valid matrix"
+        assert due(published, dump_matrix(GREEN)) == (True, "the published document is not a valid matrix")
 
 
 def test_an_invalid_document_is_never_due() -> None:

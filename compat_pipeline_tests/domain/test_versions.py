@@ -18,6 +18,7 @@ from compat_pipeline.domain.versions import (
     denied_litellm_constraints,
     is_denied_litellm,
     is_final_tag,
+    litellm_minor,
     litellm_tag,
     newest_litellm,
     parse_litellm_tag,
@@ -54,6 +55,20 @@ def test_the_newest_litellm_is_the_highest_final_version_of_either_scheme() -> N
         newest_litellm(["v1.99.9-stable", "v1.106.2", "v1.106.10-rc.1", "v1.105.11", "v1.108.0-nightly"]) == "1.106.2"
     )
     assert newest_litellm(["v1.106.2", "v1.106.3-stable"]) == "1.106.3"
+
+
+def test_the_newest_patch_of_a_minor_is_found_among_all_others() -> None:
+    tags = ["v1.98.9-stable", "v1.98.10", "v1.98.11-rc.1", "v1.99.0", "v1.9.80"]
+    assert newest_litellm(tags, "1.98") == "1.98.10"
+    with pytest.raises(NoSuchVersion, match=r"no final LiteLLM release of 1\.97"):
+        newest_litellm(tags, "1.97")
+
+
+@pytest.mark.parametrize(
+    ("request_", "minor"), [("1.98", "1.98"), ("v1.98", "1.98"), ("1.98.1", None), ("latest", None)]
+)
+def test_a_request_of_two_numbers_is_for_a_minor(request_: str, minor: str | None) -> None:
+    assert litellm_minor(request_) == minor
 
 
 def test_the_newest_litellm_is_never_a_denied_one() -> None:

@@ -83,6 +83,7 @@ def test_package_clients_get_the_users_places_mirrors_and_proxies(name: str) -> 
     [
         *("GITHUB_TOKEN", "ANTHROPIC_API_KEY", "VAULT_TOKEN", "DATABASE_URL", "MY_PROXY_PASSWORD", "PATHOLOGY"),
         *("COMPAT_PROXY_KEY", "PYTHONPATH", "LD_PRELOAD", "UV_PUBLISH_TOKEN"),
+        *("COMPAT_DOCS_TOKEN", "COMPAT_DOCS_APP_ID", "COMPAT_DOCS_APP_KEY_FILE", "COMPAT_GITHUB_TOKEN"),
     ],
 )
 def test_package_clients_get_nothing_else(name: str) -> None:

@@ -54,6 +54,12 @@ def test_latest_is_a_final_version_that_is_not_denied(shared_cache: Path) -> Non
     assert not is_denied_litellm(found.version)
 
 
+def test_a_minor_means_its_newest_patch(tmp_path: Path) -> None:
+    assert resolve_litellm("1.98", tmp_path, PYTHON).version.startswith("1.98.")
+    with pytest.raises(CompatError, match=r"cannot resolve the newest LiteLLM 9\.9"):
+        resolve_litellm("9.9", tmp_path, PYTHON)
+
+
 def test_a_version_that_misses_an_upper_bound_gets_it(tmp_path: Path) -> None:
     lock = resolve_litellm("1.96.2", tmp_path, PYTHON).lock.read_text()
     assert locked_version(lock, "fastapi") == "0.136.3"
@@ -82,7 +88,7 @@ def test_a_denied_version_is_refused_with_its_reason(version: str, tmp_path: Pat
         resolve_litellm(version, tmp_path, PYTHON)
 
 
-@pytest.mark.parametrize("request_", ["newest", "1.106", "v1.106.2-nightly", ""])
+@pytest.mark.parametrize("request_", ["newest", "1.106.x", "v1.106.2-nightly", ""])
 def test_a_request_that_names_no_final_version_is_refused(request_: str, tmp_path: Path) -> None:
     with pytest.raises(CompatError, match="give a version such as"):
         resolve_litellm(request_, tmp_path, PYTHON)

@@ -13,7 +13,8 @@ import pytest
 
 from compat_pipeline.domain.matrix import CompatibilityMatrix, Failing, MatrixRow, Passing, dump_matrix
 from compat_pipeline.ground.errors import CompatError
-from compat_pipeline.publication.local_git import MATRIX_FILE, latest, publish
+from compat_pipeline.publication.local_git import latest, publish
+from compat_pipeline.publication.outcome import MATRIX_FILE
 
 GIT = shutil.which("git") or "git"
 ENV = {

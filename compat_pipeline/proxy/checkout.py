@@ -1,0 +1,136 @@
+"""LiteLLM from a checkout: the code as it lies there, edits included, built and locked like a release."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
+from compat_pipeline.ground.errors import CompatError
+from compat_pipeline.ground.git import Git
+from compat_pipeline.ground.home import make_folder, write_atomically
+from compat_pipeline.ground.lock import locked
+from compat_pipeline.ground.scratch import scratch_folder
+from compat_pipeline.proxy.client import ClientRefused, run_uv
+from compat_pipeline.proxy.release import LitellmRelease, companions, compile_lock, fingerprint, sha256
+
+PATH_REQUEST = "path:"
+"""A request that begins with it names a checkout."""
+
+_ABBREVIATED = 12
+_LAST_LINES = 20
+_BUILD_LIMIT_S = 3600.0
+_GIT_LIMIT_S = 600.0
+# Where a Rust toolchain is, if not under HOME.
+_TOOLCHAIN = ("CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN")
+
+
+@dataclass(frozen=True)
+class _Snapshot:
+    """The code of a checkout at one moment: `tree` is git's id of it, edits and new files included.
+
+    `copied` makes a copy of it and says where; `out` is for what is built from that. Both are short-lived.
+    """
+
+    commit: str
+    tree: str
+    dirty: bool
+    copied: Callable[[], Path]
+    out: Path
+
+    @property
+    def name(self) -> str:
+        """Names the code: the commit and, where that does not hold all of it, the tree too."""
+        commit = self.commit[:_ABBREVIATED]
+        return f"{commit}.dirty.{self.tree[:_ABBREVIATED]}" if self.dirty else commit
+
+
+def resolve_checkout(request: str, cache: Path, python: Path) -> LitellmRelease:
+    """The LiteLLM in the git checkout that `request` (`path:FOLDER`) names, for the interpreter `python`.
+
+    What is built is a copy: the commit with all edits and new files, without what git ignores; the checkout stays as
+    it is. Its wheel and its lock are kept under `cache` by the code's digest, so that the same code is built once. The
+    deny-list is about what an index offers, and does not count here. Raises CompatError.
+    """
+    checkout = Path(request.removeprefix(PATH_REQUEST)).expanduser().absolute()
+    if not checkout.is_dir():
+        raise CompatError(f"there is no folder {checkout}", "name a checkout of LiteLLM: path:/some/folder")
+    with _snapshot(checkout, cache) as snapshot:
+        folder = make_folder(cache / "litellm" / "checkouts") / f"{snapshot.tree}-{fingerprint(python, ())}"
+        with locked(folder.with_name(f"{folder.name}.lock")):
+            wheel = _built(snapshot, checkout, folder, python, make_folder(cache / "litellm" / "cargo"))
+            version = parse_wheel_filename(wheel.name)[1]
+            lock = folder / "lock.txt"
+            if not lock.is_file():
+                wanted = [f"litellm[proxy] @ {wheel.as_uri()}", "google-auth", *companions(version.base_version)]
+                write_atomically(lock, compile_lock(wanted, (), folder, python, f"cannot resolve {checkout}"))
+    return LitellmRelease(
+        version=str(version),
+        tag=f"v{version}{'.' if version.local else '+'}{snapshot.name}",
+        source="path",
+        policy=request,
+        lock=lock,
+        digest=sha256(lock.read_text()),
+        commit=f"{snapshot.commit}{'-dirty' if snapshot.dirty else ''}",
+    )
+
+
+def _built(snapshot: _Snapshot, checkout: Path, folder: Path, python: Path, cargo: Path) -> Path:
+    """The wheel of the code, built unless it is there; what a build left half-done has another place.
+
+    LiteLLM has parts in Rust: its toolchain must be there, and what it compiled stays in `cargo` for the next build.
+    """
+    if not (wheels := list(folder.glob("*.whl"))):
+        out = make_folder(snapshot.out)
+        what = f"cannot build LiteLLM from {checkout}"
+        try:
+            arguments = ("build", "--wheel", "--python", python, "--out-dir", out, snapshot.copied())
+            toolchain = {name: os.environ[name] for name in _TOOLCHAIN if name in os.environ}
+            settings = {**toolchain, "CARGO_TARGET_DIR": str(cargo)}
+            run_uv(arguments, what=what, cwd=folder, next_step="", settings=settings, timeout_s=_BUILD_LIMIT_S)
+        except ClientRefused as refused:
+            said = "\n".join(refused.cause.splitlines()[-_LAST_LINES:])
+            raise CompatError(f"{what}:\n{said}", f"try it there: uv build --wheel {checkout}") from refused
+        wheels = [wheel.rename(folder / wheel.name) for wheel in out.glob("*.whl")]
+    try:
+        if [parse_wheel_filename(wheel.name)[0] for wheel in wheels] == ["litellm"]:
+            return wheels[0]
+    except InvalidWheelFilename:
+        pass
+    built = ", ".join(wheel.name for wheel in wheels) or "nothing"
+    raise CompatError(f"{checkout} is no checkout of LiteLLM: its build gives {built}")
+
+
+@contextmanager
+def _snapshot(checkout: Path, cache: Path) -> Iterator[_Snapshot]:
+    """The code as it is now, for the length of the block.
+
+    Git reads it with an index and an object store of its own beside the checkout's, which nothing is written to.
+    """
+    # A checkout in CI often belongs to another user than the one who runs there.
+    git = Git(checkout, settings=("safe.directory=*",), timeout_s=_GIT_LIMIT_S)
+    with scratch_folder(cache / "litellm" / "snapshots") as scratch:
+        if not git.succeeds("rev-parse", "--verify", "--quiet", "HEAD^{commit}"):
+            raise CompatError(f"{checkout} is no git checkout with a commit", "the commit names what is tested")
+        commit, prefix = git.run("rev-parse", "HEAD").strip(), git.run("rev-parse", "--show-prefix").strip()
+        own = {
+            "GIT_INDEX_FILE": f"{scratch}/index",
+            "GIT_OBJECT_DIRECTORY": str(make_folder(scratch / "objects")),
+            "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(git.folder / git.run("rev-parse", "--git-path", "objects").strip()),
+        }
+        git.run("read-tree", "HEAD", env=own)
+        git.run("add", "--all", "--", ".", env=own)
+        whole = git.run("write-tree", env=own).strip()
+        tree = git.run("rev-parse", f"{whole}:{prefix}", env=own).strip()
+        dirty = tree != git.run("rev-parse", f"HEAD:{prefix}").strip()
+
+        def copied() -> Path:
+            top = git.run("rev-parse", "--show-toplevel").strip()
+            git.run("-C", top, "checkout-index", "--all", f"--prefix={scratch}/copy/", env=own)
+            return scratch / "copy" / prefix
+
+        yield _Snapshot(commit=commit, tree=tree, dirty=dirty, copied=copied, out=scratch / "out")

@@ -1,5 +1,7 @@
 """Last stage: one commit in the docs repository that touches one file, or the stated reason why none was due."""
 
+from datetime import timedelta
+
 import dagster as dg
 
 from compat_pipeline.assets.cells import verdicts
@@ -11,9 +13,17 @@ from compat_pipeline.domain.publication import publishable
 from compat_pipeline.resources.cell_runner import CellRunner
 from compat_pipeline.resources.docs_repo import DocsRepo
 
+PUBLISHED_WITHIN = timedelta(hours=36)
+"""A day, and half a day for a refresh that is late: after that, nothing runs any more."""
+
 
 @dg.asset(
-    group_name="publication", owners=ENGINEERS, kinds={"git"}, deps=[compatibility_matrix], backfill_policy=SINGLE_RUN
+    group_name="publication",
+    owners=ENGINEERS,
+    kinds={"git"},
+    deps=[compatibility_matrix],
+    backfill_policy=SINGLE_RUN,
+    freshness_policy=dg.FreshnessPolicy.time_window(fail_window=PUBLISHED_WITHIN),
 )
 def published_docs_commit(
     context: dg.AssetExecutionContext, cell_runner: CellRunner, docs_repo: DocsRepo

@@ -9,8 +9,9 @@ import dagster as dg
 
 from compat_pipeline.claude.binary import ClaudeCli, ensure_cli
 from compat_pipeline.claude.npm import Npm
-from compat_pipeline.claude.release import ClaudeCodeRelease, resolve_claude_code
+from compat_pipeline.claude.release import ClaudeCodeRelease, newest_claude_code, resolve_claude_code
 from compat_pipeline.ground.home import CompatHome
+from compat_pipeline.proxy.listed import newest_listed
 from compat_pipeline.proxy.release import LitellmRelease, resolve_litellm
 from compat_pipeline.proxy.venv import ProxyVenv, ensure_venv
 
@@ -26,6 +27,10 @@ class PythonIndex(dg.ConfigurableResource):
         wanted = request or os.environ.get(LITELLM_VARIABLE) or "latest"
         return resolve_litellm(wanted, CompatHome.from_env().cache, Path(sys.executable))
 
+    def newest(self) -> str:
+        """The newest version that is listed, which need not be one that installs here."""
+        return newest_listed(CompatHome.from_env().cache)
+
     def install(self, release: LitellmRelease) -> ProxyVenv:
         """A venv that holds exactly the release's lock; built once."""
         return ensure_venv(release, CompatHome.from_env().cache, Path(sys.executable))
@@ -38,6 +43,10 @@ class NpmRegistry(dg.ConfigurableResource):
         """`request`: `latest`, `cooldown` or a version; empty takes COMPAT_CLAUDE_CODE_VERSION, else `latest`."""
         wanted = request or os.environ.get(CLAUDE_CODE_VARIABLE) or "latest"
         return resolve_claude_code(wanted, self._npm(), datetime.now(timezone.utc))
+
+    def newest(self) -> str:
+        """The newest version that is listed, whatever is promoted or old enough."""
+        return newest_claude_code(self._npm())
 
     def fetch(self, release: ClaudeCodeRelease) -> ClaudeCli:
         """The release's native binary, verified, from the cache where it is there."""

@@ -1,0 +1,67 @@
+"""Reading the matrix that a change is held against: a published document, by URL or from a file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from compat_pipeline.domain.gate import Baseline
+from compat_pipeline.domain.matrix import parse_matrix
+from compat_pipeline.ground.errors import CompatError, WrongUsage
+
+_PATIENCE_S = 30.0
+_KNOWN_SCHEMA = "1"
+
+
+def fetch_baseline(source: str) -> Baseline:
+    """The matrix at `source`, an http(s) address or a path.
+
+    Raises WrongUsage when it is not there or no matrix of the known schema, CompatError when it cannot be reached.
+    """
+    document = _download(source) if source.startswith(("http://", "https://")) else _read(Path(source))
+    return parse_baseline(document, source)
+
+
+def parse_baseline(document: str, name: str) -> Baseline:
+    """The matrix in `document`; WrongUsage names a schema that is not known, or what is wrong with the document."""
+    try:
+        told: Any = json.loads(document)
+    except ValueError as error:
+        raise WrongUsage(f"the baseline {name} is no JSON document: {error}", _NEXT) from error
+    schema = told.get("schema_version") if isinstance(told, dict) else None
+    if schema != _KNOWN_SCHEMA:
+        has = f"has schema {json.dumps(schema)}" if schema is not None else "states no schema"
+        raise WrongUsage(f'the baseline {name} {has}; this gate reads schema "{_KNOWN_SCHEMA}"', _NEXT)
+    try:
+        return Baseline(name, parse_matrix(document))
+    except ValueError as error:
+        raise WrongUsage(f"the baseline {name} is {error}", _NEXT) from error
+
+
+_NEXT = "name a published compatibility-matrix.json in COMPAT_BASELINE, or leave it empty: then any red counts"
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise WrongUsage(f"cannot read the baseline {path}: {error}", _NEXT) from error
+
+
+def _download(address: str) -> str:
+    try:
+        answer = httpx.get(address, timeout=_PATIENCE_S, follow_redirects=True)
+    except httpx.InvalidURL as error:
+        raise WrongUsage(f"the baseline {address} is no address: {error}", _NEXT) from error
+    except httpx.HTTPError as error:
+        raise CompatError(
+            f"cannot reach the baseline {address}: {type(error).__name__}: {error}", "check the network"
+        ) from error
+    if answer.is_server_error:
+        raise CompatError(f"the baseline {address} answered {answer.status_code}", "try again later")
+    if not answer.is_success:
+        raise WrongUsage(f"the baseline {address} answered {answer.status_code}", _NEXT)
+    return answer.text

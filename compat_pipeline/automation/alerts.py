@@ -7,6 +7,7 @@ the message was taken, so an incident is told again while the webhook is down, a
 import json
 from collections.abc import Iterator
 from datetime import datetime, timezone
+from typing import Any
 
 import dagster as dg
 
@@ -96,6 +97,7 @@ def _last_made(instance: dg.DagsterInstance, asset: dg.AssetKey) -> datetime | N
 def _found(instance: dg.DagsterInstance, check: dg.AssetCheckKey) -> list[str]:
     """What the check found when it was last evaluated: one that is only planned, in a run under way, has not been."""
     for record in instance.event_log_storage.get_asset_check_execution_history(check, limit=_RECENT):
-        if record.evaluation is not None:
-            return [str(entry) for entry in record.evaluation.metadata["found"].value]  # type: ignore[union-attr]
+        if isinstance(record.evaluation, dg.AssetCheckEvaluation):
+            found: Any = record.evaluation.metadata["found"].value
+            return [str(entry) for entry in found]
     return []

@@ -15,7 +15,7 @@ from compat_pipeline.domain.gate import Baseline, GateReport, Subject, build_rep
 from compat_pipeline.domain.gate_report import junit_xml, step_summary, summary_markdown, workflow_commands
 from compat_pipeline.domain.observation import Observation
 from compat_pipeline.ground.errors import CompatError, WrongUsage
-from compat_pipeline.ground.home import CompatHome, write_atomically
+from compat_pipeline.ground.home import write_atomically
 from compat_pipeline.publication.baseline import fetch_baseline, parse_baseline
 from compat_pipeline.resources.cell_runner import CellRunner, progress
 from compat_pipeline.resources.docs_repo import DocsRepo
@@ -113,6 +113,8 @@ def _judge(
         cli = cell_runner.npm.resolve(wanted)
         claude_code = Subject(cli.version, cli.version)
         seen.extend(cell_runner.observe(release, cli, tested, context.run.run_id))
+    except WrongUsage:
+        raise
     except CompatError as error:
         fault = str(error)
         progress.error("%s", fault)
@@ -123,7 +125,7 @@ def _judge(
         baseline=baseline,
         litellm=litellm,
         claude_code=claude_code,
-        upstream=CompatHome.from_env().upstream,
+        upstream=cell_runner.home.paths.upstream,
         generated_at=datetime.now(timezone.utc),
         fault=fault,
         without_test=[cell for cell in cells if cell not in tested],

@@ -16,9 +16,9 @@ from compat_pipeline.ground.home import CompatHome
 _STYLE = {"regression": ("✗", "red"), "known_red": ("✗", "yellow"), "unjudged": ("?", "yellow")}
 
 
-def run_gate(litellm: str, claude_code: str, patterns: list[str], baseline: str) -> GateOutcome:
+def run_gate(home: CompatHome, litellm: str, claude_code: str, patterns: list[str], baseline: str) -> GateOutcome:
     """What the gate found. Raises WrongUsage, and CompatError when there is not even a report."""
-    home, console, started = CompatHome.from_env(), make_console(), time.monotonic()
+    console, started = make_console(), time.monotonic()
     choice = {"litellm": litellm, "claude_code": claude_code, "cells": patterns, "baseline": baseline}
     home.gate_results.unlink(missing_ok=True)
     try:

@@ -82,10 +82,12 @@ def gate(litellm: str, claude_code: str, patterns: tuple[str, ...], baseline: st
     could be judged, 2 wrong usage, 130 interrupted. A regression is one whatever else could not be judged.
     """
     codes = {"clean": 0, "regression": REGRESSION, "could_not_judge": NOT_ALL_JUDGED}
-    with _faults_exit_with(NOT_ALL_JUDGED):
+    with _faults_exit_with(WRONG_USAGE):  # loading Dagster's definitions reads every setting
         from compat_pipeline.command.gate import run_gate
 
-        sys.exit(codes[run_gate(litellm, claude_code, list(patterns), baseline)])
+        home = CompatHome.from_env()
+    with _faults_exit_with(NOT_ALL_JUDGED):
+        sys.exit(codes[run_gate(home, litellm, claude_code, list(patterns), baseline)])
 
 
 @cli.command(short_help="Prove that the tests can go red.")

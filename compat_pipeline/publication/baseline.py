@@ -21,8 +21,15 @@ def fetch_baseline(source: str) -> Baseline:
 
     Raises WrongUsage when it is not there or no matrix of the known schema, CompatError when it cannot be reached.
     """
-    document = _download(source) if source.startswith(("http://", "https://")) else _read(Path(source))
-    return parse_baseline(document, source)
+    if not source.startswith(("http://", "https://")):
+        return parse_baseline(_read(Path(source)), source)
+    try:
+        address = httpx.URL(source)
+    except httpx.InvalidURL:
+        raise WrongUsage("the baseline's address is none", _NEXT) from None
+    # The name is shown and kept; a token can be in what goes before the host, and in the query.
+    name = str(address.copy_with(username=None, password=None, query=None, fragment=None))
+    return parse_baseline(_download(address, name), name)
 
 
 def parse_baseline(document: str, name: str) -> Baseline:
@@ -51,17 +58,13 @@ def _read(path: Path) -> str:
         raise WrongUsage(f"cannot read the baseline {path}: {error}", _NEXT) from error
 
 
-def _download(address: str) -> str:
+def _download(address: httpx.URL, name: str) -> str:
     try:
         answer = httpx.get(address, timeout=_PATIENCE_S, follow_redirects=True)
-    except httpx.InvalidURL as error:
-        raise WrongUsage(f"the baseline {address} is no address: {error}", _NEXT) from error
-    except httpx.HTTPError as error:
-        raise CompatError(
-            f"cannot reach the baseline {address}: {type(error).__name__}: {error}", "check the network"
-        ) from error
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise CompatError(f"cannot reach the baseline {name} ({type(error).__name__})", "check the network") from None
     if answer.is_server_error:
-        raise CompatError(f"the baseline {address} answered {answer.status_code}", "try again later")
+        raise CompatError(f"the baseline {name} answered {answer.status_code}", "try again later")
     if not answer.is_success:
-        raise WrongUsage(f"the baseline {address} answered {answer.status_code}", _NEXT)
+        raise WrongUsage(f"the baseline {name} answered {answer.status_code}", _NEXT)
     return answer.text

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 
 import dagster as dg
 
 from compat_pipeline import definitions
+from compat_pipeline.claude.release import ClaudeCodeRelease
 from compat_pipeline.domain.observation import OUTCOME, Outcome
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.proxy.release import LitellmRelease
 from compat_pipeline.resources.docs_repo import DocsRepo
 from compat_pipeline.resources.home import Home
-from compat_pipeline.resources.registries import PythonIndex
+from compat_pipeline.resources.registries import NpmRegistry, PythonIndex
 from compat_pipeline.resources.runtime import ProxyRuntime
-from compat_pipeline_tests.assets.conftest import LITELLM, PinnedNpm, ScriptedRunner
+from compat_pipeline_tests.assets.conftest import CLAUDE_CODE, LITELLM, ScriptedRunner
 
 OUTCOMES_VARIABLE = "COMPAT_TEST_OUTCOMES"
 BROKEN = "path:broken"
@@ -32,14 +34,19 @@ class Checkouts(PythonIndex):
         return LITELLM
 
 
-def scripted(outcomes: dict[str, Outcome]) -> dg.Definitions:
+class OneClaudeCode(NpmRegistry):
+    def resolve(self, request: str) -> ClaudeCodeRelease:
+        return CLAUDE_CODE.model_copy(update={"policy": request})
+
+
+def scripted(outcomes: Mapping[str, Outcome]) -> dg.Definitions:
     """The real jobs; `outcomes` holds those cells that do not pass."""
 
     class Runner(ScriptedRunner):
         pass
 
-    Runner.outcomes, Runner.observed = outcomes, []
-    home, index, npm, runtime = Home(), Checkouts(), PinnedNpm(), ProxyRuntime()
+    Runner.outcomes, Runner.observed = dict(outcomes), []
+    home, index, npm, runtime = Home(), Checkouts(), OneClaudeCode(), ProxyRuntime()
     resources = {
         "home": home,
         "python_index": index,

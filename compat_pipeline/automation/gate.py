@@ -13,6 +13,7 @@ from compat_pipeline.assets.face import MANIFEST, PLANNED
 from compat_pipeline.domain.cell import Cell, NoSuchCell, select
 from compat_pipeline.domain.gate import Baseline, GateReport, Subject, build_report
 from compat_pipeline.domain.gate_report import junit_xml, step_summary, summary_markdown, workflow_commands
+from compat_pipeline.domain.matrix import dump_matrix
 from compat_pipeline.domain.observation import Observation
 from compat_pipeline.ground.errors import CompatError, WrongUsage
 from compat_pipeline.ground.home import write_atomically
@@ -50,6 +51,7 @@ def judge_pull_request(
     summary = summary_markdown(report)
     write_atomically(home.gate / "summary.md", summary)
     write_atomically(home.gate / "junit.xml", junit_xml(report))
+    write_atomically(home.gate / home.matrix.name, dump_matrix(report.matrix))
     write_atomically(home.gate_results, report.model_dump_json(indent=2) + "\n")
     _tell_github(report, summary)
     context.log_event(

@@ -64,6 +64,14 @@ def test_it_is_held_against_the_baseline(instance: dg.DagsterInstance, resources
     assert outcomes == ["regression", "clean"]
 
 
+def test_what_one_gate_found_can_be_the_baseline_of_the_next(
+    instance: dg.DagsterInstance, resources: Resources, tmp_path: Path
+) -> None:
+    assert execute(instance, resources, **ONE_RED).outcome == "regression"
+    base = (tmp_path / "gate" / "compatibility-matrix.json").rename(tmp_path / "base.json")
+    assert execute(instance, resources, **ONE_RED, baseline=str(base)).outcome == "clean"
+
+
 def test_the_docs_repository_can_be_the_baseline(
     instance: dg.DagsterInstance, resources: Resources, tmp_path: Path
 ) -> None:
@@ -91,7 +99,8 @@ def test_by_default_the_whole_matrix_is_run_and_reports_lie_in_the_home(
 ) -> None:
     found = execute(instance, resources)
     assert len(found.cells) == 90
-    assert {path.name for path in (tmp_path / "gate").iterdir()} == {"junit.xml", "results.json", "summary.md"}
+    written = {path.name for path in (tmp_path / "gate").iterdir()}
+    assert written == {"junit.xml", "results.json", "summary.md", "compatibility-matrix.json"}
     assert not (tmp_path / "compatibility-matrix.json").exists()
     assert not (tmp_path / "docs-repo").exists()
 

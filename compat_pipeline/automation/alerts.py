@@ -5,6 +5,7 @@ the message was taken, so an incident is told again while the webhook is down, a
 """
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from typing import Any
@@ -28,6 +29,9 @@ _WATCHED = {
     ): "Claude Code: the same old version, although newer ones exist",
 }
 """Asset check -> the title of its incidents. Each lists what it found under `found`."""
+
+_OUR_ERRORS = re.compile(r"^compat_pipeline\.ground\.errors\.\w+: ")
+"""What Dagster puts before words that are meant for people as they are."""
 
 _RECENT = 20
 """How many executions of a check to look through for one that has ended."""
@@ -85,7 +89,7 @@ def _why(instance: dg.DagsterInstance, run_id: str) -> str:
             if failure.user_failure_data and failure.user_failure_data.description:
                 return failure.user_failure_data.description
             if failure.error:
-                return (failure.error.cause or failure.error).message
+                return _OUR_ERRORS.sub("", (failure.error.cause or failure.error).message)
     return "no step failed; its process may have been killed"
 
 

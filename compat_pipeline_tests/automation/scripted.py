@@ -17,6 +17,7 @@ from compat_pipeline.claude.release import ClaudeCodeRelease
 from compat_pipeline.domain.observation import OUTCOME, Outcome
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.proxy.release import LitellmRelease
+from compat_pipeline.resources.alerts import Alerts
 from compat_pipeline.resources.docs_repo import DocsRepo
 from compat_pipeline.resources.home import Home
 from compat_pipeline.resources.registries import NpmRegistry, PythonIndex
@@ -53,10 +54,18 @@ def scripted(outcomes: Mapping[str, Outcome]) -> dg.Definitions:
         "npm": npm,
         "runtime": runtime,
         "docs_repo": DocsRepo(),
+        "alerts": Alerts(),
         "cell_runner": Runner(home=home, python_index=index, npm=npm, runtime=runtime),
     }
     real = definitions.defs
-    return dg.Definitions(assets=real.assets, jobs=real.jobs, resources=resources, executor=dg.in_process_executor)
+    return dg.Definitions(
+        assets=real.assets,
+        jobs=real.jobs,
+        sensors=real.sensors,
+        schedules=real.schedules,
+        resources=resources,
+        executor=dg.in_process_executor,
+    )
 
 
 def _from_environment() -> dict[str, Outcome]:

@@ -24,6 +24,7 @@ from compat_pipeline.automation import alerts
 from compat_pipeline.automation.alerts import alert_sensor
 from compat_pipeline.definitions import defs
 from compat_pipeline.domain.observation import Fail
+from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.resources.alerts import Alerts
 from compat_pipeline_tests.assets.conftest import PinnedIndex, ScriptedRunner
 from compat_pipeline_tests.claude.loopback import closed_port, served
@@ -168,6 +169,11 @@ def test_without_a_webhook_an_incident_is_logged(
 
 class BrokenIndex(PinnedIndex):
     def resolve(self, request: str) -> Any:
+        raise CompatError(f"no LiteLLM {request or 'at all'}")
+
+
+class FailingIndex(PinnedIndex):
+    def resolve(self, request: str) -> Any:
         raise dg.Failure(f"no LiteLLM {request or 'at all'}", allow_retries=False)
 
 
@@ -183,12 +189,13 @@ def refresh(instance: dg.DagsterInstance, resources: Resources, index: PinnedInd
     return job.execute_in_process(instance=instance, op_selection=["litellm_release"], raise_on_error=False).success
 
 
+@pytest.mark.parametrize("broken", [BrokenIndex, FailingIndex])
 def test_a_run_that_fails_is_told_with_its_reason_until_one_succeeds(
-    instance: dg.DagsterInstance, resources: Resources, chat: Chat
+    instance: dg.DagsterInstance, resources: Resources, chat: Chat, broken: type[PinnedIndex]
 ) -> None:
-    assert not refresh(instance, resources, BrokenIndex())
+    assert not refresh(instance, resources, broken())
     cursor = tick(instance).cursor
-    assert not refresh(instance, resources, BrokenIndex())
+    assert not refresh(instance, resources, broken())
     cursor = tick(instance, cursor).cursor
     (text,) = chat.texts
     assert text.startswith("refresh_matrix failed: no LiteLLM at all (run ")

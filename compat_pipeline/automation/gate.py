@@ -2,17 +2,16 @@
 
 import os
 import re
-import sys
 from datetime import datetime, timezone
-from pathlib import Path
 
 import dagster as dg
 from pydantic import Field
 
 from compat_pipeline.assets.face import MANIFEST, PLANNED
+from compat_pipeline.automation.github_page import GithubPage
 from compat_pipeline.domain.cell import Cell, NoSuchCell, select
 from compat_pipeline.domain.gate import Baseline, GateReport, Subject, build_report
-from compat_pipeline.domain.gate_report import junit_xml, step_summary, summary_markdown, workflow_commands
+from compat_pipeline.domain.gate_report import junit_xml, summary_markdown
 from compat_pipeline.domain.matrix import dump_matrix
 from compat_pipeline.domain.observation import Observation
 from compat_pipeline.ground.errors import CompatError, WrongUsage
@@ -45,15 +44,19 @@ def judge_pull_request(
 ) -> None:
     """Run the cells and write the reports; the run fails unless the gate is clean."""
     home = cell_runner.home.paths
-    home.gate_results.unlink(missing_ok=True)
+    summary_file, junit_file = home.gate / "summary.md", home.gate / "junit.xml"
+    for earlier in (home.gate_results, summary_file, junit_file):
+        earlier.unlink(missing_ok=True)
+    page = GithubPage.from_env()
+    page.hold()
     cells = gate_cells(config.cells)
     report = _judge(context, config, cell_runner, cells, _baseline(config.baseline, docs_repo))
     summary = summary_markdown(report)
-    write_atomically(home.gate / "summary.md", summary)
-    write_atomically(home.gate / "junit.xml", junit_xml(report))
+    write_atomically(summary_file, summary)
+    write_atomically(junit_file, junit_xml(report))
     write_atomically(home.gate / home.matrix.name, dump_matrix(report.matrix))
     write_atomically(home.gate_results, report.model_dump_json(indent=2) + "\n")
-    _tell_github(report, summary)
+    page.tell(report, summary)
     context.log_event(
         dg.AssetObservation(
             asset_key="cell_results",
@@ -65,7 +68,7 @@ def judge_pull_request(
         )
     )
     if report.outcome != "clean":
-        raise dg.Failure(f"{report.headline}; see {home.gate / 'summary.md'}", allow_retries=False)
+        raise dg.Failure(f"{report.headline}; see {summary_file}", allow_retries=False)
 
 
 @dg.job(
@@ -132,18 +135,3 @@ def _judge(
         fault=fault,
         without_test=[cell for cell in cells if cell not in tested],
     )
-
-
-def _tell_github(report: GateReport, summary: str) -> None:
-    """Annotations on standard output, and the summary on the run's page, where GitHub Actions runs this."""
-    if os.environ.get("GITHUB_ACTIONS") != "true":
-        return
-    for line in workflow_commands(report):
-        sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
-    if page := os.environ.get("GITHUB_STEP_SUMMARY"):
-        try:
-            with Path(page).open("a", encoding="utf-8") as written:
-                written.write(step_summary(summary, written.tell()))
-        except OSError as error:  # the files of the gate say the same
-            progress.warning("cannot write the summary to %s: %s", page, error.strerror)

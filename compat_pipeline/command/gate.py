@@ -32,7 +32,9 @@ def run_gate(home: CompatHome, litellm: str, claude_code: str, patterns: list[st
     for cell in report.of("regression", "known_red", "unjudged"):
         icon, style = _STYLE[cell.status]
         known = "  (red in the baseline, too)" if cell.status == "known_red" else ""
-        console.print(f"[{style}]{icon} {escape(cell.key)}: {escape(cell.told)}[/]{known}", soft_wrap=True)
+        console.print(
+            f"[{style}]{icon} {escape(cell.key)}: {escape(' '.join(cell.told.split()))}[/]{known}", soft_wrap=True
+        )
         console.print(f"    again: {escape(reproduce(report, cell))}", soft_wrap=True)
     console.print(f"{escape(report.headline)}\nreports    {home.gate}", soft_wrap=True)
     console.print(f"[dim]{time.monotonic() - started:.0f} s in all[/]")

@@ -168,8 +168,11 @@ def test_dagsters_own_command_fails_for_a_regression_and_tells_github(tmp_path: 
     page.write_text("before\n")
     done = job_execute(tmp_path, {RED: LOST}, GITHUB_ACTIONS="true", GITHUB_STEP_SUMMARY=str(page))
     assert done.returncode != 0
-    (annotation,) = [line for line in done.stdout.splitlines() if line.startswith("::")]
+    stop, resume, annotation, stop_again = [line for line in done.stdout.splitlines() if line.startswith("::")]
     assert annotation.startswith("::error title=Claude Code compatibility%3A regression::tool_use|azure/claude-opus")
+    token = stop.removeprefix("::stop-commands::")
+    assert (resume, stop_again) == (f"::{token}::", stop)
+    assert len(token) == 32
     assert page.read_text() == "before\n" + (tmp_path / "gate" / "summary.md").read_text()
 
 

@@ -117,7 +117,8 @@ def _judge(
         litellm = Subject(asked if asked.startswith("path:") else release.tag, release.tag)
         cli = cell_runner.npm.resolve(wanted)
         claude_code = Subject(cli.version, cli.version)
-        seen.extend(cell_runner.observe(release, cli, tested, context.run.run_id))
+        for observation in cell_runner.observe(release, cli, tested, context.run.run_id):
+            seen.append(observation)
     except WrongUsage:
         raise
     except CompatError as error:

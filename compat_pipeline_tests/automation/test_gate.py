@@ -6,16 +6,20 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from compat_pipeline.automation.gate import pr_gate
+from compat_pipeline.claude.release import ClaudeCodeRelease
+from compat_pipeline.domain.cell import Cell
 from compat_pipeline.domain.gate import GateReport
-from compat_pipeline.domain.observation import Fail
-from compat_pipeline.ground.errors import WrongUsage
+from compat_pipeline.domain.observation import Fail, Observation
+from compat_pipeline.ground.errors import CompatError, WrongUsage
 from compat_pipeline.ground.home import CompatHome
+from compat_pipeline.proxy.release import LitellmRelease
 from compat_pipeline.publication.local_git import publish
 from compat_pipeline.resources.registries import NpmRegistry
 from compat_pipeline_tests.assets.conftest import CLAUDE_CODE, OPEN, RED, ScriptedRunner
@@ -103,6 +107,25 @@ def test_by_default_the_whole_matrix_is_run_and_reports_lie_in_the_home(
     assert written == {"junit.xml", "results.json", "summary.md", "compatibility-matrix.json"}
     assert not (tmp_path / "compatibility-matrix.json").exists()
     assert not (tmp_path / "docs-repo").exists()
+
+
+class DyingRunner(ScriptedRunner):
+    """Breaks down after the first cell."""
+
+    def observe(
+        self, litellm: LitellmRelease, claude_code: ClaudeCodeRelease, cells: Sequence[Cell], run_id: str
+    ) -> Iterator[Observation]:
+        yield from super().observe(litellm, claude_code, cells[:1], run_id)
+        raise CompatError("the disk is full")
+
+
+def test_what_was_seen_before_a_fault_counts(instance: dg.DagsterInstance, resources: Resources) -> None:
+    runner = resources["cell_runner"]
+    assert isinstance(runner, ScriptedRunner)
+    dying = DyingRunner(home=runner.home, python_index=runner.python_index, npm=runner.npm, runtime=runner.runtime)
+    found = execute(instance, resources | {"cell_runner": dying}, cells=["vision|azure/*"])
+    assert [cell.status for cell in found.cells] == ["not_applicable", "unjudged", "unjudged"]
+    assert found.fault == "the disk is full"
 
 
 class AskedNpm(NpmRegistry):

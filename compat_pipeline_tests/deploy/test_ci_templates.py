@@ -67,6 +67,13 @@ def test_nothing_a_pull_request_says_becomes_part_of_a_command() -> None:
     assert all("${{" not in step.get("run", "") for step in steps())
 
 
+def test_every_step_on_circleci_is_one_of_its_own() -> None:
+    # Its schema takes any other word for a command that the configuration defines.
+    (job,) = yaml.safe_load(CIRCLECI.read_text())["jobs"].values()
+    words = [step if isinstance(step, str) else next(iter(step)) for step in job["steps"]]
+    assert words == ["checkout", "run", "run", "store_test_results", "store_artifacts", "store_artifacts"]
+
+
 @BOTH
 def test_every_setting_in_it_is_one_of_ours(template: Path) -> None:
     sources = "".join(path.read_text() for path in (ROOT / "compat_pipeline").rglob("*.py"))

@@ -17,7 +17,7 @@ _OPTIONS = (
 )
 
 
-def newest_listed(cache: Path) -> str:
+def newest_listed(cache: Path, python: Path) -> str:
     """The newest final version, denied ones left out. Raises CompatError when the index cannot tell."""
     folder = make_folder(cache / "litellm")
     with tempfile.TemporaryDirectory(dir=folder, prefix=".listed-") as scratch:
@@ -25,7 +25,7 @@ def newest_listed(cache: Path) -> str:
         wanted.write_text("litellm\n")
         denied.write_text("\n".join(denied_litellm_constraints()))
         told = run_uv(
-            ("pip", "compile", *_OPTIONS, "--constraint", denied, wanted),
+            ("pip", "compile", *_OPTIONS, "--python", python, "--constraint", denied, wanted),
             what="cannot tell the newest LiteLLM",
             cwd=folder,
             next_step="check the package index that uv is configured with",

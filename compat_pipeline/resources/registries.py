@@ -29,7 +29,7 @@ class PythonIndex(dg.ConfigurableResource):
 
     def newest(self) -> str:
         """The newest version that is listed, which need not be one that installs here."""
-        return newest_listed(CompatHome.from_env().cache)
+        return newest_listed(CompatHome.from_env().cache, Path(sys.executable))
 
     def install(self, release: LitellmRelease) -> ProxyVenv:
         """A venv that holds exactly the release's lock; built once."""

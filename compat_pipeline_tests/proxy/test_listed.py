@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,8 @@ from starlette.routing import Route
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.proxy.listed import newest_listed
 from compat_pipeline_tests.claude.loopback import served
+
+PYTHON = Path(sys.executable)
 
 
 class LoopbackIndex:
@@ -57,18 +60,18 @@ def index(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[LoopbackI
 def test_a_version_that_cannot_be_installed_here_is_listed_nevertheless(index: LoopbackIndex, tmp_path: Path) -> None:
     index.publish("1.99.0")
     index.publish("1.100.0", "Requires-Dist: no-such-package-anywhere==1")
-    assert newest_listed(tmp_path) == "1.100.0"
+    assert newest_listed(tmp_path, PYTHON) == "1.100.0"
     index.publish("1.101.0", "Requires-Python: >=3.14")
-    assert newest_listed(tmp_path / "anew") == "1.101.0"
+    assert newest_listed(tmp_path / "anew", PYTHON) == "1.101.0"
 
 
 def test_neither_candidates_nor_denied_versions_are_listed(index: LoopbackIndex, tmp_path: Path) -> None:
     for version in ("1.99.0", "1.107.1", "1.108.0rc1"):
         index.publish(version)
-    assert newest_listed(tmp_path) == "1.99.0"
+    assert newest_listed(tmp_path, PYTHON) == "1.99.0"
 
 
 def test_an_index_that_lists_nothing_is_one_clear_error(index: LoopbackIndex, tmp_path: Path) -> None:
     assert index
     with pytest.raises(CompatError, match="cannot tell the newest LiteLLM"):
-        newest_listed(tmp_path)
+        newest_listed(tmp_path, PYTHON)

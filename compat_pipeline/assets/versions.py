@@ -48,7 +48,7 @@ def litellm_release(
     release = python_index.resolve(config.version)
     return dg.MaterializeResult(
         metadata=litellm_metadata(release),
-        check_results=[staleness(context, release.version, python_index.newest)],
+        check_results=[staleness(context, litellm_request(release), python_index.newest)],
     )
 
 
@@ -68,6 +68,11 @@ def claude_code_release(
         metadata=claude_code_metadata(release),
         check_results=[staleness(context, release.version, npm.newest)],
     )
+
+
+def litellm_request(release: LitellmRelease) -> str:
+    """The request that means this very release again: its version, or the checkout it was made from."""
+    return release.policy if release.policy.startswith("path:") else release.version
 
 
 def staleness(context: dg.AssetExecutionContext, version: str, newest: Callable[[], str]) -> dg.AssetCheckResult:

@@ -8,6 +8,7 @@ import dagster as dg
 from pydantic import Field
 
 from compat_pipeline.assets.face import MANIFEST, PLANNED
+from compat_pipeline.assets.versions import litellm_request
 from compat_pipeline.automation.github_page import GithubPage
 from compat_pipeline.domain.cell import Cell, NoSuchCell, select
 from compat_pipeline.domain.gate import Baseline, GateReport, Subject, build_report
@@ -114,7 +115,7 @@ def _judge(
     fault = None
     try:
         release = cell_runner.python_index.resolve(asked)
-        litellm = Subject(asked if asked.startswith("path:") else release.tag, release.tag)
+        litellm = Subject(litellm_request(release), release.tag)
         cli = cell_runner.npm.resolve(wanted)
         claude_code = Subject(cli.version, cli.version)
         for observation in cell_runner.observe(release, cli, tested, context.run.run_id):

@@ -67,6 +67,16 @@ def test_a_version_after_the_one_seen_is_a_run(instance: dg.DagsterInstance) -> 
     assert request.run_key == "litellm_release:1.107.1"
 
 
+class CheckoutIndex(PythonIndex):
+    def resolve(self, request: str) -> LitellmRelease:
+        return LITELLM.model_copy(update={"policy": request or "path:litellm"})
+
+
+def test_a_checkout_is_asked_for_as_the_checkout_that_it_is(instance: dg.DagsterInstance) -> None:
+    (request,) = requests(tick(instance, None, CheckoutIndex()))
+    assert request.run_config == {"ops": {"litellm_release": {"config": {"version": "path:litellm"}}}}
+
+
 def test_a_lost_cursor_asks_for_the_same_run_key_which_dagster_runs_once(instance: dg.DagsterInstance) -> None:
     keys = [requests(tick(instance, cursor))[0].run_key for cursor in (None, "nonsense")]
     assert keys == ["litellm_release:1.106.2"] * 2

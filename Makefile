@@ -9,10 +9,12 @@ READY := .venv/.ready
 BOOTSTRAP := .compat/bootstrap
 UV := $(shell command -v uv 2>/dev/null || echo $(BOOTSTRAP)/bin/uv)
 
-.PHONY: demo test pytest lint bench mutants ui proxy lock clean
+.PHONY: demo setup test pytest lint bench mutants ui proxy lock clean
 
 demo: $(READY)  ## Run all 90 cells and print the matrix
 	@$(BIN)/compat run
+
+setup: $(READY)  ## Make .venv, with the compat command in it
 
 test: $(READY)  ## Everything: style, types, layers, unit and end-to-end tests
 	@$(MAKE) --no-print-directory --jobs=2 lint pytest

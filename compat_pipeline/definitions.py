@@ -5,7 +5,8 @@ from __future__ import annotations
 import dagster as dg
 
 from compat_pipeline.assets import cells, matrix, publication, runtime, versions
-from compat_pipeline.automation import controls, jobs, variants
+from compat_pipeline.automation import alerts, controls, gate, jobs, schedules, sensors, variants
+from compat_pipeline.resources.alerts import Alerts
 from compat_pipeline.resources.cell_runner import CellRunner
 from compat_pipeline.resources.docs_repo import DocsRepo
 from compat_pipeline.resources.home import Home
@@ -17,13 +18,16 @@ _HOME, _INDEX, _NPM, _RUNTIME = Home(), PythonIndex(), NpmRegistry(), ProxyRunti
 
 defs = dg.Definitions(
     assets=dg.load_assets_from_modules(_MODULES),
-    jobs=[jobs.refresh_matrix, jobs.run_cells, controls.prove_controls, variants.compare_variants],
+    jobs=[jobs.refresh_matrix, jobs.run_cells, controls.prove_controls, variants.compare_variants, gate.pr_gate],
+    sensors=[sensors.litellm_release_sensor, sensors.claude_code_release_sensor, alerts.alert_sensor],
+    schedules=[schedules.daily_refresh_schedule],
     resources={
         "home": _HOME,
         "python_index": _INDEX,
         "npm": _NPM,
         "runtime": _RUNTIME,
         "docs_repo": DocsRepo(),
+        "alerts": Alerts(),
         "cell_runner": CellRunner(home=_HOME, python_index=_INDEX, npm=_NPM, runtime=_RUNTIME),
     },
     # Cells run in a pool of our own inside one step; a process per step would only add start-up time.

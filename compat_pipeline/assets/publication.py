@@ -1,5 +1,7 @@
 """Last stage: one commit in the docs repository that touches one file, or the stated reason why none was due."""
 
+from datetime import timedelta
+
 import dagster as dg
 
 from compat_pipeline.assets.cells import verdicts
@@ -15,6 +17,8 @@ from compat_pipeline.resources.cell_runner import CellRunner
 from compat_pipeline.resources.docs_repo import DocsRepo
 
 NOT_REFUSED = "publication_was_not_refused"
+PUBLISHED_WITHIN = timedelta(hours=36)
+"""A day, and half a day for a refresh that is late: after that, nothing runs any more."""
 
 
 @dg.asset(
@@ -23,6 +27,7 @@ NOT_REFUSED = "publication_was_not_refused"
     kinds={"git"},
     deps=[compatibility_matrix],
     backfill_policy=SINGLE_RUN,
+    freshness_policy=dg.FreshnessPolicy.time_window(fail_window=PUBLISHED_WITHIN),
     check_specs=[
         dg.AssetCheckSpec(
             NOT_REFUSED,

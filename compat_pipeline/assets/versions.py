@@ -1,8 +1,8 @@
 """First stage: which LiteLLM and which Claude Code this matrix is about."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any, TypeAlias, TypeVar
 
 import dagster as dg
@@ -10,6 +10,9 @@ from pydantic import BaseModel
 
 from compat_pipeline.assets.face import ENGINEERS, SINGLE_RUN
 from compat_pipeline.claude.release import ClaudeCodeRelease
+from compat_pipeline.domain.staleness import stale
+from compat_pipeline.ground.errors import CompatError
+from compat_pipeline.ground.timetable import Timetable
 from compat_pipeline.proxy.github_releases import REPOSITORY
 from compat_pipeline.proxy.release import LitellmRelease
 from compat_pipeline.resources.cell_runner import CellRunner
@@ -18,6 +21,9 @@ from compat_pipeline.resources.registries import NpmRegistry, PythonIndex
 Release = TypeVar("Release", bound=BaseModel)
 
 RunsAssets: TypeAlias = dg.AssetExecutionContext | dg.OpExecutionContext
+
+NOT_STALE = "not_stale"
+_STALE_MEANS = "The resolver has not kept finding the same version for COMPAT_STALE_DAYS while newer ones exist."
 
 _RECENT = 20
 """How many materializations to look through for one of the run's own."""
@@ -29,16 +35,71 @@ class VersionConfig(dg.Config):
     version: str = ""
 
 
-@dg.asset(group_name="versions", owners=ENGINEERS, kinds={"python"}, backfill_policy=SINGLE_RUN)
-def litellm_release(config: VersionConfig, python_index: PythonIndex) -> dg.MaterializeResult:
+@dg.asset(
+    group_name="versions",
+    owners=ENGINEERS,
+    kinds={"python"},
+    backfill_policy=SINGLE_RUN,
+    check_specs=[dg.AssetCheckSpec(NOT_STALE, asset="litellm_release", description=_STALE_MEANS)],
+)
+def litellm_release(
+    context: dg.AssetExecutionContext, config: VersionConfig, python_index: PythonIndex
+) -> dg.MaterializeResult:
     """The LiteLLM under test: the newest final release that installs, a pinned one, or a checkout's own code."""
-    return dg.MaterializeResult(metadata=litellm_metadata(python_index.resolve(config.version)))
+    release = python_index.resolve(config.version)
+    return dg.MaterializeResult(
+        metadata=litellm_metadata(release),
+        check_results=[staleness(context, litellm_request(release), python_index.newest)],
+    )
 
 
-@dg.asset(group_name="versions", owners=ENGINEERS, kinds={"npm"}, backfill_policy=SINGLE_RUN)
-def claude_code_release(config: VersionConfig, npm: NpmRegistry) -> dg.MaterializeResult:
+@dg.asset(
+    group_name="versions",
+    owners=ENGINEERS,
+    kinds={"npm"},
+    backfill_policy=SINGLE_RUN,
+    check_specs=[dg.AssetCheckSpec(NOT_STALE, asset="claude_code_release", description=_STALE_MEANS)],
+)
+def claude_code_release(
+    context: dg.AssetExecutionContext, config: VersionConfig, npm: NpmRegistry
+) -> dg.MaterializeResult:
     """The Claude Code release under test: npm's `latest`, the newest past its cool-down, or a pinned version."""
-    return dg.MaterializeResult(metadata=claude_code_metadata(npm.resolve(config.version)))
+    release = npm.resolve(config.version)
+    return dg.MaterializeResult(
+        metadata=claude_code_metadata(release),
+        check_results=[staleness(context, release.version, npm.newest)],
+    )
+
+
+def litellm_request(release: LitellmRelease) -> str:
+    """The request that means this very release again: its version, or the checkout it was made from."""
+    return release.policy if release.policy.startswith("path:") else release.version
+
+
+def staleness(context: dg.AssetExecutionContext, version: str, newest: Callable[[], str]) -> dg.AssetCheckResult:
+    """Whether the asset found `version` already COMPAT_STALE_DAYS ago, and passes newer ones over."""
+    days = Timetable.from_env().stale_days
+    before = datetime.now(timezone.utc) - timedelta(days=days)
+    try:
+        newer = stale(version, _found_before(context, before), newest)
+    except CompatError as error:
+        return dg.AssetCheckResult(passed=True, check_name=NOT_STALE, metadata={"found": [], "unknown": str(error)})
+    return dg.AssetCheckResult(
+        passed=not newer,
+        check_name=NOT_STALE,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"found": [f"{version}, unchanged for {days:g} days"] if newer else [], "newest": newer or version},
+    )
+
+
+def _found_before(context: dg.AssetExecutionContext, before: datetime) -> str | None:
+    """The version that was found last before a moment, None when none was."""
+    older = dg.AssetRecordsFilter(context.asset_key, before_timestamp=before.timestamp())
+    for record in context.instance.fetch_materializations(older, limit=1).records:
+        if record.asset_materialization:
+            release: Any = record.asset_materialization.metadata["release"].value
+            return str(release["version"])
+    return None
 
 
 def litellm_metadata(release: LitellmRelease) -> Mapping[str, Any]:

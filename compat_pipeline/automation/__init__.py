@@ -1,1 +1,1 @@
-"""What starts runs: jobs, and later sensors and schedules."""
+"""What starts runs: jobs, sensors, the schedule; and the sensor that tells people when something is wrong."""

@@ -1,4 +1,4 @@
-"""The two jobs: `refresh_matrix` walks the whole way, `run_cells` re-runs any set of cells in one run."""
+"""The main jobs: `refresh_matrix` walks the whole way, `run_cells` re-runs any set of cells in one run."""
 
 from collections.abc import Container, Iterator
 
@@ -16,10 +16,13 @@ from compat_pipeline.suite.runner import has_test
 
 INCONCLUSIVE = "inconclusive"
 
+# Two walks at once would write one another's matrix; Dagster's queue lets one of this tag run at a time.
+_ONE_WALK = {"compat/walk": "whole"}
+
 refresh_matrix = dg.define_asset_job(
     "refresh_matrix",
     selection=dg.AssetSelection.all(),
-    tags=FULL_RANGE,
+    tags={**FULL_RANGE, **_ONE_WALK},
     description="Resolve both versions, run every cell, write the matrix, commit it to the docs repository.",
 )
 

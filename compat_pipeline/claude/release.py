@@ -9,7 +9,7 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict, Field
 
 from compat_pipeline.claude.npm import Npm
-from compat_pipeline.domain.versions import NoSuchVersion, pick_claude_code, published_at
+from compat_pipeline.domain.versions import NoSuchVersion, claude_code_candidates, pick_claude_code, published_at
 from compat_pipeline.ground.errors import CompatError
 
 PACKAGE = "@anthropic-ai/claude-code"
@@ -56,6 +56,13 @@ def resolve_claude_code(request: str, npm: Npm, now: datetime) -> ClaudeCodeRele
         published_at=published_at(document, version),
         policy=policy,
     )
+
+
+def newest_claude_code(npm: Npm) -> str:
+    """The newest version fit to be tested, whether or not its publisher promotes it. Raises CompatError."""
+    if not (candidates := claude_code_candidates(npm.document(PACKAGE))):
+        raise CompatError("the npm registry lists no Claude Code version")
+    return candidates[-1]
 
 
 def platform_package(system: str, machine: str, libc: str) -> str:

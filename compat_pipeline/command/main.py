@@ -7,14 +7,15 @@ import errno
 import os
 import sys
 from collections.abc import Iterator
+from typing import NoReturn
 
 import click
 
 from compat_pipeline.domain.variants import OTHER_VARIANTS
-from compat_pipeline.ground.errors import CompatError
+from compat_pipeline.ground.errors import CompatError, WrongUsage
 from compat_pipeline.ground.home import CompatHome
 
-COULD_NOT_RUN, WRONG_USAGE, NOT_ALL_JUDGED, NOT_PROVEN, INTERRUPTED = 1, 2, 3, 4, 130
+COULD_NOT_RUN, WRONG_USAGE, NOT_ALL_JUDGED, NOT_PROVEN, REGRESSION, INTERRUPTED = 1, 2, 3, 4, 5, 130
 EVERY_FEATURE = "*|*/claude-sonnet-4-6"
 """The cells of the cheapest model that has every feature."""
 
@@ -29,6 +30,7 @@ def cli() -> None:
     compat run                                     every cell, then the matrix
     compat run --cells 'tool_use|bedrock_*/*'      some cells, with the same versions again
     compat run --cells inconclusive                those that could not be judged
+    compat gate --litellm path:.                   for a pull request of LiteLLM: does it break anything?
     compat show                                    the matrix as last written
     compat prove                                   break the wire on purpose: do the tests see it?
     compat variants                                other configurations of the proxy: what do they change?
@@ -66,6 +68,31 @@ def run(patterns: tuple[str, ...], features: str | None, litellm: str, claude_co
         raise click.UsageError("--cells re-runs cells of the current matrix; versions are chosen by a full run")
     all_judged = run_some(list(patterns)) if patterns else run_all(litellm, claude_code)
     sys.exit(0 if all_judged else NOT_ALL_JUDGED)
+
+
+@cli.command(short_help="Judge a pull request of LiteLLM.")
+@click.option("--litellm", default="", metavar="VERSION",
+              help="LiteLLM version or tag, or path:FOLDER; default: COMPAT_LITELLM_VERSION, or latest.")  # fmt: skip
+@click.option("--claude-code", default="", metavar="VERSION", help="`cooldown` (the default), `latest` or a version.")
+@click.option("--cells", "patterns", multiple=True, metavar="PATTERN",
+              help="Only these. Repeatable; default: COMPAT_GATE_CELLS, or the whole matrix.")  # fmt: skip
+@click.option("--baseline", default="", metavar="WHERE",
+              help="A published matrix: a URL, a file, or `docs-repo`; default: COMPAT_BASELINE, or none.")  # fmt: skip
+def gate(litellm: str, claude_code: str, patterns: tuple[str, ...], baseline: str) -> None:
+    """Run cells and compare them with a published matrix; write JUnit XML, a Markdown summary and the results.
+
+    Without a baseline any red is a regression. The reports are in COMPAT_HOME/gate; nothing is published.
+
+    Exit codes: 0 every cell was judged and none fails that passed before, 5 regression, 3 some cell, or none at all,
+    could be judged, 2 wrong usage, 130 interrupted. A regression is one whatever else could not be judged.
+    """
+    codes = {"clean": 0, "regression": REGRESSION, "could_not_judge": NOT_ALL_JUDGED}
+    with _faults_exit_with(WRONG_USAGE):  # loading Dagster's definitions reads every setting
+        from compat_pipeline.command.gate import run_gate
+
+        home = CompatHome.from_env()
+    with _faults_exit_with(NOT_ALL_JUDGED):
+        sys.exit(codes[run_gate(home, litellm, claude_code, list(patterns), baseline)])
 
 
 @cli.command(short_help="Prove that the tests can go red.")
@@ -190,8 +217,23 @@ def main() -> None:
     except Exception as error:
         if (told := _told(error)) is None:
             raise
-        click.secho(f"compat: {told}", fg="red", err=True)
-        sys.exit(COULD_NOT_RUN)
+        _exit_with(told, COULD_NOT_RUN)
+
+
+@contextlib.contextmanager
+def _faults_exit_with(code: int) -> Iterator[None]:
+    """What a person can act on ends the block, and the program with `code`; what makes no sense as ever."""
+    try:
+        yield
+    except Exception as error:
+        if (told := _told(error)) is None:
+            raise
+        _exit_with(told, code)
+
+
+def _exit_with(told: CompatError, code: int) -> NoReturn:
+    click.secho(f"compat: {told}", fg="red", err=True)
+    sys.exit(WRONG_USAGE if isinstance(told, WrongUsage) else code)
 
 
 @contextlib.contextmanager

@@ -33,6 +33,8 @@ def serve_ui(port: int) -> None:
     click.echo(f"Dagster on http://127.0.0.1:{port}  (Ctrl-C ends it)")
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
+    # A release sensor waits for a registry as long as its client does; Dagster gives a tick a minute.
+    os.environ.setdefault("DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS", "300")
     location = ["-m", "compat_pipeline.definitions"]
     arguments = ["dev", *location, "--host", "127.0.0.1", "--port", str(port)]
     os.execv(sys.executable, [sys.executable, "-m", "dagster", *arguments])  # noqa: S606

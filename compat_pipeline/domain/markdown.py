@@ -22,7 +22,7 @@ _MARKDOWN_SIGNS = re.compile(r"([\\`*_{}\[\]()#+!|~])")
 def matrix_markdown(matrix: CompatibilityMatrix) -> str:
     """Both versions, the table, and below it the reason of every cell that failed or does not apply."""
     parts = [
-        f"LiteLLM {_plain(matrix.litellm_version)}, Claude Code {_plain(matrix.claude_code_version)}, "
+        f"LiteLLM {plain(matrix.litellm_version)}, Claude Code {plain(matrix.claude_code_version)}, "
         f"{matrix.generated_at:%Y-%m-%d %H:%M} UTC",
         _table(matrix),
     ]
@@ -38,17 +38,17 @@ def changes_markdown(changed: Sequence[Change]) -> str:
 
 def _table(matrix: CompatibilityMatrix) -> str:
     rows = [
-        ["Feature", *map(_plain, matrix.providers)],
+        ["Feature", *map(plain, matrix.providers)],
         ["---"] * (len(matrix.providers) + 1),
-        *([_plain(row.name), *(WORDS[cell.status] for cell in row.providers.values())] for row in matrix.features),
+        *([plain(row.name), *(WORDS[cell.status] for cell in row.providers.values())] for row in matrix.features),
     ]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def _reasons(matrix: CompatibilityMatrix) -> list[str]:
     return [
-        f"- {WORDS[cell.status]}: {_plain(row.name)}, {_plain(provider)}: "
-        + _plain(cell.error if isinstance(cell, Failing) else cell.reason)
+        f"- {WORDS[cell.status]}: {plain(row.name)}, {plain(provider)}: "
+        + plain(cell.error if isinstance(cell, Failing) else cell.reason)
         for row in matrix.features
         for provider, cell in row.providers.items()
         if isinstance(cell, Failing | Inapplicable)
@@ -58,9 +58,9 @@ def _reasons(matrix: CompatibilityMatrix) -> list[str]:
 def _change(change: Change) -> str:
     before = WORDS[change.before] if change.before else "added"
     after = WORDS[change.after] if change.after else "removed"
-    return f"{_plain(change.feature)} on {_plain(change.provider)}: {before} → {after}"
+    return f"{plain(change.feature)} on {plain(change.provider)}: {before} → {after}"
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Text that Markdown shows as it is: one line, no markup, no HTML."""
     return html.escape(_MARKDOWN_SIGNS.sub(r"\\\1", " ".join(text.split())), quote=False)

@@ -8,3 +8,7 @@ class CompatError(Exception):
 
     def __init__(self, message: str, next_step: str = "") -> None:
         super().__init__(message if not next_step else f"{message}\n  next: {next_step}")
+
+
+class WrongUsage(CompatError):
+    """What was asked for makes no sense, whatever the state of the machine: `compat` exits with 2."""

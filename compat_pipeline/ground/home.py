@@ -71,6 +71,16 @@ class CompatHome:
         return self._documents / "variants.json"
 
     @property
+    def gate(self) -> Path:
+        """The reports of the last pull-request gate."""
+        return self._documents / "gate"
+
+    @property
+    def gate_results(self) -> Path:
+        """What the gate found, for programs."""
+        return self.gate / "results.json"
+
+    @property
     def evidence(self) -> Path:
         """What each observation was made from, by digest."""
         return self.root / "evidence"

@@ -10,12 +10,13 @@ import dagster as dg
 
 from compat_pipeline.claude.binary import ClaudeCli, ensure_cli
 from compat_pipeline.claude.npm import Npm
-from compat_pipeline.claude.release import ClaudeCodeRelease, resolve_claude_code
+from compat_pipeline.claude.release import ClaudeCodeRelease, newest_claude_code, resolve_claude_code
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.github import GithubSite, Token
 from compat_pipeline.ground.home import CompatHome
 from compat_pipeline.proxy.checkout import PATH_REQUEST, resolve_checkout
 from compat_pipeline.proxy.github_releases import GithubReleases
+from compat_pipeline.proxy.listed import newest_listed
 from compat_pipeline.proxy.release import LitellmRelease, resolve_litellm
 from compat_pipeline.proxy.venv import ProxyVenv, ensure_venv
 
@@ -36,6 +37,12 @@ class PythonIndex(dg.ConfigurableResource):
             return resolve_checkout(wanted, cache, python)
         return resolve_litellm(wanted, cache, python, litellm_releases(os.environ, cache))
 
+    def newest(self) -> str:
+        """The newest version that GitHub or the index lists, which need not be one that installs here."""
+        cache = CompatHome.from_env().cache
+        releases = litellm_releases(os.environ, cache)
+        return releases.pick("latest").version if releases else newest_listed(cache, Path(sys.executable))
+
     def install(self, release: LitellmRelease) -> ProxyVenv:
         """A venv that holds exactly the release's lock; built once."""
         return ensure_venv(release, CompatHome.from_env().cache, Path(sys.executable))
@@ -48,6 +55,10 @@ class NpmRegistry(dg.ConfigurableResource):
         """`request`: `latest`, `cooldown` or a version; empty takes COMPAT_CLAUDE_CODE_VERSION, else `latest`."""
         wanted = request or os.environ.get(CLAUDE_CODE_VARIABLE) or "latest"
         return resolve_claude_code(wanted, self._npm(), datetime.now(timezone.utc))
+
+    def newest(self) -> str:
+        """The newest version that is listed, whatever is promoted or old enough."""
+        return newest_claude_code(self._npm())
 
     def fetch(self, release: ClaudeCodeRelease) -> ClaudeCli:
         """The release's native binary, verified, from the cache where it is there."""

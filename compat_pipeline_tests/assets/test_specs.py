@@ -25,11 +25,13 @@ def test_every_asset_is_as_reviewed(snapshot: SnapshotAssertion) -> None:
     ]
 
 
-def test_every_check_and_job_is_as_reviewed(snapshot: SnapshotAssertion) -> None:
+def test_every_check_job_sensor_and_schedule_is_as_reviewed(snapshot: SnapshotAssertion) -> None:
     graph = defs.resolve_asset_graph()
     assert snapshot == {
         "checks": sorted(f"{key.asset_key.to_user_string()}: {key.name}" for key in graph.asset_check_keys),
         "jobs": sorted(job.name for job in defs.resolve_all_job_defs() if not job.name.startswith("__")),
+        "sensors": {sensor.name: sensor.minimum_interval_seconds for sensor in defs.sensors or []},
+        "schedules": {str(one.name): one.job_name for one in defs.schedules or []},  # type: ignore[union-attr]
     }
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from compat_pipeline.claude.npm import Npm
+from compat_pipeline.claude.release import newest_claude_code, resolve_claude_code
 from compat_pipeline.claude.release import platform_package as platform_package_of
-from compat_pipeline.claude.release import resolve_claude_code
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline_tests.claude.loopback import closed_port
 from compat_pipeline_tests.claude.registry import PLATFORM, LoopbackRegistry
@@ -42,6 +42,14 @@ def test_a_deprecated_version_is_passed_over_but_may_be_pinned(registry: Loopbac
     assert resolve_claude_code("latest", npm, NOW).version == "2.1.9"
     pinned = resolve_claude_code("2.1.10", npm, NOW)
     assert (pinned.version, pinned.policy) == ("2.1.10", "pinned")
+
+
+def test_the_newest_is_known_beside_what_its_publisher_promotes(registry: LoopbackRegistry, tmp_path: Path) -> None:
+    registry.publish("2.1.10")
+    registry.publish("2.1.9")
+    npm = npm_for(registry, tmp_path)
+    assert resolve_claude_code("latest", npm, NOW).version == "2.1.9"
+    assert newest_claude_code(npm) == "2.1.10"
 
 
 def test_a_version_that_does_not_exist_is_one_clear_error(registry: LoopbackRegistry, tmp_path: Path) -> None:

@@ -1,0 +1,70 @@
+"""Reading the matrix that a change is held against: a published document, by URL or from a file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from compat_pipeline.domain.gate import Baseline
+from compat_pipeline.domain.matrix import parse_matrix
+from compat_pipeline.ground.errors import CompatError, WrongUsage
+
+_PATIENCE_S = 30.0
+_KNOWN_SCHEMA = "1"
+
+
+def fetch_baseline(source: str) -> Baseline:
+    """The matrix at `source`, an http(s) address or a path.
+
+    Raises WrongUsage when it is not there or no matrix of the known schema, CompatError when it cannot be reached.
+    """
+    if not source.startswith(("http://", "https://")):
+        return parse_baseline(_read(Path(source)), source)
+    try:
+        address = httpx.URL(source)
+    except httpx.InvalidURL:
+        raise WrongUsage("the baseline's address is none", _NEXT) from None
+    # The name is shown and kept; a token can be in what goes before the host, and in the query.
+    name = str(address.copy_with(username=None, password=None, query=None, fragment=None))
+    return parse_baseline(_download(address, name), name)
+
+
+def parse_baseline(document: str, name: str) -> Baseline:
+    """The matrix in `document`; WrongUsage names a schema that is not known, or what is wrong with the document."""
+    try:
+        told: Any = json.loads(document)
+    except ValueError as error:
+        raise WrongUsage(f"the baseline {name} is no JSON document: {error}", _NEXT) from error
+    schema = told.get("schema_version") if isinstance(told, dict) else None
+    if schema != _KNOWN_SCHEMA:
+        has = f"has schema {json.dumps(schema)}" if schema is not None else "states no schema"
+        raise WrongUsage(f'the baseline {name} {has}; this gate reads schema "{_KNOWN_SCHEMA}"', _NEXT)
+    try:
+        return Baseline(name, parse_matrix(document))
+    except ValueError as error:
+        raise WrongUsage(f"the baseline {name} is {error}", _NEXT) from error
+
+
+_NEXT = "name a published compatibility-matrix.json in COMPAT_BASELINE, or leave it empty: then any red counts"
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise WrongUsage(f"cannot read the baseline {path}: {error}", _NEXT) from error
+
+
+def _download(address: httpx.URL, name: str) -> str:
+    try:
+        answer = httpx.get(address, timeout=_PATIENCE_S, follow_redirects=True)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise CompatError(f"cannot reach the baseline {name} ({type(error).__name__})", "check the network") from None
+    if answer.is_server_error:
+        raise CompatError(f"the baseline {name} answered {answer.status_code}", "try again later")
+    if not answer.is_success:
+        raise WrongUsage(f"the baseline {name} answered {answer.status_code}", _NEXT)
+    return answer.text

@@ -16,6 +16,7 @@ from compat_pipeline.publication.outcome import MATRIX_FILE, Publication
 _BRANCH = "refs/heads/main"
 _FILE_MODE = "100644"
 _ATTEMPTS = 10
+_LOOKS = 5
 _PAUSE_S = 0.05
 _IDENTITY = {"NAME": "Compatibility matrix", "EMAIL": "compatibility-matrix@localhost"}
 
@@ -49,7 +50,7 @@ def publish(
             git.refresh_working_tree(path)
             return Publication(None, reason)
         blob = git.run("hash-object", "-w", "--stdin", stdin=content.encode()).strip()
-        if git.holds_foreign_edit(path, head, blob):
+        if git.holds_foreign_edit(path, blob):
             raise CompatError(
                 f"{repo / path} has an edit that was never committed", "commit it or put it aside, then publish again"
             )
@@ -136,12 +137,20 @@ class _Git(Git):
     def diff(self, parent: str | None, commit: str) -> str:
         return self.run("diff-tree", "-r", "-p", "--no-renames", "--no-ext-diff", *_range(parent, commit))
 
-    def holds_foreign_edit(self, path: str, head: str | None, fresh: str) -> bool:
-        """Whether the index or the working tree holds a version of `path` that main never had and is not `fresh`."""
+    def holds_foreign_edit(self, path: str, fresh: str) -> bool:
+        """Whether the index or the working tree holds a version of `path` that main never had and is not `fresh`.
+
+        Looked at several times: another publisher may be in the middle of writing the file; an edit stays.
+        """
         if not self._main_is_checked_out():
             return False
-        unknown = self._working_versions(path) - {fresh}
-        return bool(unknown and unknown - self._versions_of(path, head))
+        for look in range(_LOOKS):
+            time.sleep(_PAUSE_S * look)
+            unknown = self._working_versions(path) - {fresh}
+            # Main is asked last: it has whatever others have brought the working tree to.
+            if not unknown or unknown <= self._versions_of(path, self.head()):
+                return False
+        return True
 
     def refresh_working_tree(self, path: str) -> str:
         """Bring index and file to main's version of `path` unless they hold an edit; says what went wrong, if anything.
@@ -154,7 +163,7 @@ class _Git(Git):
                 blob = self.blob(head, path)
                 if blob is None or not self._main_is_checked_out() or self._is_current(path, blob):
                     return ""
-                if self.holds_foreign_edit(path, head, blob):
+                if self.holds_foreign_edit(path, blob):
                     return f"the working tree keeps its own {path}"
                 if self.succeeds("update-index", "--add", "--cacheinfo", f"{_FILE_MODE},{blob},{path}"):
                     self.succeeds("checkout-index", "-f", "-u", "--", path)
@@ -178,8 +187,18 @@ class _Git(Git):
         if file.is_symlink() or file.is_dir():
             found.add(f"not a file: {file}")
         elif file.exists():
-            found.add(self.run("hash-object", f"--path={path}", "--", str(file)).strip())
+            found.add(self._hashed(path))
         return found
+
+    def _hashed(self, path: str) -> str:
+        """The id of the file at `path`; tried again, because another publisher may be about to replace it."""
+        command = ("hash-object", f"--path={path}", "--", str(self.folder / path))
+        for look in range(_LOOKS):
+            time.sleep(_PAUSE_S * look)
+            hashed = self.spawn(command)
+            if hashed.returncode == 0:
+                return hashed.stdout.decode().strip()
+        return self.run(*command).strip()
 
     def _staged(self, path: str) -> list[str]:
         return [entry.split()[1] for entry in self.run("ls-files", "-s", "-z", "--", path).split("\0")[:-1]]

@@ -2,6 +2,8 @@
 SHELL := /bin/bash
 export COMPAT_HOME ?= $(CURDIR)/.compat
 export COMPAT_CACHE ?= $(COMPAT_HOME)/cache
+# uv alone would trust none of the certificates that this machine has, as pip and git do.
+export UV_SYSTEM_CERTS ?= $(if $(wildcard /etc/ssl/certs/* /etc/ssl/cert.pem /etc/pki/tls/certs/*),true,false)
 export UV_CACHE_DIR ?= $(COMPAT_CACHE)/uv
 PYTHON ?= python3
 BIN := .venv/bin

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from glob import glob
 from pathlib import Path
 from typing import IO, Any
 
@@ -77,14 +78,18 @@ _CLIENT_NAMES = {
 }
 _CLIENT_PREFIXES = ("GIT_SSL", "LC_", "NODE_", "NPM_", "PIP_", "SSL_CERT_", "UV_", "XDG_")
 _PUBLISHING_PREFIX = "UV_PUBLISH_"
+_TRUST_STORES = ("/etc/ssl/certs/*", "/etc/ssl/cert.pem", "/etc/pki/tls/certs/*")
+_TRUSTING = {"UV_SYSTEM_CERTS": "true", "NODE_USE_SYSTEM_CA": "1"}
 
 
 def client_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """The environment for a package client (npm, uv): the user's own places, mirror and proxy settings, nothing else.
 
-    Names count in any case, as they do for proxies and npm.
+    Names count in any case, as they do for proxies and npm. Where this machine has a trust store, its certificates
+    count too, as they do for pip and git: uv and Node.js would know only their own.
     """
-    return {name: value for name, value in environ.items() if _concerns_clients(name.upper())}
+    trusting = _TRUSTING if any(glob(store) for store in _TRUST_STORES) else {}
+    return trusting | {name: value for name, value in environ.items() if _concerns_clients(name.upper())}
 
 
 def quotable(said: str, environment: Mapping[str, str]) -> str:

@@ -87,7 +87,7 @@ def test_package_clients_get_the_users_places_mirrors_and_proxies(name: str) -> 
     ],
 )
 def test_package_clients_get_nothing_else(name: str) -> None:
-    assert client_environment({name: "secret"}) == {}
+    assert client_environment({name: "secret"}) == client_environment({})
 
 
 @pytest.mark.parametrize("name", ["UV_INDEX_MINE_PASSWORD", "npm_config__auth", "NPM_CONFIG_//127.0.0.1/:_authToken"])
@@ -97,3 +97,9 @@ def test_a_clients_words_lose_the_credentials_that_it_was_given(name: str) -> No
     told = quotable(said, environment)
     assert told.startswith("401 with [redacted]")
     assert "swordfish" not in told
+
+
+@pytest.mark.parametrize("name", ["UV_SYSTEM_CERTS", "NODE_USE_SYSTEM_CA"])
+def test_package_clients_trust_this_machine_s_certificates_unless_told_otherwise(name: str) -> None:
+    assert client_environment({})[name] in {"true", "1"}
+    assert client_environment({name: "0"})[name] == "0"

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from glob import glob
 from pathlib import Path
 from typing import IO, Any
 
@@ -78,7 +77,7 @@ _CLIENT_NAMES = {
 }
 _CLIENT_PREFIXES = ("GIT_SSL", "LC_", "NODE_", "NPM_", "PIP_", "SSL_CERT_", "UV_", "XDG_")
 _PUBLISHING_PREFIX = "UV_PUBLISH_"
-_TRUST_STORES = ("/etc/ssl/certs/*", "/etc/ssl/cert.pem", "/etc/pki/tls/certs/*")
+_TRUST_STORES = ("etc/ssl/certs/*", "etc/ssl/cert.pem", "etc/pki/tls/certs/*")
 _TRUSTING = {"UV_SYSTEM_CERTS": "true", "NODE_USE_SYSTEM_CA": "1"}
 
 
@@ -88,7 +87,7 @@ def client_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str
     Names count in any case, as they do for proxies and npm. Where this machine has a trust store, its certificates
     count too, as they do for pip and git: uv and Node.js would know only their own.
     """
-    trusting = _TRUSTING if any(glob(store) for store in _TRUST_STORES) else {}
+    trusting = _TRUSTING if any(next(Path("/").glob(store), None) for store in _TRUST_STORES) else {}
     return trusting | {name: value for name, value in environ.items() if _concerns_clients(name.upper())}
 
 

@@ -137,22 +137,22 @@ def recording(target: str, *, fault: Fault | None = None, refuse_streams: bool =
     `fault` breaks the wire behind the record: what is written down is what the CLI sent and what it was given.
     With `refuse_streams` a request for a streamed message is answered 404 and goes no further.
     """
-    relay = _relay()
+    forwarder = _forwarder()
     name = secrets.token_urlsafe(16)
-    record = Recording(f"{relay.server.base_url}/{name}", httpx.URL(target), fault, refuse_streams)
-    relay.open[name.encode()] = record
+    record = Recording(f"{forwarder.server.base_url}/{name}", httpx.URL(target), fault, refuse_streams)
+    forwarder.open[name.encode()] = record
     try:
         yield record
     finally:
-        del relay.open[name.encode()]
+        del forwarder.open[name.encode()]
 
 
 @functools.cache
-def _relay() -> _Relay:
-    """The process's one relay, started on first use."""
-    relay = _Relay()
-    atexit.register(relay.server.stop)
-    return relay
+def _forwarder() -> _Forwarder:
+    """The process's one forwarder, started on first use."""
+    forwarder = _Forwarder()
+    atexit.register(forwarder.server.stop)
+    return forwarder
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ class _Reply:
     chunks: AsyncIterable[bytes]
 
 
-class _Relay:
+class _Forwarder:
     """The ASGI application behind every open recording; the first part of a path says whose it is."""
 
     def __init__(self) -> None:

@@ -17,7 +17,7 @@ from compat_pipeline_tests.e2e.conftest import Site
 COLUMN = "*|vertex_ai/claude-sonnet-4-6"
 """A target on which every row passes without a fault."""
 
-ROWS = frozenset().union(*(fault.rows for fault in FAULTS.values()))
+ROWS = [feature.id for feature in load_manifest({}).features]
 CLOSEST = sorted(
     {min((len(fault.rows), name) for name, fault in FAULTS.items() if row in fault.rows)[1] for row in ROWS}
 )
@@ -43,7 +43,3 @@ def test_every_fault_turns_its_own_rows_red_and_no_other(
 
 def test_the_command_prints_the_kill_table(proven: subprocess.CompletedProcess[str]) -> None:
     assert f"{len(CLOSEST)} of {len(CLOSEST)} faults killed, 0 collateral red" in proven.stdout
-
-
-def test_every_row_of_the_manifest_has_a_fault_of_its_own() -> None:
-    assert {feature.id for feature in load_manifest({}).features} == ROWS

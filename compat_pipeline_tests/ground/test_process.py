@@ -12,10 +12,16 @@ from pathlib import Path
 import psutil
 import pytest
 
+from compat_pipeline.ground import process
 from compat_pipeline.ground.process import client_environment, end_group, quotable, spawn
 from compat_pipeline_tests.processes import PATIENCE_S, gone
 
 _GRANDCHILD = "import subprocess, time; subprocess.Popen(['sleep', '60']); time.sleep(60)"
+
+
+@pytest.fixture(autouse=True)
+def _machine_without_a_trust_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "_TRUST_STORES", ())
 
 
 def first_child(pid: int) -> int:
@@ -87,7 +93,7 @@ def test_package_clients_get_the_users_places_mirrors_and_proxies(name: str) -> 
     ],
 )
 def test_package_clients_get_nothing_else(name: str) -> None:
-    assert client_environment({name: "secret"}) == client_environment({})
+    assert client_environment({name: "secret"}) == {}
 
 
 @pytest.mark.parametrize("name", ["UV_INDEX_MINE_PASSWORD", "npm_config__auth", "NPM_CONFIG_//127.0.0.1/:_authToken"])
@@ -100,6 +106,11 @@ def test_a_clients_words_lose_the_credentials_that_it_was_given(name: str) -> No
 
 
 @pytest.mark.parametrize("name", ["UV_SYSTEM_CERTS", "NODE_USE_SYSTEM_CA"])
-def test_package_clients_trust_this_machine_s_certificates_unless_told_otherwise(name: str) -> None:
+def test_package_clients_trust_what_a_machine_with_a_trust_store_trusts(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "_TRUST_STORES", (f"{tmp_path}/*".lstrip("/"),))
+    assert name not in client_environment({})
+    (tmp_path / "ca.pem").touch()
     assert client_environment({})[name] in {"true", "1"}
     assert client_environment({name: "0"})[name] == "0"

@@ -25,4 +25,3 @@ TALKS = NOT_STREAMED | CACHING | THINKING | TOOLS | REPLAYED | rows("basic_messa
 """Rows that prove a whole conversation: the prompt, the answer, its counts."""
 
 STREAMED = TALKS - NOT_STREAMED
-EVERY = TALKS | rows("count_tokens", "error_surfaces", "cancellation")

@@ -10,7 +10,7 @@ import uv
 
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import make_folder
-from compat_pipeline.ground.process import client_environment, quotable
+from compat_pipeline.ground.process import client_environment, end_group, quotable, spawn
 
 _TIMEOUT_S = 900.0
 _UNREACHABLE = ("error sending request", "Failed to fetch", "Network connectivity is disabled", "dns error")
@@ -35,26 +35,29 @@ def run_uv(
 ) -> str:
     """Standard output of `uv ARGUMENTS`, run with the user's own mirror and proxy settings, and `settings`.
 
-    Raises ClientRefused, whose message starts with `what` (a clause such as `cannot resolve LiteLLM 1.2.3`).
+    What it started, such as a build, ends with it. Raises ClientRefused, whose message starts with `what` (a clause
+    such as `cannot resolve LiteLLM 1.2.3`).
     """
     environment = {**client_environment(), "NO_COLOR": "1", "UV_NO_PROGRESS": "1", **(settings or {})}
+    client = spawn(
+        [uv.find_uv_bin(), *arguments],
+        env=environment,
+        cwd=make_folder(cwd),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
     try:
-        done = subprocess.run(
-            [uv.find_uv_bin(), *map(str, arguments)],
-            env=environment,
-            cwd=make_folder(cwd),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=timeout_s,
-        )
+        stdout, stderr = client.communicate(timeout=timeout_s)
     except subprocess.TimeoutExpired as error:
         raise ClientRefused(
             what, f"the package client gave no answer in {timeout_s:.0f} s", "check the network"
         ) from error
-    if done.returncode == 0:
-        return done.stdout
-    cause = quotable(done.stderr.strip(), environment) or f"exit code {done.returncode}"
+    finally:
+        end_group(client)
+    if client.returncode == 0:
+        return stdout.decode()
+    words = stderr.decode(errors="replace").strip()
+    cause = quotable(words, environment) or f"exit code {client.returncode}"
     if any(sign in cause for sign in _UNREACHABLE):
         next_step = "check the network and the package index that uv is configured with"
     raise ClientRefused(what, cause, next_step)

@@ -6,8 +6,11 @@ import os
 import socket
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -16,6 +19,8 @@ from compat_pipeline.ground.home import CompatHome
 from compat_pipeline_tests.pins import CLAUDE_CODE, LITELLM
 
 BIN = Path(sys.executable).parent
+LOCATION = ("-m", "compat_pipeline.definitions")
+PATIENCE_S = 240
 SMALL_MANIFEST = """
 features:
   - {id: basic_messaging_streaming, name: Basic messaging (streaming)}
@@ -68,6 +73,16 @@ def make_site(root: Path, shared_cache: Path, **variables: str) -> Site:
     return Site(home, {**os.environ, **pins, **places, **variables})
 
 
+def make_small_site(root: Path, shared_cache: Path, **variables: str) -> Site:
+    """A new home whose manifest plans four cells, with Dagster's settings in place."""
+    (root / "manifest.yaml").write_text(SMALL_MANIFEST)
+    site = make_site(root, shared_cache, COMPAT_MANIFEST=str(root / "manifest.yaml"), **variables)
+    site.home.dagster.mkdir()
+    settings = Path(__file__).parents[2] / "dagster.yaml"
+    (site.home.dagster / "dagster.yaml").write_text(settings.read_text())
+    return site
+
+
 @pytest.fixture(scope="session")
 def full_site(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Site:
     """A home for the whole matrix."""
@@ -82,14 +97,7 @@ def full_run(full_site: Site) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="session")
 def small_site(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Site:
-    """A home whose manifest plans four cells, with Dagster's settings in place."""
-    root = tmp_path_factory.mktemp("small")
-    (root / "manifest.yaml").write_text(SMALL_MANIFEST)
-    site = make_site(root, shared_cache, COMPAT_MANIFEST=str(root / "manifest.yaml"))
-    site.home.dagster.mkdir()
-    settings = Path(__file__).parents[2] / "dagster.yaml"
-    (site.home.dagster / "dagster.yaml").write_text(settings.read_text())
-    return site
+    return make_small_site(tmp_path_factory.mktemp("small"), shared_cache)
 
 
 def free_port() -> int:
@@ -97,3 +105,13 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def wait_for(what: str, happened: Callable[[], Any]) -> Any:
+    """Poll until `happened` returns something true."""
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        if result := happened():
+            return result
+        time.sleep(0.5)
+    raise AssertionError(f"{what}: not within {PATIENCE_S} s")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +14,11 @@ import pytest
 import yaml
 
 from compat_pipeline.ground.process import end_group, spawn
-from compat_pipeline_tests.e2e.conftest import BIN, Site, free_port
+from compat_pipeline_tests.e2e.conftest import BIN, LOCATION, Site, free_port, wait_for
 
 CELL_RESULTS = dg.AssetKey("cell_results")
 ONE_CELL = "vision|bedrock_converse/claude-haiku-4-5"
 DIAGONAL = ["basic_messaging_streaming|anthropic/claude-haiku-4-5", ONE_CELL]
-LOCATION = ("-m", "compat_pipeline.definitions")
-PATIENCE_S = 240
 
 
 def materializations(site: Site, key: str) -> int:
@@ -31,16 +28,6 @@ def materializations(site: Site, key: str) -> int:
             dg.AssetRecordsFilter(asset_key=CELL_RESULTS, asset_partitions=[key]), limit=100
         )
     return len(found.records)
-
-
-def wait_for(what: str, happened: Callable[[], Any]) -> Any:
-    """Poll until `happened` returns something true."""
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
-        if result := happened():
-            return result
-        time.sleep(0.5)
-    raise AssertionError(f"{what}: not within {PATIENCE_S} s")
 
 
 def test_the_definitions_are_valid(small_site: Site) -> None:

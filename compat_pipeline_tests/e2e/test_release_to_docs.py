@@ -40,8 +40,8 @@ def site(tmp_path: Path, shared_cache: Path, github: GithubStandIn, repository: 
     made = make_small_site(
         tmp_path, shared_cache,
         COMPAT_LITELLM_VERSION="", COMPAT_LITELLM_SOURCE="github", COMPAT_GITHUB_API=github.url,
-        COMPAT_DOCS_GITHUB=repository.full_name, COMPAT_DOCS_APP_ID=APP, COMPAT_DOCS_APP_KEY_FILE=str(tmp_path / "app.pem"),
-        COMPAT_PUBLISH="emulated",
+        COMPAT_DOCS_GITHUB=repository.full_name, COMPAT_DOCS_APP_ID=APP,
+        COMPAT_DOCS_APP_KEY_FILE=str(tmp_path / "app.pem"), COMPAT_PUBLISH="emulated",
     )  # fmt: skip
     for words in (("cursor", SENSOR, "--set", Watch(version=BEFORE).dump()), ("start", SENSOR)):
         done = made.run("dagster", "sensor", *words, *LOCATION)

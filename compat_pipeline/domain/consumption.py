@@ -105,20 +105,22 @@ class Spending:
             return None
         return Inconclusive(
             cause="account",
-            error=f"not run: the budget of {self.budget_usd:,.2f} USD ({BUDGET_VARIABLE}) is used up, "
+            error=f"not run: the budget of {self.budget_usd:g} USD ({BUDGET_VARIABLE}) is used up, "
             f"this run has cost {_usd(spent_usd)} by estimate",
         )
 
     def __str__(self) -> str:
+        if self.unknown and not self.known:
+            return f"nothing is known of {self.unknown} cell(s)"
         taken = self.taken
         cost = f"{_usd(taken.cost_usd or 0.0)} by estimate"
         if self.unpriced:
             cost += f" without {self.unpriced} cell(s) whose model has no price"
         unknown = f"; nothing is known of {self.unknown} more" if self.unknown else ""
         return (
-            f"{self.known} cell(s), {taken.calls:,} calls, {taken.input_tokens:,} input tokens, "
-            f"{taken.cache_read_tokens:,} read from the cache, {taken.cache_write_tokens:,} written to it, "
-            f"{taken.output_tokens:,} output tokens, {cost}{unknown}"
+            f"{self.known} cell(s), {taken.calls:,} calls, tokens: {taken.input_tokens:,} in, "
+            f"{taken.cache_read_tokens:,} from cache, {taken.cache_write_tokens:,} to cache, "
+            f"{taken.output_tokens:,} out, {cost}{unknown}"
         )
 
 

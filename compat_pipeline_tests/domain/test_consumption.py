@@ -56,7 +56,7 @@ def test_a_budget_that_is_reached_ends_the_run_as_trouble_of_the_account() -> No
     ended = spent(DOLLAR, DOLLAR, budget_usd=2.0).ended
     assert ended is not None
     assert (ended.status, ended.cause) == ("inconclusive", "account")
-    assert "the budget of 2.00 USD (COMPAT_BUDGET_USD) is used up" in ended.error
+    assert "the budget of 2 USD (COMPAT_BUDGET_USD) is used up" in ended.error
 
 
 def test_without_a_budget_a_run_never_ends() -> None:
@@ -72,9 +72,13 @@ def test_what_was_taken_is_told_in_one_line_with_all_that_is_unknown() -> None:
         calls=3, input_tokens=1200, output_tokens=40, cache_read_tokens=15000, cache_write_tokens=7, cost_usd=0.125
     )
     assert str(spent(large, UNPRICED, None)) == (
-        "2 cell(s), 4 calls, 1,205 input tokens, 15,000 read from the cache, 7 written to it, 40 output tokens, "
+        "2 cell(s), 4 calls, tokens: 1,205 in, 15,000 from cache, 7 to cache, 40 out, "
         "0.12 USD by estimate without 1 cell(s) whose model has no price; nothing is known of 1 more"
     )
+
+
+def test_nothing_that_is_known_is_not_told_as_no_cost() -> None:
+    assert str(spent(None, None)) == "nothing is known of 2 cell(s)"
 
 
 def test_a_cost_below_a_cent_is_not_told_as_none() -> None:

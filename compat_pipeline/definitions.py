@@ -6,6 +6,7 @@ import dagster as dg
 
 from compat_pipeline.assets import cells, matrix, publication, runtime, versions
 from compat_pipeline.automation import alerts, controls, gate, jobs, schedules, sensors, variants
+from compat_pipeline.ground.budget import budget_usd
 from compat_pipeline.resources.alerts import Alerts
 from compat_pipeline.resources.cell_runner import CellRunner
 from compat_pipeline.resources.docs_repo import DocsRepo
@@ -28,7 +29,7 @@ defs = dg.Definitions(
         "runtime": _RUNTIME,
         "docs_repo": DocsRepo(),
         "alerts": Alerts(),
-        "cell_runner": CellRunner(home=_HOME, python_index=_INDEX, npm=_NPM, runtime=_RUNTIME),
+        "cell_runner": CellRunner(home=_HOME, python_index=_INDEX, npm=_NPM, runtime=_RUNTIME, budget_usd=budget_usd()),
     },
     # Cells run in a pool of our own inside one step; a process per step would only add start-up time.
     executor=dg.in_process_executor,

@@ -9,7 +9,7 @@ from compat_pipeline.assets.face import CELLS, ENGINEERS, MANIFEST, SINGLE_RUN, 
 from compat_pipeline.assets.runtime import claude_cli, litellm_proxy, provider_upstreams
 from compat_pipeline.assets.versions import Versions, claude_code_release, litellm_release
 from compat_pipeline.domain.cell import Cell
-from compat_pipeline.domain.observation import Observation
+from compat_pipeline.domain.observation import Consumption, Observation
 from compat_pipeline.domain.verdict import Verdict, judge
 from compat_pipeline.resources.cell_runner import CellRunner
 from compat_pipeline.suite.runner import has_test
@@ -65,7 +65,8 @@ def cell_results(context: dg.AssetExecutionContext, cell_runner: CellRunner) -> 
 
 
 def cell_metadata(observation: Observation) -> Mapping[str, Any]:
-    """What a person sees of one cell in the UI."""
+    """What a person sees of one cell in the UI; the cost is what the same calls cost live, whichever they were."""
+    taken = observation.consumption or Consumption()
     return {
         "status": observation.outcome.status,
         "cause": observation.cause or "",
@@ -74,8 +75,12 @@ def cell_metadata(observation: Observation) -> Mapping[str, Any]:
         "duration_s": observation.duration_s,
         "evidence": f"compat evidence {observation.evidence[:12]}" if observation.evidence else "none",
         "findings": dg.MetadataValue.json(list(observation.findings)),
-        "input_tokens": observation.input_tokens,
-        "output_tokens": observation.output_tokens,
+        "upstream_calls": taken.calls,
+        "input_tokens": taken.input_tokens,
+        "output_tokens": taken.output_tokens,
+        "cache_read_tokens": taken.cache_read_tokens,
+        "cache_write_tokens": taken.cache_write_tokens,
+        "estimated_cost_usd": "unknown" if taken.cost_usd is None else taken.cost_usd,
     }
 
 

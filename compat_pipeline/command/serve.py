@@ -16,6 +16,7 @@ from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import CompatHome
 from compat_pipeline.ground.manifest_file import load_manifest
 from compat_pipeline.proxy.lease import Runtime, why_down
+from compat_pipeline.proxy.prices import price_list
 from compat_pipeline.resources.registries import NpmRegistry, PythonIndex
 from compat_pipeline.resources.runtime import ProxyRuntime
 from compat_pipeline.suite.revision import suite_revision
@@ -59,9 +60,11 @@ def serve_proxy(litellm: str, claude_code: str) -> None:
     held: list[Runtime] = []
     try:
         manifest = load_manifest()
-        with ProxyRuntime(linger_s=0).lease(release, index.install(release), manifest) as up:
+        venv = index.install(release)
+        with ProxyRuntime(linger_s=0).lease(release, venv, manifest) as up:
             held.append(up)
-            settings = SuiteSettings.for_runtime(up, cli, home.scratch, suite_revision(manifest))
+            prices = price_list(venv, manifest)
+            settings = SuiteSettings.for_runtime(up, cli, home.scratch, suite_revision(manifest), prices)
             settings.save(home.suite_settings)
             click.echo(f"LiteLLM {release.tag} on {up.proxy_url}, Claude Code {cli.version}  (Ctrl-C ends it)")
             click.echo("in another terminal:  .venv/bin/pytest compat_pipeline/suite/tool_use/test_anthropic.py")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timezone
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -12,7 +12,7 @@ from compat_pipeline.domain.acknowledged import Acknowledgement, known_issue_of
 from compat_pipeline.domain.cell import Cell
 from compat_pipeline.domain.diff import Place
 from compat_pipeline.domain.manifest import Manifest
-from compat_pipeline.domain.observation import Cause
+from compat_pipeline.domain.observation import Cause, Consumption
 from compat_pipeline.domain.verdict import NEVER_OBSERVED, Status, UpstreamMode, Verdict
 
 
@@ -35,7 +35,8 @@ class CellDetails(_Part):
     `open` tells why the latest observation could not be judged; an older verdict then still stands, and its age is
     the document's `generated_at` less `observed_at`. `evidence` and `open_evidence` are the digests of what was
     recorded for the verdict and for the open observation. `last_proven_red` is when the cell's test last noticed a
-    deliberate fault; `withheld` why the published matrix keeps what it had for this feature and provider.
+    deliberate fault; `withheld` why the published matrix keeps what it had for this feature and provider. The tokens
+    are those that the upstreams counted for the verdict's observation; without `upstream_calls` they are not known.
     """
 
     feature: str
@@ -56,8 +57,12 @@ class CellDetails(_Part):
     flaky: bool
     observed_at: AwareDatetime | None = None
     duration_s: float
-    input_tokens: int
-    output_tokens: int
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    upstream_calls: int | None = None
+    estimated_cost_usd: float | None = None
 
 
 class Counts(_Part):
@@ -163,9 +168,15 @@ def _cell_details(
         flaky=verdict.flaky,
         observed_at=_in_utc(verdict.observed_at),
         duration_s=round(verdict.duration_s, 3),
-        input_tokens=verdict.input_tokens,
-        output_tokens=verdict.output_tokens,
+        **_consumption(verdict.consumption),
     )
+
+
+def _consumption(taken: Consumption | None) -> dict[str, Any]:
+    if taken is None:
+        return {}
+    counts = taken.model_dump(exclude={"calls", "cost_usd"})
+    return counts | {"upstream_calls": taken.calls, "estimated_cost_usd": taken.cost_usd}
 
 
 def dump_details(details: CompatibilityDetails) -> str:

@@ -53,11 +53,29 @@ Outcome = Annotated[Pass | Fail | NotApplicable | Inconclusive, Field(discrimina
 OUTCOME: TypeAdapter[Outcome] = TypeAdapter(Outcome)
 
 
+class Consumption(BaseModel):
+    """What was taken from the upstreams, in their own counts, all attempts together; tokens as they are billed.
+
+    `calls` are all requests that reached them, also those to count tokens and those that were refused. `cost_usd` is an
+    estimate from LiteLLM's price table; None where that has no price.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    calls: int = Field(default=0, ge=0)
+    input_tokens: int = Field(default=0, ge=0)
+    output_tokens: int = Field(default=0, ge=0)
+    cache_read_tokens: int = Field(default=0, ge=0)
+    cache_write_tokens: int = Field(default=0, ge=0)
+    cost_usd: float | None = Field(default=None, ge=0)
+
+
 class Observation(BaseModel):
     """What one run of one cell saw.
 
-    `evidence` is the digest of what was recorded, `findings` what was seen beside the outcome. `fault` names the fault
-    that was put on the wire on purpose: such an observation tells of the test, never of the product.
+    `evidence` is the digest of what was recorded, `findings` what was seen beside the outcome. `consumption` is None
+    where it is not known. `fault` names the fault that was put on the wire on purpose: such an observation tells of
+    the test, never of the product.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -68,8 +86,7 @@ class Observation(BaseModel):
     outcome: Outcome
     attempts: int = Field(default=1, ge=0)
     duration_s: float = Field(default=0.0, ge=0)
-    input_tokens: int = 0
-    output_tokens: int = 0
+    consumption: Consumption | None = None
     observed_at: AwareDatetime
     evidence: str | None = None
     findings: tuple[str, ...] = ()

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from compat_pipeline.domain.observation import Cause, Observation
+from compat_pipeline.domain.observation import Cause, Consumption, Observation
 
 UpstreamMode = Literal["emulated", "live"]
 """Where the observations come from; the two never mix in one matrix."""
@@ -39,8 +39,7 @@ class Verdict(BaseModel):
     times_observed: int = 0
     observed_at: AwareDatetime | None = None
     duration_s: float = 0.0
-    input_tokens: int = 0
-    output_tokens: int = 0
+    consumption: Consumption | None = None
 
 
 NEVER_OBSERVED = Verdict(status="unjudged")
@@ -73,6 +72,5 @@ def judge(observations: Iterable[Observation]) -> Verdict:
         times_observed=len(by_time),
         observed_at=deciding.observed_at,
         duration_s=deciding.duration_s,
-        input_tokens=deciding.input_tokens,
-        output_tokens=deciding.output_tokens,
+        consumption=deciding.consumption,
     )

@@ -16,7 +16,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from compat_pipeline.domain.cell import Cell
 from compat_pipeline.domain.controls import ControlResult
-from compat_pipeline.domain.observation import Observation
+from compat_pipeline.domain.observation import Consumption, Observation
 from compat_pipeline.domain.verdict import UpstreamMode
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import make_folder
@@ -24,8 +24,8 @@ from compat_pipeline.history.migrate import migrate, schema_version
 from compat_pipeline.history.tables import CONTROLS, HEAD, OBSERVATIONS, OBSERVED_ONCE, PROVEN_ONCE
 
 _BUSY_TIMEOUT_S = 30.0
-_NOT_KEPT_ANY_MORE = {"calls"}
-"""What older observations also hold; it went to the evidence."""
+_NOT_KEPT_ANY_MORE = {"calls", "input_tokens", "output_tokens"}
+"""What older observations also hold: the calls went to the evidence, the tokens were the CLI's own count of some."""
 _DATABASES = ("sqlite", "postgresql")
 
 
@@ -101,6 +101,25 @@ class History:
         with self._transaction() as connection:
             rows = connection.execute(query).all()
         return [self._observation(number, cell, document) for number, cell, document in rows]
+
+    def last_consumption(self) -> dict[Cell, Consumption]:
+        """What each cell took when it was last observed: live if it ever was, under whatever versions, suite and
+        variant. A cell of which that is not known is left out. Raises CompatError as `observations` does."""
+        columns = OBSERVATIONS.c
+        last = (
+            select(func.max(columns.id))
+            .where(columns.upstream_calls.is_not(None))
+            .group_by(columns.cell, columns.upstream)
+        )
+        query = (
+            select(columns.id, columns.cell, columns.observation)
+            .where(columns.id.in_(last))
+            .order_by(columns.upstream == "live")
+        )
+        with self._transaction() as connection:
+            rows = connection.execute(query).all()
+        seen = [self._observation(number, cell, document) for number, cell, document in rows]
+        return {one.cell: one.consumption for one in seen if one.consumption is not None}
 
     def record_controls(self, run: RunContext, results: Iterable[ControlResult]) -> None:
         """Add the `results` of negative controls, all or none; one that is there already is left as it is."""
@@ -198,6 +217,7 @@ def _observation_row(observation: Observation) -> dict[str, Any]:
         "cell": observation.cell.key,
         "observed_at": _instant(observation.observed_at),
         "observation": observation.model_dump_json(),
+        "upstream_calls": observation.consumption.calls if observation.consumption else None,
     }
 
 

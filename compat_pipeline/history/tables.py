@@ -7,7 +7,7 @@ from sqlalchemy import Boolean, Column, Index, Integer, MetaData, String, Table,
 VERSION_TABLE = "history_version"
 """Not Alembic's default name: Dagster keeps its own under that one, maybe in the same PostgreSQL database."""
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest migration. Revisions are numbered, so a greater one is from a newer version of this program."""
 
 METADATA = MetaData()
@@ -25,6 +25,7 @@ OBSERVATIONS = Table(
     Column("observed_at", String(40), nullable=False),
     Column("observation", Text, nullable=False),
     Column("variant", String(100), nullable=False, server_default="default"),
+    Column("upstream_calls", Integer),
 )
 OBSERVED_ONCE = Index(
     "observations_once",

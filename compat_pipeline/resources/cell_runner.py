@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -12,12 +12,14 @@ import dagster as dg
 
 from compat_pipeline.claude.release import ClaudeCodeRelease
 from compat_pipeline.domain.cell import Cell, Trial
+from compat_pipeline.domain.consumption import Spending
 from compat_pipeline.domain.controls import KillTable, control_results, kill_table, plan_trials
 from compat_pipeline.domain.observation import Inconclusive, NotApplicable, Observation, Pass
 from compat_pipeline.domain.variants import DEFAULT, Comparison, Variant, compare
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.history.store import RunContext
 from compat_pipeline.proxy.lease import why_down
+from compat_pipeline.proxy.prices import price_list
 from compat_pipeline.proxy.release import LitellmRelease
 from compat_pipeline.proxy.runtime import Runtime
 from compat_pipeline.resources.home import Home
@@ -34,21 +36,27 @@ progress = logging.getLogger("compat_pipeline.progress")
 
 @dataclass(frozen=True)
 class _Stage:
-    """What a set of cells runs on: a proxy that is up, and under what its observations are kept."""
+    """What a set of cells runs on: a proxy that is up, under what its observations are kept, and what the whole run has
+    taken so far."""
 
     run: RunContext
     settings: SuiteSettings
     proxy: Runtime
+    spending: Spending
 
 
 class CellRunner(dg.ConfigurableResource):
-    """Runs cells against one pair of versions. `workers`: CLI processes at a time; 0 means one per core."""
+    """Runs cells against one pair of versions. `workers`: CLI processes at a time; 0 means one per core.
+
+    `budget_usd`: once a live run has cost as much by estimate, it starts no further cell; None sets no limit.
+    """
 
     home: dg.ResourceDependency[Home]
     python_index: dg.ResourceDependency[PythonIndex]
     npm: dg.ResourceDependency[NpmRegistry]
     runtime: dg.ResourceDependency[ProxyRuntime]
     workers: int = 0
+    budget_usd: float | None = None
 
     @cached_property
     def suite_revision(self) -> str:
@@ -63,7 +71,7 @@ class CellRunner(dg.ConfigurableResource):
         Raises CompatError only when nothing could be run: no binary, no proxy.
         """
         if cells:
-            with self._stage(litellm, claude_code, run_id) as stage:
+            with self._stage(litellm, claude_code, run_id, self._spending()) as stage:
                 yield from self._observe(stage, cells)
 
     def prove(
@@ -81,7 +89,7 @@ class CellRunner(dg.ConfigurableResource):
         What it proves of each cell is in the history at the end. `in_turn`: see `plan_trials`. Raises CompatError as
         `observe` does.
         """
-        with self._stage(litellm, claude_code, run_id) as stage:
+        with self._stage(litellm, claude_code, run_id, self._spending()) as stage:
             baseline = list(self._observe(stage, cells))
             plan = plan_trials(faults, self._touched(faults, baseline), in_turn=in_turn)
             trials = []
@@ -105,9 +113,10 @@ class CellRunner(dg.ConfigurableResource):
         Raises CompatError as `observe` does.
         """
         observed: dict[Variant, list[Observation]] = {}
+        spending = self._spending()
         for variant in dict.fromkeys((DEFAULT, *variants)):
             progress.info("configuration: %s", variant)
-            with self._stage(litellm, claude_code, run_id, variant) as stage:
+            with self._stage(litellm, claude_code, run_id, spending, variant) as stage:
                 observed[variant] = list(self._observe(stage, cells))
         return compare(observed)
 
@@ -126,7 +135,12 @@ class CellRunner(dg.ConfigurableResource):
 
     @contextmanager
     def _stage(
-        self, litellm: LitellmRelease, claude_code: ClaudeCodeRelease, run_id: str, variant: Variant = DEFAULT
+        self,
+        litellm: LitellmRelease,
+        claude_code: ClaudeCodeRelease,
+        run_id: str,
+        spending: Spending,
+        variant: Variant = DEFAULT,
     ) -> Iterator[_Stage]:
         run = RunContext(
             litellm_version=litellm.tag,
@@ -138,10 +152,15 @@ class CellRunner(dg.ConfigurableResource):
         )
         days_kept = self.home.evidence_days  # a wrong setting ends the run before it begins
         cli, venv = self.npm.fetch(claude_code), self.python_index.install(litellm)
+        prices = price_list(venv, self.home.manifest)
         with self.runtime.lease(litellm, venv, self.home.manifest, variant) as proxy:
-            yield _Stage(
-                run, SuiteSettings.for_runtime(proxy, cli, self.home.paths.scratch, self.suite_revision), proxy
-            )
+            scratch = self.home.paths.scratch
+            settings = SuiteSettings.for_runtime(proxy, cli, scratch, self.suite_revision, prices)
+            try:
+                yield _Stage(run, settings, proxy, spending)
+            finally:
+                if run.upstream == "live":
+                    progress.info("used: %s", spending)
         self._forget_evidence(days_kept)
 
     def _forget_evidence(self, older_than_days: float) -> None:
@@ -164,26 +183,50 @@ class CellRunner(dg.ConfigurableResource):
     def _until_the_proxy_dies(self, trials: Sequence[Trial], stage: _Stage) -> Iterator[Observation]:
         """The suite's observations; once the proxy is gone, neither a failed cell nor one not yet run is to blame.
 
-        Where the user's account was refused, no cell is run: it would cost time, and could not be judged.
+        Where the user's account was refused, no cell is run: it would cost time, and could not be judged. Nor is any
+        once the budget is used up.
         """
         refused = stage.proxy.locked_out
         for trial in (trial for trial in trials if trial.cell.target in refused):
             outcome = Inconclusive(cause="account", error=refused[trial.cell.target])
             yield Observation.not_run(trial, outcome, datetime.now(timezone.utc))
         pending = dict.fromkeys(trial for trial in trials if trial.cell.target not in refused)
-        if not pending:
-            return
-        workers = self.workers or os.cpu_count() or 1
-        with closing(run_suite(list(pending), stage.settings, self.home.paths, workers=workers)) as suite:
-            for seen in suite:
-                conclusive = isinstance(seen.outcome, Pass | NotApplicable)
-                reason = None if conclusive else why_down(self.home.paths, stage.proxy)
-                if reason is not None:
-                    break
-                pending.pop(seen.trial, None)
-                yield seen
-            else:
-                return
-        outcome = Inconclusive(cause="environment", error=reason)
-        for trial in pending:
-            yield Observation.not_run(trial, outcome, datetime.now(timezone.utc))
+        if stage.run.upstream == "live":
+            self._tell_expected(stage, [trial.cell for trial in pending])
+        reason: str | None = None
+        if pending and not stage.spending.ended:
+            with closing(self._suite(list(pending), stage)) as suite:
+                for seen in suite:
+                    stage.spending.add(seen.consumption)
+                    conclusive = isinstance(seen.outcome, Pass | NotApplicable)
+                    reason = None if conclusive else why_down(self.home.paths, stage.proxy)
+                    if reason is not None:
+                        break
+                    pending.pop(seen.trial, None)
+                    yield seen
+        left = Inconclusive(cause="environment", error=reason) if reason else stage.spending.ended
+        if left is not None:
+            for trial in pending:
+                yield Observation.not_run(trial, left, datetime.now(timezone.utc))
+
+    def _suite(self, trials: Sequence[Trial], stage: _Stage) -> Generator[Observation, None, None]:
+        workers, spending = self.workers or os.cpu_count() or 1, stage.spending
+        return run_suite(
+            trials, stage.settings, self.home.paths, workers=workers, halted=lambda: spending.ended is not None
+        )
+
+    def _spending(self) -> Spending:
+        """What a run that begins has taken. An emulated one spends nothing, so that no budget holds for it."""
+        return Spending(self.budget_usd if self.home.paths.upstream == "live" else None)
+
+    def _tell_expected(self, stage: _Stage, cells: Sequence[Cell]) -> None:
+        """What `cells` will take if each takes what it took last, and whether a budget can count them all."""
+        last, expected = self.home.history.last_consumption(), Spending()
+        for cell in cells:
+            expected.add(last.get(cell))
+        progress.info("expected: %s", expected)
+        routes = {one.id: one.routes for one in self.home.manifest.providers}
+        priced = stage.settings.prices
+        unpriced = {cell.target for cell in cells if routes[cell.provider][cell.model] not in priced[cell.provider]}
+        if unpriced and self.budget_usd is not None:
+            progress.warning("the budget cannot count %s: LiteLLM has no price of it", ", ".join(sorted(unpriced)))

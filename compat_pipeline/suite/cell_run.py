@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar
 import httpx
 
 from compat_pipeline.claude.driver import ClaudeCall, ProxyAddress, Sandbox, run_claude
-from compat_pipeline.claude.stream import ClaudeResult, Usage
+from compat_pipeline.claude.stream import ClaudeResult
 from compat_pipeline.domain.causes import CliFault, UpstreamAnswer, classify, shortage
 from compat_pipeline.domain.cell import Cell
 from compat_pipeline.domain.manifest import AuthMode
@@ -161,7 +161,6 @@ class CellRun:
     behaviour: str = ""
     calls: list[CallEvidence] = field(default_factory=list)
     attempts: int = 1
-    usage: list[Usage] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
     _seen: dict[str, int] = field(default_factory=dict)
 
@@ -202,7 +201,6 @@ class CellRun:
             result = run_claude(self.settings.claude, address, call, folder)
             client = recorder.exchanges()
         upstream = self._new_exchanges(nonce)
-        self.usage.append(result.usage)
         self.calls.append(_evidence(result, client, upstream))
         return Talk(
             result,

@@ -22,13 +22,22 @@ from pydantic import ValidationError
 
 from compat_pipeline.domain.cell import Cell, Trial
 from compat_pipeline.domain.manifest import Manifest, Provider
-from compat_pipeline.domain.observation import OUTCOME, Inconclusive, NotApplicable, Observation, Outcome, Pass
+from compat_pipeline.domain.observation import (
+    OUTCOME,
+    Consumption,
+    Inconclusive,
+    NotApplicable,
+    Observation,
+    Outcome,
+    Pass,
+)
 from compat_pipeline.domain.redaction import Redactor
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import CompatHome, write_atomically
 from compat_pipeline.ground.manifest_file import load_manifest
 from compat_pipeline.suite.cell_run import CellRun, Judged
-from compat_pipeline.suite.settings import STREAM_VARIABLE, TRIALS_VARIABLE, UNKNOWN, SuiteSettings
+from compat_pipeline.suite.consumption import consumed
+from compat_pipeline.suite.settings import HALT_VARIABLE, STREAM_VARIABLE, TRIALS_VARIABLE, UNKNOWN, SuiteSettings
 from compat_pipeline.wire.evidence import Evidence, EvidenceStore
 from compat_pipeline.wire.exchange import UpstreamControl
 from compat_pipeline.wire.faults import FAULTS
@@ -121,7 +130,7 @@ class _Reporter:
 
     def pytest_sessionfinish(self) -> None:
         if self._finished:
-            document = {"schema_version": "results/1", "upstream": self._suite.mode, "results": self._finished}
+            document = {"schema_version": "results/2", "upstream": self._suite.mode, "results": self._finished}
             write_atomically(CompatHome.from_env().results, json.dumps(document, indent=2) + "\n")
 
 
@@ -154,6 +163,12 @@ def _trial(item: pytest.Item) -> Trial | None:
     spec = getattr(item, "callspec", None)
     trial = spec.params.get("trial") if spec else None
     return trial if isinstance(trial, Trial) else None
+
+
+def pytest_runtest_protocol(item: pytest.Item) -> bool | None:  # noqa: ARG001 - pytest's form
+    """Start no further test once whoever runs the suite has called a halt; those under way end by themselves."""
+    halt = os.environ.get(HALT_VARIABLE)
+    return True if halt and Path(halt).exists() else None
 
 
 @pytest.fixture
@@ -214,15 +229,13 @@ def pytest_runtest_makereport(
 def _observe(trial: Trial, item: pytest.Item, call: pytest.CallInfo[None]) -> Observation:
     """The observation as it may be kept, and its evidence: error texts of the CLI and the proxy can quote a key."""
     run = item.stash.get(_RUN, None)
-    usage = run.usage if run else []
     seen = Observation(
         **trial.cell._asdict(),
         fault=trial.fault,
         outcome=_outcome(item, call),
         attempts=run.attempts if run else 1,
         duration_s=round(call.duration, 3),
-        input_tokens=sum(one.input_tokens for one in usage),
-        output_tokens=sum(one.output_tokens for one in usage),
+        consumption=_consumption(run) if run else None,
         observed_at=datetime.fromtimestamp(call.stop, timezone.utc),
         findings=tuple(run.findings) if run else (),
     )
@@ -232,6 +245,10 @@ def _observe(trial: Trial, item: pytest.Item, call: pytest.CallInfo[None]) -> Ob
         return seen
     kept = item.config.stash[_SUITE].evidence.keep(_evidence(seen, run), redactor)
     return seen.model_copy(update={"evidence": kept})
+
+
+def _consumption(run: CellRun) -> Consumption:
+    return consumed((exchange for call in run.calls for exchange in call.upstream), run.settings.prices)
 
 
 def _evidence(seen: Observation, run: CellRun) -> Evidence:

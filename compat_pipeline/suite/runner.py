@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -14,10 +14,17 @@ from compat_pipeline.domain.redaction import Redactor
 from compat_pipeline.ground.home import CompatHome, write_atomically
 from compat_pipeline.ground.process import end_group, spawn
 from compat_pipeline.ground.scratch import scratch_folder
-from compat_pipeline.suite.settings import SETTINGS_VARIABLE, STREAM_VARIABLE, TRIALS_VARIABLE, SuiteSettings
+from compat_pipeline.suite.settings import (
+    HALT_VARIABLE,
+    SETTINGS_VARIABLE,
+    STREAM_VARIABLE,
+    TRIALS_VARIABLE,
+    SuiteSettings,
+)
 
 SUITE = Path(__file__).parent
 _LOG_TAIL_CHARS = 600
+_HALT = "halt"
 
 
 def has_test(cell: Cell) -> bool:
@@ -30,12 +37,18 @@ def _test_file(cell: Cell) -> Path:
 
 
 def run_suite(
-    trials: Sequence[Trial], settings: SuiteSettings, home: CompatHome, *, workers: int
+    trials: Sequence[Trial],
+    settings: SuiteSettings,
+    home: CompatHome,
+    *,
+    workers: int,
+    halted: Callable[[], bool] = lambda: False,
 ) -> Generator[Observation, None, None]:
     """One observation per trial, in the order they finish.
 
     A cell whose test never reported (pytest died, a file does not import) comes last, as inconclusive with cause
-    `harness`. Closing the iterator early ends pytest and every CLI it started.
+    `harness`. `halted` is asked after each observation: once it is so, no further trial is started, those under way
+    end, and there is no observation of the others. Closing the iterator early ends pytest and every CLI it started.
     """
     with scratch_folder(home.scratch) as folder:
         log, pending, said = folder / "suite.log", dict.fromkeys(trials), ""
@@ -43,11 +56,13 @@ def run_suite(
             for observation in _stream(trials, settings, home, folder, log, workers):
                 pending.pop(observation.trial, None)
                 yield observation
+                if halted():
+                    (folder / _HALT).touch()
         finally:
             if log.exists():
                 said = Redactor(settings.secrets).text(log.read_text(errors="replace"))
             write_atomically(home.logs / "suite.log", said)
-    for trial in pending:
+    for trial in pending if not halted() else ():
         yield _never_reported(trial, said[-_LOG_TAIL_CHARS:].strip())
 
 
@@ -67,6 +82,7 @@ def _stream(
         STREAM_VARIABLE: f"/dev/fd/{writer}",
         TRIALS_VARIABLE: str(trials_file),
         SETTINGS_VARIABLE: str(settings_file),
+        HALT_VARIABLE: str(folder / _HALT),
     }
     files = dict.fromkeys(_test_file(trial.cell) for trial in trials)
     with log.open("wb") as output:

@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from compat_pipeline.claude.binary import ClaudeCli
+from compat_pipeline.domain.consumption import TokenPrices
 from compat_pipeline.domain.verdict import UpstreamMode
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import CompatHome, write_atomically
@@ -19,6 +20,9 @@ SETTINGS_VARIABLE = "COMPAT_SUITE"
 
 STREAM_VARIABLE = "COMPAT_RESULTS_STREAM"
 """Names the file to which each finished cell is appended as a line of JSON."""
+
+HALT_VARIABLE = "COMPAT_HALT"
+"""Names a file; once it is there, no further test is started."""
 
 TRIALS_VARIABLE = "COMPAT_TRIALS"
 """Names a file with one trial's key per line; without it every cell of the collected files runs."""
@@ -38,8 +42,8 @@ _VARIABLES = {
 class SuiteSettings(BaseModel):
     """What every compatibility test needs, and under what it runs, for the evidence.
 
-    `ledger` is None where the proxy is not ours and keeps none. Holds the proxy's key: kept in a file of mode
-    0600, never in argv.
+    `ledger` is None where the proxy is not ours and keeps none; `prices` are those of LiteLLM's own table. Holds the
+    proxy's key: kept in a file of mode 0600, never in argv.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -58,9 +62,17 @@ class SuiteSettings(BaseModel):
     config_digest: str = UNKNOWN
     variant: str = "default"
     upstream: UpstreamMode = "emulated"
+    prices: dict[str, dict[str, TokenPrices]] = {}
 
     @classmethod
-    def for_runtime(cls, runtime: Runtime, cli: ClaudeCli, scratch: Path, suite_revision: str) -> SuiteSettings:
+    def for_runtime(
+        cls,
+        runtime: Runtime,
+        cli: ClaudeCli,
+        scratch: Path,
+        suite_revision: str,
+        prices: dict[str, dict[str, TokenPrices]],
+    ) -> SuiteSettings:
         """The settings that lead to a running proxy and its upstreams."""
         return cls(
             proxy_url=runtime.proxy_url,
@@ -77,6 +89,7 @@ class SuiteSettings(BaseModel):
             config_digest=runtime.config_digest,
             variant=runtime.variant,
             upstream=runtime.upstream,
+            prices=prices,
         )
 
     @property

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timezone
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
-from compat_pipeline.assets.cells import cell_results
+from compat_pipeline.assets.cells import cell_metadata, cell_results
 from compat_pipeline.assets.face import CELLS, FULL_RANGE, MANIFEST, RANGE_END, RANGE_START
 from compat_pipeline.assets.matrix import ANOMALY, compatibility_matrix
 from compat_pipeline.assets.publication import NOT_REFUSED, published_docs_commit
 from compat_pipeline.assets.versions import claude_code_release, litellm_release
 from compat_pipeline.automation.jobs import run_cells
-from compat_pipeline.domain.observation import Fail, Inconclusive
+from compat_pipeline.domain.cell import Cell
+from compat_pipeline.domain.observation import Consumption, Fail, Inconclusive, Observation, Pass
 from compat_pipeline.resources.docs_repo import DocsRepo
 from compat_pipeline.resources.home import Home
 from compat_pipeline_tests.assets.conftest import NONE, OPEN, RED, ScriptedRunner
@@ -60,6 +62,19 @@ def test_every_outcome_is_materialised_and_the_walk_goes_on(
 
 def evaluation(result: dg.ExecuteInProcessResult, name: str) -> dg.AssetCheckEvaluation:
     return next(check for check in result.get_asset_check_evaluations() if check.check_name == name)
+
+
+@pytest.mark.parametrize(("cost_usd", "told"), [(0.02, 0.02), (None, "unknown")])
+def test_a_cell_tells_what_it_took_and_what_that_is_estimated_to_cost(cost_usd: float | None, told: object) -> None:
+    taken = Consumption(
+        calls=3, input_tokens=10, output_tokens=20, cache_read_tokens=30, cache_write_tokens=40, cost_usd=cost_usd
+    )
+    now = datetime.now(timezone.utc)
+    seen = Observation(**Cell.parse(RED)._asdict(), outcome=Pass(), consumption=taken, observed_at=now)
+    metadata = cell_metadata(seen)
+    counts = ("upstream_calls", "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
+    assert [metadata[name] for name in counts] == [3, 10, 20, 30, 40]
+    assert metadata["estimated_cost_usd"] == told
 
 
 def test_a_check_lists_what_could_not_be_judged(instance: dg.DagsterInstance, resources: Resources) -> None:

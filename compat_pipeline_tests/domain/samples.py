@@ -8,7 +8,15 @@ from datetime import datetime, timedelta, timezone
 from compat_pipeline.domain.cell import Cell
 from compat_pipeline.domain.manifest import Manifest, parse_manifest
 from compat_pipeline.domain.matrix import CompatibilityMatrix, build_matrix
-from compat_pipeline.domain.observation import Fail, Inconclusive, NotApplicable, Observation, Outcome, Pass
+from compat_pipeline.domain.observation import (
+    Consumption,
+    Fail,
+    Inconclusive,
+    NotApplicable,
+    Observation,
+    Outcome,
+    Pass,
+)
 from compat_pipeline.domain.verdict import Verdict, judge
 
 NOON = datetime(2026, 1, 31, 12, 0, tzinfo=timezone.utc)
@@ -42,8 +50,7 @@ def observe(outcome: Outcome, minute: int = 0, cell: Cell = MANIFEST.cells[0], a
         outcome=outcome,
         attempts=attempts,
         duration_s=1.5,
-        input_tokens=120,
-        output_tokens=8,
+        consumption=Consumption(calls=2, input_tokens=120, output_tokens=8, cache_read_tokens=900, cost_usd=0.0125),
         observed_at=NOON + timedelta(minutes=minute),
     )
 

@@ -72,15 +72,15 @@ def site(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Site:
     return make_site(root, shared_cache, COMPAT_MANIFEST=str(root / "manifest.yaml"))
 
 
-def run_row(site: Site, **variables: str) -> tuple[int, dict[str, dict[str, Any]]]:
-    """Exit code, and what the details document of that mode says of each provider."""
+def run_row(site: Site, **variables: str) -> tuple[int, dict[str, dict[str, Any]], str]:
+    """Exit code, what the details document of that mode says of each provider, and what was shown."""
     chosen = Site(site.home, site.environment | variables)
     done = chosen.run("compat", "run", "--cells", f"{ROW}|*")
     home = CompatHome.from_env(chosen.environment)
     assert home.details.exists(), done.stdout + done.stderr
     details: dict[str, Any] = json.loads(home.details.read_text())
     assert details["upstream"] == home.upstream, done.stdout + done.stderr
-    return done.returncode, {cell["provider"]: cell for cell in details["cells"]}
+    return done.returncode, {cell["provider"]: cell for cell in details["cells"]}, done.stdout
 
 
 def seen(site: Site, mode: UpstreamMode) -> list[Observation]:
@@ -91,10 +91,16 @@ def seen(site: Site, mode: UpstreamMode) -> list[Observation]:
 def test_a_live_row_passes_on_every_provider_and_leaves_the_emulated_matrix_alone(
     site: Site, address: str, credentials: EmulatorCredentials, tmp_path: Path
 ) -> None:
-    assert run_row(site)[0] == 0
+    code, cells, shown = run_row(site)
+    assert (code, "USD" in shown) == (0, False)
+    calls = sum(cell["upstream_calls"] for cell in cells.values())
     emulated = site.home.matrix.read_bytes(), site.home.details.read_bytes(), seen(site, "emulated")
     live = user_environment(address, credentials, tmp_path)
-    code, cells = run_row(site, **live, COMPAT_UPSTREAM="live")
+    code, cells, shown = run_row(site, **live, COMPAT_UPSTREAM="live")
+    told = [line for line in shown.splitlines() if line.startswith(("expected: ", "used: "))]
+    assert [line.partition(": ")[2].partition(", ")[0] for line in told] == [f"{len(ROUTES)} cell(s)"] * 2
+    assert all(f", {calls} calls, " in line and line.endswith(" USD by estimate") for line in told)
+    assert all(cell["estimated_cost_usd"] > 0 for cell in cells.values())
     assert {name: cell["status"] for name, cell in cells.items()} == dict.fromkeys(ROUTES, "pass")
     assert code == 0
     assert len(seen(site, "live")) == len(ROUTES)
@@ -111,7 +117,7 @@ def test_an_account_that_is_refused_is_asked_once_and_runs_no_cell(
     live["AZURE_API_KEY"] = ""
     live["COMPAT_LIVE_VERTEX_URL"] = f"http://127.0.0.1:{free_port()}"
     before, asked_before = len(seen(site, "live")), clouds.asked.copy()
-    code, cells = run_row(site, **live, COMPAT_UPSTREAM="live")
+    code, cells, _ = run_row(site, **live, COMPAT_UPSTREAM="live")
     asked = clouds.asked - asked_before
     latest = {one.provider: one for one in seen(site, "live")[before:]}
     assert code == NOT_ALL_JUDGED
@@ -130,8 +136,17 @@ def test_an_account_that_is_refused_is_asked_once_and_runs_no_cell(
     assert {cell["status"] for cell in cells.values()} == {"pass"}  # an older verdict stands
 
 
-def test_a_word_that_names_no_upstreams_is_told_before_anything_starts(site: Site) -> None:
-    done = Site(site.home, site.environment | {"COMPAT_UPSTREAM": "real"}).run("compat", "run")
-    assert done.returncode == 1
-    assert "there are no 'real' upstreams" in done.stderr
-    assert "set COMPAT_UPSTREAM to one of: emulated, live" in done.stderr
+@pytest.mark.parametrize(
+    ("variable", "word", "told", "next_step"),
+    [
+        ("COMPAT_UPSTREAM", "real", "there are no 'real' upstreams", "set COMPAT_UPSTREAM to one of: emulated, live"),
+        ("COMPAT_BUDGET_USD", "5 USD", "COMPAT_BUDGET_USD is '5 USD', which is no amount of USD", "such as 5"),
+    ],
+)
+def test_a_word_that_is_no_setting_is_told_before_anything_starts(
+    site: Site, variable: str, word: str, told: str, next_step: str
+) -> None:
+    done = Site(site.home, site.environment | {variable: word}).run("compat", "run")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert told in done.stderr
+    assert next_step in done.stderr

@@ -139,8 +139,15 @@ def leaky_resources(folder: Path, seeds: Path, *arguments: str) -> dict[str, obj
     """The pipeline's own resources, but for a proxy (with `arguments`) and a CLI that leak."""
     proxy, cli = stand_in(folder, "proxy", seeds, *arguments), stand_in(folder, "cli", seeds)
     home, index, npm, runtime = Home(), LeakyIndex(venv=str(proxy.parent)), LeakyNpm(cli=str(cli)), WatchedRuntime()
-    parts = {"home": home, "python_index": index, "npm": npm, "runtime": runtime}
-    return parts | {"docs_repo": DocsRepo(), "cell_runner": CellRunner(**parts, workers=2)}
+    cell_runner = CellRunner(home=home, python_index=index, npm=npm, runtime=runtime, workers=2)
+    return {
+        "home": home,
+        "python_index": index,
+        "npm": npm,
+        "runtime": runtime,
+        "docs_repo": DocsRepo(),
+        "cell_runner": cell_runner,
+    }
 
 
 def stand_in(folder: Path, role: str, seeds: Path, *arguments: str) -> Path:

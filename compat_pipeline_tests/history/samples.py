@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 from compat_pipeline.domain.cell import Cell
 from compat_pipeline.domain.controls import ControlResult
-from compat_pipeline.domain.observation import Observation, Outcome, Pass
+from compat_pipeline.domain.observation import Consumption, Observation, Outcome, Pass
 from compat_pipeline.history.store import History, RunContext
 
 NOON = datetime(2026, 1, 31, 12, 0, tzinfo=timezone.utc)
@@ -20,7 +20,15 @@ RUN = RunContext(
 )
 
 
-def observation(minute: int = 0, outcome: Outcome | None = None, feature: str = "tool_use") -> Observation:
+TAKEN = Consumption(calls=2, input_tokens=100, output_tokens=7, cost_usd=0.25)
+
+
+def observation(
+    minute: int = 0,
+    outcome: Outcome | None = None,
+    feature: str = "tool_use",
+    consumption: Consumption | None = TAKEN,
+) -> Observation:
     return Observation(
         feature=feature,
         provider=CELL.provider,
@@ -28,8 +36,7 @@ def observation(minute: int = 0, outcome: Outcome | None = None, feature: str = 
         outcome=outcome or Pass(),
         attempts=2,
         duration_s=1.25,
-        input_tokens=100,
-        output_tokens=7,
+        consumption=consumption,
         observed_at=NOON + timedelta(minutes=minute),
         evidence="a" * 64,
         findings=("日本",),

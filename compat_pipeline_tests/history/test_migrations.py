@@ -38,13 +38,15 @@ def engine_of(place: Path | str) -> Engine:
 
 
 def old_row(minute: int) -> dict[str, Any]:
-    """As it was written when each observation still carried its CLI calls."""
-    document = observation(minute).model_dump(mode="json", exclude={"evidence", "findings", "fault"})
+    """As it was written when each observation still carried its CLI calls, and the tokens that the CLI counted."""
+    document = observation(minute).model_dump(mode="json", exclude={"evidence", "findings", "fault", "consumption"})
     return {
         **RUN.model_dump(exclude={"variant"}),
         "cell": CELL.key,
         "observed_at": observation(minute).observed_at.isoformat(timespec="microseconds"),
-        "observation": json.dumps({**document, "calls": [{"argv": ["claude", "-p"]}]}),
+        "observation": json.dumps(
+            {**document, "input_tokens": 100, "output_tokens": 7, "calls": [{"argv": ["claude", "-p"]}]}
+        ),
     }
 
 
@@ -65,7 +67,7 @@ def make_old(place: Path | str, *minutes: int) -> None:
 
 
 def as_it_was(minute: int) -> Any:
-    return observation(minute).model_copy(update={"evidence": None, "findings": ()})
+    return observation(minute).model_copy(update={"evidence": None, "findings": (), "consumption": None})
 
 
 def differences(place: Path | str) -> list[Any]:

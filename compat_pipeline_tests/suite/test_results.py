@@ -109,5 +109,5 @@ def test_workers_hand_their_results_to_one_stream_and_one_artifact(tmp_path: Pat
     seen = observe(tmp_path, "compat_result.set({'status': 'pass'})", "-n", "2")
     artifact = json.loads((tmp_path / "home" / "compat-results.json").read_text())
     assert len(seen) == 2
-    assert artifact["schema_version"] == "results/1"
+    assert artifact["schema_version"] == "results/2"
     assert sorted(one["model"] for one in artifact["results"]) == ["haiku", "opus"]

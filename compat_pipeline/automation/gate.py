@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Mapping
 from datetime import datetime, timezone
 
 import dagster as dg
@@ -76,9 +77,9 @@ def pr_gate() -> None:
     judge_pull_request()
 
 
-def gate_cells(patterns: list[str]) -> list[Cell]:
+def gate_cells(patterns: list[str], environ: Mapping[str, str] = os.environ) -> list[Cell]:
     """The cells to judge, in manifest order; WrongUsage for a pattern that matches none."""
-    wanted = patterns or re.split(r"[\s,]+", os.environ.get(CELLS_VARIABLE, "").strip(", \t\n"))
+    wanted = patterns or re.split(r"[\s,]+", environ.get(CELLS_VARIABLE, "").strip(", \t\n"))
     if wanted == [""]:
         return PLANNED.cells
     try:

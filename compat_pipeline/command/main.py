@@ -193,6 +193,21 @@ def evidence(cell: str, as_json: bool) -> None:
     show_evidence(CompatHome.from_env(), cell, Output(as_json))
 
 
+@cli.command(short_help="Show what is configured, missing, and would be spent.")
+@_json
+def doctor(as_json: bool) -> None:
+    """Show the settings that hold, what is missing for a run, and what a run would spend.
+
+    Looks at this machine only: nothing is fetched, no provider and no repository is asked, nothing is written. A
+    secret is never shown, only that it is set. What would be spent is told for live providers, from the last run.
+
+    Exit codes: 0 nothing keeps a run from what is asked of it, 2 something does; its next step is told with it.
+    """
+    from compat_pipeline.command.doctor import examine
+
+    sys.exit(0 if examine(Output(as_json)) else WRONG_USAGE)
+
+
 @cli.command(short_help="Open Dagster's web interface.")
 @click.option(
     "--port",

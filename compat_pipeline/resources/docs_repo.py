@@ -57,7 +57,7 @@ class DocsRepo(dg.ConfigurableResource):
             return Publication(None, f"refused: {error}", refused=True)
 
     def _publish(self, document: str, message: str) -> Publication:
-        refresh = _refresh_age(os.environ)
+        refresh = refresh_age(os.environ)
         if docs := github_docs(os.environ):
             return github.publish(docs, document, message=message, allowed=frozenset({docs.path}), refresh=refresh)
         return local_git.publish(self._folder, document, message=message, refresh=refresh)
@@ -127,7 +127,8 @@ def docs_credentials(environ: Mapping[str, str]) -> App | Token | None:
         raise CompatError("COMPAT_DOCS_APP_KEY_FILE names no file that can be read", "check path and owner") from error
 
 
-def _refresh_age(environ: Mapping[str, str]) -> timedelta:
+def refresh_age(environ: Mapping[str, str]) -> timedelta:
+    """How old a published document gets before the same is published again; CompatError where that is no time."""
     hours = environ.get("COMPAT_DOCS_REFRESH_HOURS")
     try:
         age = timedelta(hours=float(hours)) if hours else REFRESH_AGE

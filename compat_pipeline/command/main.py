@@ -36,7 +36,9 @@ def cli() -> None:
     compat run --cells 'tool_use|bedrock_*/*'      some cells, with the same versions again
     compat run --cells inconclusive                those that could not be judged
     compat gate --litellm path:.                   for a pull request of LiteLLM: does it break anything?
-    compat show                                    the matrix as last written
+    compat show                                    the matrix as last written, or one elsewhere
+    compat diff docs-repo .compat                  what changed from one matrix to another
+    compat doctor                                  what is configured, missing, and would be spent
     compat prove                                   break the wire on purpose: do the tests see it?
     compat variants                                other configurations of the proxy: what do they change?
     compat evidence 'vision|azure/claude-opus-4-7' what one cell sent and got, up to the upstream

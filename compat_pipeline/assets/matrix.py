@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
@@ -13,7 +14,7 @@ from compat_pipeline.assets.versions import Versions
 from compat_pipeline.domain.acknowledged import check_acknowledgements, known_issue_of
 from compat_pipeline.domain.cell import Cell
 from compat_pipeline.domain.details import build_details, dump_details
-from compat_pipeline.domain.diff import Place, anomalies, changes, regressions
+from compat_pipeline.domain.diff import Place, anomalies, changes, parse_published, regressions
 from compat_pipeline.domain.markdown import changes_markdown, matrix_markdown
 from compat_pipeline.domain.matrix import CompatibilityMatrix, build_matrix, dump_matrix, parse_matrix
 from compat_pipeline.domain.publication import withheld
@@ -57,18 +58,33 @@ def compatibility_matrix(
     context: dg.AssetExecutionContext, cell_runner: CellRunner, docs_repo: DocsRepo
 ) -> dg.MaterializeResult:
     """The matrix of one LiteLLM and one Claude Code version, as the locked JSON and with its details beside it."""
-    versions = Versions.of_run(context, cell_runner)
+    versions, before = Versions.of_run(context, cell_runner), Published.of(docs_repo)
     return dg.MaterializeResult(
-        metadata=write_matrix(cell_runner, docs_repo, versions),
-        check_results=matrix_checks(cell_runner.home, docs_repo, verdicts(cell_runner, versions)),
+        metadata=write_matrix(cell_runner, before, versions),
+        check_results=matrix_checks(cell_runner.home, before, verdicts(cell_runner, versions)),
     )
 
 
-def write_matrix(cell_runner: CellRunner, docs_repo: DocsRepo, versions: Versions) -> Mapping[str, Any]:
+@dataclass(frozen=True)
+class Published:
+    """The matrix as published, None where there is none; `unknown` says why that cannot be told."""
+
+    matrix: CompatibilityMatrix | None
+    unknown: str = ""
+
+    @classmethod
+    def of(cls, docs_repo: DocsRepo) -> "Published":
+        """A docs repository out of reach does not hold up the matrix."""
+        try:
+            return cls(published(docs_repo))
+        except CompatError as error:
+            return cls(None, f"unknown: {error}")
+
+
+def write_matrix(cell_runner: CellRunner, before: Published, versions: Versions) -> Mapping[str, Any]:
     """Write both documents; returns what a person sees of them in the UI."""
     home, now = cell_runner.home, datetime.now(timezone.utc)
     known = verdicts(cell_runner, versions)
-    before, unread = _published_or_why_not(docs_repo)
     pair = {"litellm_version": versions.litellm.tag, "claude_code_version": versions.claude_code.version}
     matrix = build_matrix(home.planned, known, generated_at=now, **pair)
     details = build_details(
@@ -79,14 +95,14 @@ def write_matrix(cell_runner: CellRunner, docs_repo: DocsRepo, versions: Version
         upstream=home.paths.upstream,
         acknowledged=home.acknowledged,
         last_proven=home.history.last_proven(cell_runner.suite_revision, home.paths.upstream),
-        withheld=held_back(home, before, known, matrix),
+        withheld=held_back(home, before.matrix, known, matrix),
         **pair,
     )
     write_atomically(home.paths.matrix, dump_matrix(matrix))
     write_atomically(home.paths.details, dump_details(details))
     return {
         "matrix": dg.MetadataValue.md(matrix_markdown(matrix)),
-        "changes": dg.MetadataValue.md(unread or changes_markdown(changes(before, matrix))),
+        "changes": dg.MetadataValue.md(before.unknown or changes_markdown(changes(before.matrix, matrix))),
         "litellm_version": matrix.litellm_version,
         "claude_code_version": matrix.claude_code_version,
         "path": dg.MetadataValue.path(home.paths.matrix),
@@ -105,20 +121,12 @@ def held_back(
 
 
 def published(docs_repo: DocsRepo) -> CompatibilityMatrix | None:
-    """The matrix as published; None when there is none or it is not one of ours. CompatError if it cannot be read."""
+    """The matrix as published; None when there is none. CompatError if it cannot be read or is no matrix of ours."""
     document = docs_repo.published()
     try:
-        return parse_matrix(document) if document is not None else None
-    except ValueError:
-        return None
-
-
-def _published_or_why_not(docs_repo: DocsRepo) -> tuple[CompatibilityMatrix | None, str]:
-    """The matrix as published, and why it is unknown: a docs repository out of reach does not hold up the matrix."""
-    try:
-        return published(docs_repo), ""
-    except CompatError as error:
-        return None, f"unknown: {error}"
+        return parse_published(document) if document is not None else None
+    except ValueError as error:
+        raise CompatError(f"{docs_repo.place}: {error}", "see what COMPAT_DOCS_PATH names there") from error
 
 
 def written(home: Home) -> CompatibilityMatrix:
@@ -129,18 +137,17 @@ def written(home: Home) -> CompatibilityMatrix:
         raise CompatError(f"cannot use {home.paths.matrix}: {error}", "run `compat run` to write it anew") from error
 
 
-def matrix_checks(home: Home, docs_repo: DocsRepo, known: Mapping[Cell, Verdict]) -> list[dg.AssetCheckResult]:
+def matrix_checks(home: Home, before: Published, known: Mapping[Cell, Verdict]) -> list[dg.AssetCheckResult]:
     """What is checked of the matrix as written, against the one that is published and the known reds."""
     try:
         fresh = written(home)
     except CompatError as error:
         return [dg.AssetCheckResult(passed=False, check_name=SCHEMA, metadata={"error": str(error)})]
-    before, unread = _published_or_why_not(docs_repo)
-    turned = [f"{change.feature} on {change.provider}" for change in regressions(before, fresh)]
+    turned = [f"{change.feature} on {change.provider}" for change in regressions(before.matrix, fresh)]
     return [
         dg.AssetCheckResult(passed=True, check_name=SCHEMA),
-        _listing(ANOMALY, [unread] if unread else [str(anomaly) for anomaly in anomalies(before, fresh)]),
-        _listing(REGRESSION, [unread] if unread else turned),
+        _listing(ANOMALY, [str(anomaly) for anomaly in anomalies(before.matrix, fresh)], before.unknown),
+        _listing(REGRESSION, turned, before.unknown),
         _listing(
             ACKNOWLEDGED,
             check_acknowledgements(home.acknowledged, home.manifest.cells, known, datetime.now(timezone.utc).date()),
@@ -148,10 +155,11 @@ def matrix_checks(home: Home, docs_repo: DocsRepo, known: Mapping[Cell, Verdict]
     ]
 
 
-def _listing(check: str, found: list[str]) -> dg.AssetCheckResult:
+def _listing(check: str, found: list[str], unknown: str = "") -> dg.AssetCheckResult:
+    """A check that found nothing, or `found`; it does not pass either where that is `unknown`."""
     return dg.AssetCheckResult(
-        passed=not found,
+        passed=not found and not unknown,
         check_name=check,
         severity=dg.AssetCheckSeverity.WARN,
-        metadata={"found": dg.MetadataValue.json(found)},
+        metadata={"found": dg.MetadataValue.json(found), **({"unknown": unknown} if unknown else {})},
     )

@@ -40,15 +40,7 @@ def published_docs_commit(
     context: dg.AssetExecutionContext, cell_runner: CellRunner, docs_repo: DocsRepo
 ) -> dg.MaterializeResult:
     """The commit that brings the matrix to the docs site."""
-    versions, matrix = Versions.of_run(context, cell_runner), written(cell_runner.home)
-    pair = (versions.litellm.tag, versions.claude_code.version)
-    if (matrix.litellm_version, matrix.claude_code_version) != pair:
-        raise dg.Failure(
-            f"the matrix on disk is of LiteLLM {matrix.litellm_version} and Claude Code {matrix.claude_code_version}, "
-            f"this run is about {' and '.join(pair)}: another run has written it; run this one again",
-            allow_retries=False,
-        )
-    publication, waiting = _published(cell_runner, docs_repo, versions, matrix)
+    publication, waiting = _published(cell_runner, docs_repo, Versions.of_run(context, cell_runner))
     return dg.MaterializeResult(
         metadata={
             "sha": publication.sha or "none",
@@ -67,13 +59,25 @@ def published_docs_commit(
 
 
 def _published(
-    cell_runner: CellRunner, docs_repo: DocsRepo, versions: Versions, matrix: CompatibilityMatrix
+    cell_runner: CellRunner, docs_repo: DocsRepo, versions: Versions
 ) -> tuple[Publication, dict[Place, str]]:
-    """What became of publishing `matrix`, and what of it had to wait. What is published now is seen first."""
+    """What became of publishing the matrix, and what of it had to wait. What is published now is seen first."""
     try:
-        before = published(docs_repo)
+        matrix, before = _of_this_run(written(cell_runner.home), versions), published(docs_repo)
     except CompatError as error:
         return Publication(None, f"refused: {error}", refused=True), {}
     waiting = held_back(cell_runner.home, before, verdicts(cell_runner, versions), matrix)
     message = f"Claude Code compatibility: LiteLLM {matrix.litellm_version}, Claude Code {matrix.claude_code_version}"
     return docs_repo.publish(dump_matrix(publishable(matrix, before, waiting)), message), waiting
+
+
+def _of_this_run(matrix: CompatibilityMatrix, versions: Versions) -> CompatibilityMatrix:
+    """`matrix`, if it is about the versions of this run; CompatError where another run has written its own."""
+    pair = (versions.litellm.tag, versions.claude_code.version)
+    if (matrix.litellm_version, matrix.claude_code_version) == pair:
+        return matrix
+    raise CompatError(
+        f"the matrix on disk is of LiteLLM {matrix.litellm_version} and Claude Code {matrix.claude_code_version}, "
+        f"this run is about {' and '.join(pair)}: another run has written it",
+        "run this one again",
+    )

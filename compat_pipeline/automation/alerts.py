@@ -1,10 +1,9 @@
 """The alert sensor: tells people of failed runs, of a pipeline that stands still, and of checks that found something.
 
-"Once" is kept in the sensor's cursor: the keys of the incidents that are open, as they were told. It moves only after
-the message was taken, so an incident is told again while the webhook is down, and never after.
+"Once" is kept in the sensor's cursor: which open incidents were told, and which still wait because the webhook was
+down. What waits is told when it is up again, come right or not, and never after.
 """
 
-import json
 import re
 from collections.abc import Iterator
 from datetime import datetime, timezone
@@ -13,10 +12,10 @@ from typing import Any
 import dagster as dg
 
 from compat_pipeline.assets.matrix import ANOMALY, REGRESSION, compatibility_matrix
-from compat_pipeline.assets.publication import PUBLISHED_WITHIN, published_docs_commit
+from compat_pipeline.assets.publication import NOT_REFUSED, PUBLISHED_WITHIN, published_docs_commit
 from compat_pipeline.assets.versions import NOT_STALE, claude_code_release, litellm_release
 from compat_pipeline.automation.jobs import refresh_matrix
-from compat_pipeline.domain.incidents import Incident, failed_check, failed_run, news, overdue
+from compat_pipeline.domain.incidents import Incident, Log, by_title, failed_check, failed_run, overdue, refused
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.resources.alerts import Alerts
 
@@ -30,6 +29,8 @@ _WATCHED = {
 }
 """Asset check -> the title of its incidents. Each lists what it found under `found`."""
 
+_PUBLISHED = dg.AssetCheckKey(published_docs_commit.key, NOT_REFUSED)
+
 _OUR_ERRORS = re.compile(r"^compat_pipeline\.ground\.errors\.\w+: ")
 """What Dagster puts before words that are meant for people as they are."""
 
@@ -39,28 +40,23 @@ _RECENT = 20
 
 @dg.sensor(
     minimum_interval_seconds=60,
-    description="Tells of failed runs, overdue commits, regressions and stale versions, once each, by webhook and log.",
+    description="Tells of failed runs, refused or overdue commits, regressions and stale versions, by webhook and log.",
 )
 def alert_sensor(context: dg.SensorEvaluationContext, alerts: Alerts) -> dg.SensorResult:
     found = list(_incidents(context.instance, datetime.now(timezone.utc)))
-    fresh = news(found, _told(context.cursor))
+    log = Log.parse(context.cursor).seen(found)
+    fresh = by_title(log.waiting)
     if fresh:
         try:
             alerts.tell(fresh)
         except CompatError as error:
-            return dg.SensorResult(skip_reason=f"{len(fresh)} incident(s) could not be told, tried again: {error}")
+            told = f"{len(fresh)} incident(s) could not be told, tried again: {error}"
+            return dg.SensorResult(skip_reason=told, cursor=log.dump())
     titles = "; ".join(incident.title for incident in fresh)
     return dg.SensorResult(
         skip_reason=f"told: {titles}" if fresh else f"nothing new; {len(found)} incident(s) open",
-        cursor=json.dumps(sorted({incident.key for incident in found})),
+        cursor=Log.all_told(found).dump(),
     )
-
-
-def _told(cursor: str | None) -> set[str]:
-    try:
-        return set(json.loads(cursor or "[]"))
-    except (ValueError, TypeError):  # edited by hand: better told twice than never
-        return set()
 
 
 def _incidents(instance: dg.DagsterInstance, now: datetime) -> Iterator[Incident]:
@@ -68,8 +64,11 @@ def _incidents(instance: dg.DagsterInstance, now: datetime) -> Iterator[Incident
     yield from _failed_run(instance)
     if late := overdue("published_docs_commit", _last_made(instance, published_docs_commit.key), now, PUBLISHED_WITHIN):
         yield late
+    if (published := _last(instance, _PUBLISHED)) and not published.passed:
+        yield refused("published_docs_commit", str(published.metadata["reason"].value))
     for check, title in _WATCHED.items():
-        yield from failed_check(check.asset_key.to_user_string(), check.name, title, _found(instance, check))
+        if last := _last(instance, check):
+            yield from failed_check(check.asset_key.to_user_string(), check.name, title, _found(last))
 
 
 def _failed_run(instance: dg.DagsterInstance) -> Iterator[Incident]:
@@ -98,10 +97,14 @@ def _last_made(instance: dg.DagsterInstance, asset: dg.AssetKey) -> datetime | N
     return datetime.fromtimestamp(records[0].timestamp, timezone.utc) if records else None
 
 
-def _found(instance: dg.DagsterInstance, check: dg.AssetCheckKey) -> list[str]:
-    """What the check found when it was last evaluated: one that is only planned, in a run under way, has not been."""
+def _last(instance: dg.DagsterInstance, check: dg.AssetCheckKey) -> dg.AssetCheckEvaluation | None:
+    """How the check ended last: one that is only planned, in a run under way, has not been evaluated."""
     for record in instance.event_log_storage.get_asset_check_execution_history(check, limit=_RECENT):
         if isinstance(record.evaluation, dg.AssetCheckEvaluation):
-            found: Any = record.evaluation.metadata["found"].value
-            return [str(entry) for entry in found]
-    return []
+            return record.evaluation
+    return None
+
+
+def _found(evaluation: dg.AssetCheckEvaluation) -> list[str]:
+    found: Any = evaluation.metadata["found"].value
+    return [str(entry) for entry in found]

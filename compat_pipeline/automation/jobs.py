@@ -7,7 +7,7 @@ from pydantic import Field
 
 from compat_pipeline.assets.cells import cell_metadata, cell_results, evaluations, judged_check, open_cells, verdicts
 from compat_pipeline.assets.face import FULL_RANGE, MANIFEST
-from compat_pipeline.assets.matrix import compatibility_matrix, matrix_checks, write_matrix
+from compat_pipeline.assets.matrix import Published, compatibility_matrix, matrix_checks, write_matrix
 from compat_pipeline.assets.versions import Versions
 from compat_pipeline.domain.cell import Cell, NoSuchCell, select
 from compat_pipeline.resources.cell_runner import CellRunner, progress
@@ -46,12 +46,10 @@ def run_chosen_cells(
         yield dg.AssetMaterialization(
             cell_results.key, partition=observation.cell.key, metadata=dict(cell_metadata(observation))
         )
-    known = verdicts(cell_runner, versions)
+    known, before = verdicts(cell_runner, versions), Published.of(docs_repo)
     yield from evaluations(cell_results.key, judged_check(known))
-    yield dg.AssetMaterialization(
-        compatibility_matrix.key, metadata=dict(write_matrix(cell_runner, docs_repo, versions))
-    )
-    yield from evaluations(compatibility_matrix.key, *matrix_checks(cell_runner.home, docs_repo, known))
+    yield dg.AssetMaterialization(compatibility_matrix.key, metadata=dict(write_matrix(cell_runner, before, versions)))
+    yield from evaluations(compatibility_matrix.key, *matrix_checks(cell_runner.home, before, known))
 
 
 @dg.job(description="Re-run any set of cells in one run and write the matrix anew; publishes nothing.")

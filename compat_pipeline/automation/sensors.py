@@ -48,7 +48,7 @@ def _look(
         watch = watch.unanswered(now)
         return _skip(watch, f"{product}: {error}\nasked again {_at(watch)}")
     if version == watch.version:
-        return _skip(watch.seen(version), f"{product} {version} is the newest, and has been seen")
+        return _skip(watch.seen(version), f"{product} {version} was seen before, and nothing newer is asked for")
     step = asset.to_python_identifier()
     request = dg.RunRequest(
         run_key=f"{step}:{version}",

@@ -31,7 +31,7 @@ class ClaudeCodeRelease(BaseModel):
 
 
 def resolve_claude_code(request: str, npm: Npm, now: datetime) -> ClaudeCodeRelease:
-    """The release that `request` means: `latest`, `cooldown` or an exact version.
+    """The release that `request` means: a dist-tag such as `latest`, `cooldown` or an exact version.
 
     Raises CompatError when there is none, when it has no binary for this machine, or npm cannot tell.
     """
@@ -39,7 +39,9 @@ def resolve_claude_code(request: str, npm: Npm, now: datetime) -> ClaudeCodeRele
     try:
         version = pick_claude_code(document, request, now)
     except NoSuchVersion as error:
-        raise CompatError(str(error), "ask for `latest`, `cooldown` or a version that npm lists") from error
+        raise CompatError(
+            str(error), "ask for a dist-tag such as `latest`, `cooldown` or a version that npm lists"
+        ) from error
     package = platform_package(sys.platform, platform.machine(), platform.libc_ver()[0])
     manifest = npm.view(f"{package}@{version}", "version", "dist.integrity")
     integrity = manifest.get("dist.integrity") if isinstance(manifest, dict) else None
@@ -48,13 +50,12 @@ def resolve_claude_code(request: str, npm: Npm, now: datetime) -> ClaudeCodeRele
             f"the npm registry gives no sha512 integrity for {package}@{version}",
             "use a registry or mirror that passes `dist.integrity` on",
         )
-    policy = request if request in ("latest", "cooldown") else "pinned"
     return ClaudeCodeRelease(
         version=version,
         platform_package=package,
         integrity=integrity,
         published_at=published_at(document, version),
-        policy=policy,
+        policy="pinned" if request == version else request,
     )
 
 

@@ -118,7 +118,8 @@ def findings(environ: Environ) -> list[Finding]:
     found: list[Finding] = []
     for about, check in _CHECKS.items():
         try:
-            found += [Finding(about, *told) for told in check(environ)]
+            for told in check(environ):
+                found.append(Finding(about, *told))
         except CompatError as error:
             found.append(Finding(about, "problem", error.message, error.next_step))
     once: dict[str, Finding] = {}  # a setting that makes no sense comes up in many checks

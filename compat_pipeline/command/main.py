@@ -60,7 +60,9 @@ def cli() -> None:
     metavar="VERSION",
     help="LiteLLM version, tag, minor or path:CHECKOUT; default: newest that installs.",
 )
-@click.option("--claude-code", default="", metavar="VERSION", help="`latest`, `cooldown` or a version.")
+@click.option(
+    "--claude-code", default="", metavar="VERSION", help="A dist-tag such as `latest`, `cooldown` or a version."
+)
 @_json
 def run(patterns: tuple[str, ...], features: str | None, litellm: str, claude_code: str, as_json: bool) -> None:
     """Run cells with the real CLI through the real proxy and show the matrix.
@@ -82,7 +84,7 @@ def run(patterns: tuple[str, ...], features: str | None, litellm: str, claude_co
 @cli.command(short_help="Judge a pull request of LiteLLM.")
 @click.option("--litellm", default="", metavar="VERSION",
               help="LiteLLM version or tag, or path:FOLDER; default: COMPAT_LITELLM_VERSION, or latest.")  # fmt: skip
-@click.option("--claude-code", default="", metavar="VERSION", help="`cooldown` (the default), `latest` or a version.")
+@click.option("--claude-code", default="", metavar="VERSION", help="`cooldown` (the default), a dist-tag or a version.")
 @click.option("--cells", "patterns", multiple=True, metavar="PATTERN",
               help="Only these. Repeatable; default: COMPAT_GATE_CELLS, or the whole matrix.")  # fmt: skip
 @click.option("--baseline", default="", metavar="WHERE",
@@ -232,7 +234,9 @@ def ui(port: int) -> None:
     metavar="VERSION",
     help="LiteLLM version, tag, minor or path:CHECKOUT; default: newest that installs.",
 )
-@click.option("--claude-code", default="", metavar="VERSION", help="`latest`, `cooldown` or a version.")
+@click.option(
+    "--claude-code", default="", metavar="VERSION", help="A dist-tag such as `latest`, `cooldown` or a version."
+)
 def proxy(litellm: str, claude_code: str) -> None:
     """Keep a proxy with its upstreams up, so that one test file can be run under plain pytest."""
     from compat_pipeline.command.progress import progress_on

@@ -55,7 +55,7 @@ class CauseRule:
 
 
 SHORTAGE_RULES: tuple[CauseRule, ...] = (
-    CauseRule("disk_full", "environment", "anthropics/claude-code#9496", r"ENOSPC|no space left on device"),
+    CauseRule("disk_full", "environment", "anthropics/claude-code#9496", r"ENOSPC|EFBIG|EDQUOT|no space left on device"),
     CauseRule(
         "out_of_memory",
         "environment",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,6 +12,8 @@ from compat_pipeline.domain.matrix import CompatibilityMatrix, MatrixCell, Matri
 
 Place = tuple[str, str]
 """(feature id, provider id): where a published cell stands."""
+
+_OURS = re.compile(r'"schema_version"\s*:\s*"1"')
 
 REFRESH_AGE = timedelta(hours=24)
 """How old a published document may get before it is replaced by one that says the same."""
@@ -46,14 +49,14 @@ class Change:
 
 @dataclass(frozen=True)
 class Anomaly:
-    """A whole column or row that broke at once; `cells` are those that passed before and do not now."""
+    """A whole column or row that broke at once; `cells` are those that had not failed before, and do not pass now."""
 
     line: Literal["column", "row"]
     name: str
     cells: tuple[Place, ...]
 
     def __str__(self) -> str:
-        return f"{self.line} {self.name}: all {len(self.cells)} cells that passed broke at once"
+        return f"{self.line} {self.name}: all {len(self.cells)} cells that had not failed before broke at once"
 
 
 def changes(before: CompatibilityMatrix | None, after: CompatibilityMatrix) -> list[Change]:
@@ -81,22 +84,37 @@ def by_kind(changed: Sequence[Change]) -> dict[ChangeKind, list[Change]]:
 def anomalies(before: CompatibilityMatrix | None, after: CompatibilityMatrix) -> list[Anomaly]:
     """Whole columns, then rows, that broke at once.
 
-    A column (or row) counts when at least two of its cells passed before and none of those passes now. One cell is a
-    finding; all of them at once are more likely an account, a deployment or a network. Only cells in both count.
+    A column (or row) counts when at least two of its cells had not failed before and none of those passes now. One
+    cell is a finding; all of them at once are more likely an account, a deployment or a network. Only cells in both
+    count. One that was not tested counts if it is red or green now: an anomaly that is withheld under new versions is
+    published as that, and is still one when it is looked at again.
     """
     if before is None:
         return []
     new = after.cells
-    passed = [place for place, cell in before.cells.items() if cell.status == "pass" and place in new]
+    unfailed = [place for place, cell in before.cells.items() if place in new and _unfailed(cell, new[place])]
     columns = [
-        Anomaly("column", name, tuple(place for place in passed if place[1] == name)) for name in after.providers
+        Anomaly("column", name, tuple(place for place in unfailed if place[1] == name)) for name in after.providers
     ]
-    rows = [Anomaly("row", row.id, tuple(place for place in passed if place[0] == row.id)) for row in after.features]
+    rows = [Anomaly("row", row.id, tuple(place for place in unfailed if place[0] == row.id)) for row in after.features]
     return [
         line
         for line in columns + rows
         if len(line.cells) >= 2 and all(new[place].status != "pass" for place in line.cells)
     ]
+
+
+def parse_published(document: str) -> CompatibilityMatrix | None:
+    """The matrix in a published document; None where it is blank (or `{}`), or was one of ours and is damaged.
+
+    ValueError for everything else: what somebody else wrote, or a later version of this product, stays.
+    """
+    try:
+        return parse_matrix(document)
+    except ValueError as error:
+        if document.strip() in ("", "{}") or _OURS.search(document):
+            return None
+        raise ValueError(f"what is published there is no matrix of schema 1: {error}") from error
 
 
 class Due(NamedTuple):
@@ -110,17 +128,16 @@ def due(published: str | None, fresh: str, refresh: timedelta = REFRESH_AGE) -> 
     """Whether the document `fresh` should replace `published`.
 
     It should when more than `generated_at` differs, or when the published one is `refresh` old: readers take a page
-    for as fresh as it says it is. A published document that cannot be read is replaced. One that was made after
-    `fresh` stands, because another run was faster; one dated a whole `refresh` or more ahead comes from a wrong clock
-    and is replaced. Raises ValueError when `fresh` is not a valid document.
+    for as fresh as it says it is. A blank or damaged one is replaced. One that was made after `fresh` stands, because
+    another run was faster; one dated a whole `refresh` or more ahead comes from a wrong clock and is replaced. Raises
+    ValueError when `fresh` is not a valid document, and when `published` is something else than a matrix.
     """
     after = parse_matrix(fresh)
     if published is None:
         return Due(True, "first publication")
-    try:
-        before = parse_matrix(published)
-    except ValueError:
-        return Due(True, "the published document is not a valid matrix")
+    before = parse_published(published)
+    if before is None:
+        return Due(True, "the published document is blank or damaged")
     age = after.generated_at - before.generated_at
     if timedelta(0) < -age < refresh:
         return Due(False, f"a newer matrix, of {before.generated_at:%Y-%m-%d %H:%M:%S} UTC, is already published")
@@ -145,6 +162,10 @@ def _reasons(before: CompatibilityMatrix, after: CompatibilityMatrix) -> Sequenc
         listed = ", ".join(map(str, changed[:3])) + (", ..." if len(changed) > 3 else "")
         reasons.append(f"{len(changed)} cell{'s' if len(changed) > 1 else ''} changed ({listed})")
     return reasons or ["names, order or explanations changed"]
+
+
+def _unfailed(before: MatrixCell, now: MatrixCell) -> bool:
+    return before.status == "pass" or (before.status == "not_tested" and now.status in ("pass", "fail"))
 
 
 def _status(cells: Mapping[Place, MatrixCell], where: Place) -> MatrixStatus | None:

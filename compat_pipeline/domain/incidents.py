@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 _LISTED = 20
 _LONGEST_TEXT_CHARS = 2800
@@ -30,6 +32,11 @@ def failed_run(job: str, reason: str) -> Incident:
     return Incident(f"failed:{job}", f"{job} failed: {_one_line(reason)}")
 
 
+def refused(asset: str, reason: str) -> Incident:
+    """What was due could not be published. Open until something can be, whatever the next refusals say."""
+    return Incident(f"refused:{asset}", f"{asset}: {_one_line(reason)}")
+
+
 def overdue(asset: str, last: datetime | None, now: datetime, window: timedelta) -> Incident | None:
     """The dead man's switch: `asset` was last made longer ago than `window`. What was never made is not missed."""
     if last is None or now - last <= window:
@@ -42,15 +49,46 @@ def failed_check(asset: str, check: str, title: str, found: Sequence[str]) -> li
     return [Incident(f"{asset}:{check}:{entry}", title, (entry,)) for entry in found]
 
 
-def news(incidents: Iterable[Incident], told: Collection[str]) -> list[Incident]:
-    """The incidents nobody was told of (`told`: the keys of the open ones), those of the same title as one."""
-    by_title: dict[str, list[Incident]] = {}
+class Log(BaseModel):
+    """What people know: the keys of the open incidents they were told of, and what waits to be told."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    told: tuple[str, ...] = ()
+    waiting: tuple[Incident, ...] = ()
+
+    @classmethod
+    def parse(cls, cursor: str | None) -> Log:
+        """What `dump` wrote; nothing where that was edited: better told twice than never."""
+        try:
+            return cls.model_validate_json(cursor or "{}")
+        except ValidationError:
+            return cls()
+
+    def dump(self) -> str:
+        return self.model_dump_json()
+
+    def seen(self, found: Iterable[Incident]) -> Log:
+        """With what is wrong now. What is new waits, even if it comes right before anybody could be told."""
+        now = {incident.key: incident for incident in found}
+        known = {*self.told, *(incident.key for incident in self.waiting)}
+        fresh = (incident for key, incident in now.items() if key not in known)
+        return Log(told=tuple(key for key in self.told if key in now), waiting=(*self.waiting, *fresh))
+
+    @classmethod
+    def all_told(cls, found: Iterable[Incident]) -> Log:
+        """After everything that waited was told: `found` is open, and known."""
+        return cls(told=tuple(sorted({incident.key for incident in found})))
+
+
+def by_title(incidents: Iterable[Incident]) -> list[Incident]:
+    """Those of the same title as one."""
+    titles: dict[str, list[Incident]] = {}
     for incident in incidents:
-        if incident.key not in told:
-            by_title.setdefault(incident.title, []).append(incident)
+        titles.setdefault(incident.title, []).append(incident)
     return [
         Incident(same[0].key, title, tuple(cell for incident in same for cell in incident.cells))
-        for title, same in by_title.items()
+        for title, same in titles.items()
     ]
 
 

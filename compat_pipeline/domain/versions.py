@@ -97,16 +97,16 @@ def claude_code_candidates(document: Mapping[str, Any]) -> list[str]:
 
 
 def pick_claude_code(document: Mapping[str, Any], policy: str, now: datetime) -> str:
-    """The version that `policy` means: `latest`, `cooldown`, or an exact version, which must exist.
+    """The version that `policy` means: a dist-tag such as `latest`, `cooldown`, or an exact version, which must exist.
 
-    `latest` is the publisher's dist-tag or, where that names a version not fit to be tested, the newest candidate
-    below it: what the publisher has not promoted yet is not picked. `cooldown` is the newest candidate at least
+    A dist-tag is the version the publisher gave it or, where that is not fit to be tested, the newest candidate below
+    it: what the publisher has not promoted yet is not picked. `cooldown` is the newest candidate at least
     COOLDOWN_DAYS old; `time` serves only as that age test, because a caching mirror may report its own times.
     Raises NoSuchVersion.
     """
     candidates = claude_code_candidates(document)
-    if policy == "latest":
-        promoted = _promoted(document)
+    if policy == "latest" or policy in document.get("dist-tags", {}):
+        promoted = _promoted(document, policy)
         allowed = [version for version in candidates if promoted is None or Version(version) <= promoted]
     elif policy == "cooldown":
         allowed = [version for version in candidates if _age(document, version, now) >= timedelta(days=COOLDOWN_DAYS)]
@@ -126,12 +126,12 @@ def published_at(document: Mapping[str, Any], version: str) -> datetime | None:
     return datetime.fromisoformat(stamp.replace("Z", "+00:00")) if isinstance(stamp, str) else None
 
 
-def _promoted(document: Mapping[str, Any]) -> Version | None:
-    tag = document.get("dist-tags", {}).get("latest")
+def _promoted(document: Mapping[str, Any], tag: str) -> Version | None:
+    named = document.get("dist-tags", {}).get(tag)
     try:
-        return Version(tag) if tag else None
+        return Version(named) if named else None
     except InvalidVersion as error:
-        raise NoSuchVersion(f"the registry's 'latest' tag names '{tag}', which is not a version") from error
+        raise NoSuchVersion(f"the registry's '{tag}' tag names '{named}', which is not a version") from error
 
 
 def _age(document: Mapping[str, Any], version: str, now: datetime) -> timedelta:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from compat_pipeline.domain.redaction import Redactor
-from compat_pipeline.ground.errors import CompatError
+from compat_pipeline.ground.errors import CompatError, WrongUsage
 
 if TYPE_CHECKING:
     from github import Github, GithubException
@@ -41,11 +41,11 @@ class GithubSite:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> GithubSite:
-        """`COMPAT_GITHUB_API`, by default GitHub's own; raises CompatError where a credential would go unencrypted."""
+        """`COMPAT_GITHUB_API`, by default GitHub's own; raises WrongUsage where a credential would go unencrypted."""
         api = (environ.get("COMPAT_GITHUB_API") or GITHUB_API).rstrip("/")
         parts = urlsplit(api)
         if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
-            raise CompatError("COMPAT_GITHUB_API is not the https address of a GitHub API", f"such as {GITHUB_API}")
+            raise WrongUsage("COMPAT_GITHUB_API is not the https address of a GitHub API", f"such as {GITHUB_API}")
         return cls(api)
 
 

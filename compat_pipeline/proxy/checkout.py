@@ -10,7 +10,7 @@ from pathlib import Path
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-from compat_pipeline.ground.errors import CompatError
+from compat_pipeline.ground.errors import CompatError, WrongUsage
 from compat_pipeline.ground.git import Git
 from compat_pipeline.ground.home import make_folder, write_atomically
 from compat_pipeline.ground.lock import locked
@@ -54,11 +54,12 @@ def resolve_checkout(request: str, cache: Path, python: Path) -> LitellmRelease:
 
     What is built is a copy: the commit with all edits and new files, without what git ignores; the checkout stays as
     it is. Its wheel and its lock are kept under `cache` by the code's digest, so that the same code is built once. The
-    deny-list is about what an index offers, and does not count here. Raises CompatError.
+    deny-list is about what an index offers, and does not count here. Raises WrongUsage where there is no such folder,
+    else CompatError.
     """
     checkout = Path(request.removeprefix(PATH_REQUEST)).expanduser().absolute()
     if not checkout.is_dir():
-        raise CompatError(f"there is no folder {checkout}", "name a checkout of LiteLLM: path:/some/folder")
+        raise WrongUsage(f"there is no folder {checkout}", "name a checkout of LiteLLM: path:/some/folder")
     with _snapshot(checkout, cache) as snapshot:
         folder = make_folder(cache / "litellm" / "checkouts") / f"{snapshot.tree}-{fingerprint(python, ())}"
         with locked(folder.with_name(f"{folder.name}.lock")):

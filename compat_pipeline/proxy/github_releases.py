@@ -17,7 +17,7 @@ from compat_pipeline.domain.versions import (
     newest_litellm,
     parse_litellm_tag,
 )
-from compat_pipeline.ground.errors import CompatError
+from compat_pipeline.ground.errors import CompatError, WrongUsage
 from compat_pipeline.ground.github import GithubRefused, GithubSite, Token, patiently, renamed, signed_in
 from compat_pipeline.ground.home import write_atomically
 
@@ -68,7 +68,8 @@ class _Kept(BaseModel):
 class GithubReleases:
     """The final releases of `repository`; what was seen is kept under `cache`, so that an unchanged page costs nothing.
 
-    GitHub counts no unchanged page of a request with a `token`; without one it allows 60 pages an hour.
+    GitHub counts no unchanged page of a request with a `token`; without one it allows 60 pages an hour, changed or
+    not, and the pages after an unchanged first one are then taken for unchanged, too.
     """
 
     def __init__(self, site: GithubSite, token: Token | None, cache: Path, repository: str = REPOSITORY) -> None:
@@ -79,7 +80,8 @@ class GithubReleases:
     def pick(self, request: str) -> GithubRelease:
         """The release that `request` means: `latest`, the newest patch of a minor (`1.98`), a version or a tag.
 
-        Where one version has two releases, the one that is called stable counts. Raises CompatError.
+        Where one version has two releases, the one that is called stable counts. Raises WrongUsage for what is
+        no version, else CompatError.
         """
         releases, minor = self.all(), litellm_minor(request)
         try:
@@ -90,7 +92,7 @@ class GithubReleases:
         except NoSuchVersion as error:
             raise CompatError(f"{error}, says GitHub", "choose another version, or 'latest'") from error
         except ValueError as error:
-            raise CompatError(
+            raise WrongUsage(
                 f"{error}", "give a version such as 1.106.2, a minor such as 1.106, or 'latest'"
             ) from error
         found = [release for release in releases if release.version == wanted]
@@ -114,9 +116,13 @@ class GithubReleases:
 
     def _pages(self, requester: Requester, kept: tuple[_Page, ...]) -> Iterable[_Page]:
         for number in range(_MOST_PAGES):
-            page = self._page(requester, number, kept[number] if number < len(kept) else None)
+            before = kept[number] if number < len(kept) else None
+            page = self._page(requester, number, before)
             yield page
             if not page.more:
+                return
+            if number == 0 and page is before and self._token is None:
+                yield from kept[1:]
                 return
 
     def _page(self, requester: Requester, number: int, before: _Page | None) -> _Page:

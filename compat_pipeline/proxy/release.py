@@ -22,7 +22,7 @@ from compat_pipeline.domain.versions import (
     litellm_tag,
     parse_litellm_tag,
 )
-from compat_pipeline.ground.errors import CompatError
+from compat_pipeline.ground.errors import CompatError, WrongUsage
 from compat_pipeline.ground.home import make_folder, write_atomically
 from compat_pipeline.proxy.client import run_uv
 from compat_pipeline.proxy.github_releases import GithubReleases
@@ -71,7 +71,7 @@ def resolve_litellm(request: str, cache: Path, python: Path, releases: GithubRel
     It is chosen among GitHub's `releases`, or else by the package index: `latest` is then the newest final version
     that the index can install here, which is not always the newest listed. Either way the index installs it. The first
     lock of a version is kept under `cache` and used again, so that the same version stays the same installation, and a
-    pin resolves without a network. Raises CompatError.
+    pin resolves without a network. Raises WrongUsage for what is no version, else CompatError.
     """
     folder = cache / "litellm" / "locks"
     if releases is not None:
@@ -159,9 +159,7 @@ def _pinned(request: str) -> str:
     try:
         return _allowed(str(parse_litellm_tag(request)))
     except ValueError as error:
-        raise CompatError(
-            f"{error}", f"give a version such as 1.106.2, a minor such as 1.106, or '{LATEST}'"
-        ) from error
+        raise WrongUsage(f"{error}", f"give a version such as 1.106.2, a minor such as 1.106, or '{LATEST}'") from error
 
 
 def _allowed(version: str) -> str:

@@ -35,6 +35,7 @@ ROLLING_BRANCH = "compatibility-matrix"
 
 _FILE_MODE = "100644"
 _ATTEMPTS = 20
+_ATTEMPTS_TO_READ = 4
 _PATIENCE_S = 60.0
 """The longest wait that GitHub may ask for; more is for the next run."""
 _READ = {"contents": "read"}
@@ -103,7 +104,7 @@ def latest(docs: GithubDocs) -> str | None:
         with _opened(docs, _READ, "read") as desk:
             return desk.read(desk.head().object.sha)
 
-    return patiently(docs.site, once, attempts=_ATTEMPTS, patience_s=_PATIENCE_S)
+    return patiently(docs.site, once, attempts=_ATTEMPTS_TO_READ, patience_s=_PATIENCE_S)
 
 
 class _Order:

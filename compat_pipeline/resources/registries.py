@@ -11,7 +11,7 @@ import dagster as dg
 from compat_pipeline.claude.binary import ClaudeCli, ensure_cli
 from compat_pipeline.claude.npm import Npm
 from compat_pipeline.claude.release import ClaudeCodeRelease, newest_claude_code, resolve_claude_code
-from compat_pipeline.ground.errors import CompatError
+from compat_pipeline.ground.errors import WrongUsage
 from compat_pipeline.ground.github import GithubSite, Token
 from compat_pipeline.ground.home import CompatHome
 from compat_pipeline.proxy.checkout import PATH_REQUEST, resolve_checkout
@@ -38,10 +38,8 @@ class PythonIndex(dg.ConfigurableResource):
         return resolve_litellm(wanted, cache, python, litellm_releases(os.environ, cache))
 
     def newest(self) -> str:
-        """The newest version that GitHub or the index lists, which need not be one that installs here."""
-        cache = CompatHome.from_env().cache
-        releases = litellm_releases(os.environ, cache)
-        return releases.pick("latest").version if releases else newest_listed(cache, Path(sys.executable))
+        """The newest version that the index lists, whatever installs here and whatever GitHub calls a release."""
+        return newest_listed(CompatHome.from_env().cache, Path(sys.executable))
 
     def install(self, release: LitellmRelease) -> ProxyVenv:
         """A venv that holds exactly the release's lock; built once."""
@@ -52,7 +50,7 @@ class NpmRegistry(dg.ConfigurableResource):
     """The npm registry as npm is configured to see it."""
 
     def resolve(self, request: str) -> ClaudeCodeRelease:
-        """`request`: `latest`, `cooldown` or a version; empty takes COMPAT_CLAUDE_CODE_VERSION, else `latest`."""
+        """`request`: a dist-tag, `cooldown` or a version; empty takes COMPAT_CLAUDE_CODE_VERSION, else `latest`."""
         wanted = request or os.environ.get(CLAUDE_CODE_VARIABLE) or "latest"
         return resolve_claude_code(wanted, self._npm(), datetime.now(timezone.utc))
 
@@ -72,7 +70,7 @@ def litellm_releases(environ: Mapping[str, str], cache: Path) -> GithubReleases 
     """GitHub's list of LiteLLM releases, read with COMPAT_GITHUB_TOKEN if it is set; None where the index decides."""
     source = environ.get(LITELLM_SOURCE_VARIABLE) or "index"
     if source not in ("index", "github"):
-        raise CompatError(f"{LITELLM_SOURCE_VARIABLE} cannot be {source!r}", "set it to one of: index, github")
+        raise WrongUsage(f"{LITELLM_SOURCE_VARIABLE} cannot be {source!r}", "set it to one of: index, github")
     if source == "index":
         return None
     token = environ.get("COMPAT_GITHUB_TOKEN", "").strip()

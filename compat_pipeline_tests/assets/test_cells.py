@@ -10,11 +10,12 @@ import pytest
 
 from compat_pipeline.assets.cells import cell_results
 from compat_pipeline.assets.face import CELLS, FULL_RANGE, MANIFEST, RANGE_END, RANGE_START
-from compat_pipeline.assets.matrix import compatibility_matrix
-from compat_pipeline.assets.publication import published_docs_commit
+from compat_pipeline.assets.matrix import ANOMALY, compatibility_matrix
+from compat_pipeline.assets.publication import NOT_REFUSED, published_docs_commit
 from compat_pipeline.assets.versions import claude_code_release, litellm_release
 from compat_pipeline.automation.jobs import run_cells
-from compat_pipeline.domain.observation import Inconclusive
+from compat_pipeline.domain.observation import Fail, Inconclusive
+from compat_pipeline.resources.docs_repo import DocsRepo
 from compat_pipeline.resources.home import Home
 from compat_pipeline_tests.assets.conftest import NONE, OPEN, RED, ScriptedRunner
 
@@ -166,9 +167,28 @@ def test_a_matrix_that_another_run_wrote_is_not_published(
     walk(instance, resources)
     pinned = {"ops": {"litellm_release": {"config": {"version": "1.99.0"}}}}
     dg.materialize([litellm_release], instance=instance, resources=resources, run_config=pinned)
-    with pytest.raises(dg.Failure, match=r"another run has written it"):
-        dg.materialize([published_docs_commit], instance=instance, resources=resources)
+    result = dg.materialize([published_docs_commit], instance=instance, resources=resources)
+    assert not evaluation(result, NOT_REFUSED).passed
+    (event,) = result.get_asset_materialization_events()
+    assert "another run has written it" in str(event.materialization.metadata["reason"].value)
     assert not (tmp_path / "docs-repo").exists()
+
+
+def test_a_column_that_broke_with_a_new_version_is_held_back_walk_after_walk(
+    instance: dg.DagsterInstance, resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ScriptedRunner, "outcomes", {})
+    walk(instance, resources)
+    dg.materialize([published_docs_commit], instance=instance, resources=resources)
+    broken = {cell.key: Fail(error="no route") for cell in PLANNED.cells if cell.provider == "vertex_ai"}
+    monkeypatch.setattr(ScriptedRunner, "outcomes", broken)
+    newer = {"ops": {"litellm_release": {"config": {"version": "1.106.3"}}}}
+    for _ in range(2):
+        assert not evaluation(walk(instance, resources, run_config=newer), ANOMALY).passed
+        dg.materialize([published_docs_commit], instance=instance, resources=resources)
+        shown = json.loads(DocsRepo().published() or "")
+        column = {row["providers"]["vertex_ai"]["status"] for row in shown["features"]}
+        assert (shown["litellm_version"], column) == ("v1.106.3", {"not_tested"})
 
 
 def test_a_docs_repo_of_the_users_own_is_spared_an_emulated_matrix(

@@ -40,14 +40,14 @@ class OneClaudeCode(NpmRegistry):
         return CLAUDE_CODE.model_copy(update={"policy": request})
 
 
-def scripted(outcomes: Mapping[str, Outcome]) -> dg.Definitions:
-    """The real jobs; `outcomes` holds those cells that do not pass."""
+def scripted(outcomes: Mapping[str, Outcome], index: PythonIndex | None = None) -> dg.Definitions:
+    """The real jobs; `outcomes` holds those cells that do not pass, `index` knows other versions than one."""
 
     class Runner(ScriptedRunner):
         pass
 
     Runner.outcomes, Runner.observed = dict(outcomes), []
-    home, index, npm, runtime = Home(), Checkouts(), OneClaudeCode(), ProxyRuntime()
+    home, index, npm, runtime = Home(), index or Checkouts(), OneClaudeCode(), ProxyRuntime()
     resources = {
         "home": home,
         "python_index": index,

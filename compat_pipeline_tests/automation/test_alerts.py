@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -136,6 +137,7 @@ def test_what_came_right_and_breaks_again_is_told_again(
 @pytest.mark.parametrize("down", ["refusing", "gone"])
 def test_while_the_webhook_is_down_nothing_is_lost_and_its_address_is_not_told(
     instance: dg.DagsterInstance,
+    resources: Resources,
     chat: Chat,
     down: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -146,15 +148,17 @@ def test_while_the_webhook_is_down_nothing_is_lost_and_its_address_is_not_told(
     if down == "gone":
         monkeypatch.setenv("COMPAT_ALERT_WEBHOOK", closed_port() + SECRET_PATH)
     with caplog.at_level(logging.INFO):
-        failed = tick(instance, "[]")
+        failed = tick(instance)
     assert "could not be told, tried again: the alert webhook" in reason(failed)
     assert SECRET_PATH not in reason(failed) + caplog.text
-    assert failed.cursor is None
+    monkeypatch.setattr(ScriptedRunner, "outcomes", {})
+    walk(instance, resources, publish=True)
     chat.answers_with = 200
     monkeypatch.setenv("COMPAT_ALERT_WEBHOOK", up)
     with caplog.at_level(logging.INFO):
-        tick(instance, "[]")
-    assert len(chat.messages) == 1
+        told = tick(instance, failed.cursor)
+    assert "tool_use on vertex_ai" in "".join(chat.texts)
+    assert reason(tick(instance, told.cursor)) == "nothing new; 0 incident(s) open"
     assert SECRET_PATH not in caplog.text
 
 
@@ -200,7 +204,36 @@ def test_a_run_that_fails_is_told_with_its_reason_until_one_succeeds(
     (text,) = chat.texts
     assert text.startswith("refresh_matrix failed: no LiteLLM at all (run ")
     assert refresh(instance, resources, PinnedIndex())
-    assert tick(instance, cursor).cursor == "[]"
+    assert reason(tick(instance, cursor)) == "nothing new; 0 incident(s) open"
+
+
+def test_a_refused_publication_is_told_once_with_its_reason_until_it_succeeds(
+    instance: dg.DagsterInstance, resources: Resources, chat: Chat, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("COMPAT_DOCS_REPO", str(tmp_path / "docs"))
+    walk(instance, resources, publish=True)
+    cursor = tick(instance).cursor
+    walk(instance, resources, publish=True)
+    cursor = tick(instance, cursor).cursor
+    (text,) = chat.texts
+    assert text.startswith("published_docs_commit: refused: the providers were emulated")
+    monkeypatch.setenv("COMPAT_PUBLISH", "emulated")
+    walk(instance, resources, publish=True)
+    assert reason(tick(instance, cursor)) == "nothing new; 0 incident(s) open"
+
+
+def test_a_docs_repository_out_of_reach_is_no_regression_and_no_anomaly(
+    instance: dg.DagsterInstance, resources: Resources, chat: Chat, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "notes.txt").write_text("no repository")
+    monkeypatch.setenv("COMPAT_DOCS_REPO", str(tmp_path / "docs"))
+    monkeypatch.setenv("COMPAT_PUBLISH", "emulated")
+    walk(instance, resources, publish=True)
+    tick(instance)
+    (text,) = chat.texts
+    assert text.startswith("published_docs_commit: refused: ")
+    assert "\n" not in text
 
 
 def test_a_pipeline_that_stands_still_is_told(

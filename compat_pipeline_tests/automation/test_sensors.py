@@ -59,7 +59,7 @@ def test_a_new_version_is_one_run_made_for_that_version(instance: dg.DagsterInst
 def test_the_version_seen_is_no_second_run_and_the_reason_can_be_read(instance: dg.DagsterInstance) -> None:
     again = tick(instance, tick(instance, None).cursor)
     assert requests(again) == []
-    assert reason(again) == "LiteLLM 1.106.2 is the newest, and has been seen"
+    assert reason(again) == "LiteLLM 1.106.2 was seen before, and nothing newer is asked for"
 
 
 def test_a_version_after_the_one_seen_is_a_run(instance: dg.DagsterInstance) -> None:

@@ -11,6 +11,7 @@ import pytest
 from compat_pipeline.command import run
 from compat_pipeline.command.main import NOT_ALL_JUDGED, REGRESSION, WRONG_USAGE, main
 from compat_pipeline.domain.observation import Fail, Inconclusive
+from compat_pipeline.resources.registries import PythonIndex
 from compat_pipeline_tests.assets.conftest import OPEN, RED
 from compat_pipeline_tests.automation.scripted import BROKEN, scripted
 
@@ -84,9 +85,22 @@ def test_wrong_usage_has_a_third(
     assert "Traceback" not in capsys.readouterr().err
 
 
-def test_a_setting_that_makes_no_sense_is_wrong_usage_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COMPAT_UPSTREAM", "real")
-    assert gate(monkeypatch) == WRONG_USAGE
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("COMPAT_UPSTREAM", "real"),
+        ("COMPAT_LITELLM_SOURCE", "gitlab"),
+        ("COMPAT_LITELLM_VERSION", "nonsense"),
+        ("COMPAT_LITELLM_VERSION", "path:/nowhere"),
+    ],
+)
+def test_a_setting_that_makes_no_sense_is_wrong_usage_too(
+    setting: str, value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(run, "defs", scripted({}, index=PythonIndex()))
+    monkeypatch.setenv(setting, value)
+    assert gate(monkeypatch, "--cells", RED) == WRONG_USAGE
+    assert "Traceback" not in capsys.readouterr().err
 
 
 def test_a_baseline_of_another_schema_is_one_message(

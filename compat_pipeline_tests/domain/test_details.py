@@ -47,7 +47,7 @@ def details_of(verdicts: dict[Cell, Verdict], generated_at: datetime = NOON) -> 
         generated_at=generated_at,
         acknowledged=ACKNOWLEDGED,
         last_proven={Cell("tool_use", "anthropic", OPUS): NOON - timedelta(days=1)},
-        withheld={("vision", "anthropic"): "row vision: all 2 cells that passed broke at once"},
+        withheld={("vision", "anthropic"): "row vision: all 2 cells that had not failed before broke at once"},
     )
 
 

@@ -100,7 +100,7 @@ def test_a_column_that_broke_as_a_whole_is_an_anomaly() -> None:
     after = matrix_of(with_cells({"tool_use/azure": FAIL, "vision/azure": OVERLOADED}))
     found = anomalies(GREEN, after)
     assert found == [Anomaly("column", "azure", (("tool_use", "azure"), ("vision", "azure")))]
-    assert str(found[0]) == "column azure: all 2 cells that passed broke at once"
+    assert str(found[0]) == "column azure: all 2 cells that had not failed before broke at once"
 
 
 def test_a_row_that_broke_as_a_whole_is_an_anomaly() -> None:
@@ -112,6 +112,17 @@ def test_one_broken_cell_is_a_finding_and_no_anomaly() -> None:
     before = matrix_of(with_cells({"tool_use/azure": FAIL}))
     assert anomalies(GREEN, matrix_of(with_cells({"vision/azure": FAIL}))) == []
     assert anomalies(before, matrix_of(with_cells({"tool_use/azure": FAIL, "vision/azure": FAIL}))) == []
+
+
+def test_an_anomaly_that_was_published_as_not_tested_is_still_one() -> None:
+    broken = matrix_of(with_cells({"tool_use/azure": FAIL, "vision/azure": FAIL}))
+    withheld = matrix_of(with_cells({"tool_use/azure": OVERLOADED, "vision/azure": OVERLOADED}))
+    assert anomalies(withheld, broken) == anomalies(GREEN, broken)
+
+
+def test_cells_that_are_tested_for_the_first_time_are_none_while_one_of_them_passes() -> None:
+    before = matrix_of(with_cells({"tool_use/azure": OVERLOADED, "vision/azure": OVERLOADED}))
+    assert anomalies(before, matrix_of(with_cells({"vision/azure": FAIL}))) == []
 
 
 def test_a_removed_column_or_row_is_no_anomaly() -> None:
@@ -193,10 +204,16 @@ def test_a_changed_explanation_is_due() -> None:
     assert due(before, after) == (True, "names, order or explanations changed")
 
 
-def test_a_published_document_that_was_damaged_is_replaced() -> None:
+def test_a_published_document_that_is_blank_or_was_damaged_is_replaced() -> None:
     edited = json.dumps({**json.loads(dump_matrix(GREEN)), "note": "by hand"})
-    for published in ("", "not json", edited):
-        assert due(published, dump_matrix(GREEN)) == (True, "the published document is not a valid matrix")
+    for published in ("", "{}\n", dump_matrix(GREEN)[:-20], edited):
+        assert due(published, dump_matrix(GREEN)) == (True, "the published document is blank or damaged")
+
+
+@pytest.mark.parametrize("published", ["not json", '{"name": "docs"}', '{"schema_version": "2", "cells": []}'])
+def test_what_is_no_matrix_of_this_schema_is_somebody_elses_and_stays(published: str) -> None:
+    with pytest.raises(ValueError, match="what is published there is no matrix of schema 1"):
+        due(published, dump_matrix(GREEN))
 
 
 def test_an_invalid_document_is_never_due() -> None:

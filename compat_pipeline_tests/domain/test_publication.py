@@ -50,7 +50,7 @@ def test_an_inconclusive_cell_of_any_other_cause_holds_back_nothing() -> None:
 def test_a_column_that_flipped_at_once_is_held_back_and_no_other_cell() -> None:
     verdicts = with_cells({**AZURE, "vision/anthropic": FAIL, "tool_use/anthropic": PASS})
     found = anomalies(matrix_of(with_cells({"vision/anthropic": FAIL})), matrix_of(verdicts))
-    reason = "column azure: all 2 cells that passed broke at once"
+    reason = "column azure: all 2 cells that had not failed before broke at once"
     assert withheld(verdicts, found) == dict.fromkeys(ON_AZURE, reason)
 
 

@@ -128,6 +128,12 @@ def test_a_latest_tag_that_names_no_candidate_means_the_newest_one_below(tag: st
     assert pick_claude_code(document(tag), "latest", NOW) == expected
 
 
+def test_any_other_tag_of_the_publisher_is_followed_like_latest() -> None:
+    tagged = document()
+    tagged["dist-tags"]["stable"] = "2.1.9"
+    assert pick_claude_code(tagged, "stable", NOW) == "2.1.9"
+
+
 def test_a_latest_tag_on_a_deprecated_version_is_not_followed() -> None:
     assert pick_claude_code(document(more={"2.1.99": {"deprecated": "broken"}}), "latest", NOW) == "2.1.9"
 

@@ -100,7 +100,7 @@ def test_two_releases_within_one_tick_whose_daemon_is_killed_end_in_one_run_and_
         wait_for("one more tick", lambda: ticks(instance)[0].skip_reason)
         (run,) = instance.get_runs()
         assert run.tags["compat/because"] == f"LiteLLM {NEW}"
-        assert ticks(instance)[0].skip_reason == f"LiteLLM {NEW} is the newest, and has been seen"
+        assert ticks(instance)[0].skip_reason == f"LiteLLM {NEW} was seen before, and nothing newer is asked for"
 
     newest, first_of_all = subjects(repository)
     assert (newest, first_of_all) == ("Claude Code compatibility: LiteLLM v1.106.2, Claude Code 2.1.329", "first")

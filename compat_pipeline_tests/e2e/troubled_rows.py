@@ -86,7 +86,7 @@ def killed(name: str, cells: int) -> Probe:
 
 
 def disk_full(probe: Probe) -> Probe:
-    """The CLI's home, configuration and temporary folder are on a disk without room."""
+    """The CLI can write no byte to any file, as on a disk without room, but without a disk to fill."""
 
     def troubled(run: CellRun) -> Outcome:
         claude = run.settings.scratch / f"{run.cell.feature}-{run.cell.provider}"
@@ -99,11 +99,9 @@ def disk_full(probe: Probe) -> Probe:
 
 
 _ON_A_FULL_DISK = """#!/bin/sh
-exec unshare --user --mount --map-root-user sh -c '
-for folder in "$HOME" "$CLAUDE_CONFIG_DIR" "$TMPDIR"; do
-    mount -t tmpfs -o size=4k full "$folder" && echo > "$folder/it"
-done
-exec "$0" "$@"' {claude} "$@"
+trap "" XFSZ
+ulimit -f 0
+exec {claude} "$@"
 """
 
 PROBES: dict[str, Probe] = {

@@ -69,7 +69,7 @@ def test_another_branch_and_a_path_in_a_folder_work(docs: GithubDocs, repository
     path = "static/data/matrix.json"
     repository.objects.commit_files("next", {path: "{}", "static/other.json": "{}"})
     made = publish(replace(docs, branch="next", path=path), document(), message="m", allowed=frozenset({path}))
-    assert made.reason == "the published document is not a valid matrix"
+    assert made.reason == "the published document is blank or damaged"
     assert touched(repository, "next") == [path]
     assert subjects(repository) == ["first"]
 

@@ -119,17 +119,30 @@ def test_a_release_published_between_two_pages_loses_none_and_is_seen_the_next_t
     assert looking(github, tmp_path).pick("latest").tag == "v1.111.0"
 
 
-def test_what_did_not_change_is_not_paid_for_again(
+@pytest.mark.usefixtures("releases")
+def test_what_did_not_change_is_not_paid_for_again(github: GithubStandIn, tmp_path: Path) -> None:
+    many(github, 250)
+    github.add_token(TOKEN, REPOSITORY)
+    looking(github, tmp_path, TOKEN).all()
+    left = github.remaining
+    assert looking(github, tmp_path, TOKEN).pick("latest").tag == "v1.106.2"
+    assert github.remaining == left
+    github.repositories[REPOSITORY.lower()].releases[-1]["draft"] = True
+    assert "v1.83.0-stable" not in [release.tag for release in looking(github, tmp_path, TOKEN).all()]
+    assert github.remaining == left - 1
+
+
+def test_who_has_no_token_asks_for_one_page_as_long_as_that_does_not_change(
     github: GithubStandIn, releases: GithubReleases, tmp_path: Path
 ) -> None:
     many(github, 250)
     releases.all()
-    left = github.remaining
-    assert looking(github, tmp_path).pick("latest").tag == "v1.106.2"
-    assert github.remaining == left
-    github.repositories[REPOSITORY.lower()].releases[-1]["draft"] = True
-    assert "v1.83.0-stable" not in [release.tag for release in looking(github, tmp_path).all()]
-    assert github.remaining == left - 1
+    github.calls.clear()
+    assert looking(github, tmp_path).all() == releases.all()
+    assert github.calls[LIST] == 2
+    github.publish_release(REPOSITORY, "v1.111.0")
+    assert looking(github, tmp_path).pick("latest").tag == "v1.111.0"
+    assert github.calls[LIST] == 5
 
 
 @pytest.mark.parametrize("kept", ["", "{", '{"source": "elsewhere", "pages": []}', '{"pages": 7}'])

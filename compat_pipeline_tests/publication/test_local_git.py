@@ -302,10 +302,18 @@ def test_a_branch_that_stays_locked_is_told_after_a_while(docs: Path) -> None:
 
 
 def test_a_document_that_was_damaged_by_hand_is_replaced(docs: Path) -> None:
-    (docs / MATRIX_FILE).write_bytes(b'{"note": "\xff by hand"}')
+    (docs / MATRIX_FILE).write_bytes(b'{"schema_version": "1", "note": "\xff by hand"}')
     git(docs, "commit", "-qam", "by hand")
-    assert publish(docs, document(), message="m").reason == "the published document is not a valid matrix"
+    assert publish(docs, document(), message="m").reason == "the published document is blank or damaged"
     assert latest(docs) == document()
+
+
+def test_another_document_in_its_place_stays(docs: Path) -> None:
+    (docs / MATRIX_FILE).write_text('{"name": "docs"}')
+    git(docs, "commit", "-qam", "by hand")
+    with pytest.raises(CompatError, match="no matrix of schema 1"):
+        publish(docs, document(), message="m")
+    assert latest(docs) == '{"name": "docs"}'
 
 
 def test_a_folder_with_other_things_is_no_repository_and_left_alone(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Mapping
 from datetime import datetime, timezone
 
 import dagster as dg
@@ -17,15 +18,12 @@ from compat_pipeline.domain.matrix import dump_matrix
 from compat_pipeline.domain.observation import Observation
 from compat_pipeline.ground.errors import CompatError, WrongUsage
 from compat_pipeline.ground.home import write_atomically
-from compat_pipeline.publication.baseline import fetch_baseline, parse_baseline
 from compat_pipeline.resources.cell_runner import CellRunner, progress
-from compat_pipeline.resources.docs_repo import DocsRepo
+from compat_pipeline.resources.docs_repo import DOCS_REPO, DocsRepo, matrix_at
 from compat_pipeline.resources.registries import CLAUDE_CODE_VARIABLE, LITELLM_VARIABLE
 from compat_pipeline.suite.runner import has_test
 
 CELLS_VARIABLE, BASELINE_VARIABLE = "COMPAT_GATE_CELLS", "COMPAT_BASELINE"
-DOCS_REPO = "docs-repo"
-"""As a baseline: what the docs repository publishes."""
 
 
 class GateChoice(dg.Config):
@@ -51,7 +49,7 @@ def judge_pull_request(
     page = GithubPage.from_env()
     page.hold()
     cells = gate_cells(config.cells)
-    report = _judge(context, config, cell_runner, cells, _baseline(config.baseline, docs_repo))
+    report = _judge(context, config, cell_runner, cells, _baseline(config.baseline, cells, docs_repo))
     summary = summary_markdown(report)
     write_atomically(summary_file, summary)
     write_atomically(junit_file, junit_xml(report))
@@ -79,9 +77,9 @@ def pr_gate() -> None:
     judge_pull_request()
 
 
-def gate_cells(patterns: list[str]) -> list[Cell]:
+def gate_cells(patterns: list[str], environ: Mapping[str, str] = os.environ) -> list[Cell]:
     """The cells to judge, in manifest order; WrongUsage for a pattern that matches none."""
-    wanted = patterns or re.split(r"[\s,]+", os.environ.get(CELLS_VARIABLE, "").strip(", \t\n"))
+    wanted = patterns or re.split(r"[\s,]+", environ.get(CELLS_VARIABLE, "").strip(", \t\n"))
     if wanted == [""]:
         return PLANNED.cells
     try:
@@ -90,13 +88,16 @@ def gate_cells(patterns: list[str]) -> list[Cell]:
         raise WrongUsage(str(error), f"correct {CELLS_VARIABLE} or the option") from error
 
 
-def _baseline(asked: str, docs_repo: DocsRepo) -> Baseline | None:
+def _baseline(asked: str, cells: list[Cell], docs_repo: DocsRepo) -> Baseline | None:
+    """The baseline that is asked for; WrongUsage for one that says nothing of any of `cells`: each red would be new."""
     source = asked or os.environ.get(BASELINE_VARIABLE) or ""
-    if source != DOCS_REPO:
-        return fetch_baseline(source) if source else None
-    if (document := docs_repo.published()) is None:
-        raise WrongUsage("the docs repository has no matrix yet", f"leave {BASELINE_VARIABLE} empty: any red counts")
-    return parse_baseline(document, "the docs repository")
+    baseline = matrix_at(source, docs_repo) if source else None
+    if baseline and not baseline.tells_of(cells):
+        raise WrongUsage(
+            f"the matrix {baseline.name} says nothing of the {len(cells)} planned cells",
+            "name a baseline that has them, or none: then any red counts",
+        )
+    return baseline
 
 
 def _judge(

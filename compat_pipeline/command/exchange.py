@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from compat_pipeline.command.output import printable
 from compat_pipeline.wire.client_exchange import ClientExchange
 from compat_pipeline.wire.exchange import Exchange
 
@@ -108,7 +109,7 @@ def changes(before: Any, after: Any, at: str = "") -> Iterator[str]:
 
 def one_line(text: str) -> str:
     """`text` fit for a terminal: in one line, cut where it is long, nothing in it that would steer the terminal."""
-    return _cut(" ".join("".join(char if char.isprintable() else " " for char in text).split()), _TOLD_CHARS)
+    return _cut(printable(text), _TOLD_CHARS)
 
 
 def _without_names(request: Mapping[str, Any]) -> dict[str, Any]:

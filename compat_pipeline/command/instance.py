@@ -12,7 +12,7 @@ from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import CompatHome, make_folder, write_atomically
 
 # A run of 90 cells leaves 7 MB; the CLI's own folders come and go beside it.
-_NEEDED_BYTES = 32 << 20
+NEEDED_BYTES = 32 << 20
 _EMBEDDED = Path(__file__).parents[2] / "dagster.yaml"
 
 
@@ -27,9 +27,9 @@ def open_instance(home: CompatHome) -> dg.DagsterInstance:
     except OSError as error:
         raise CompatError(f"cannot read Dagster's settings {source}: {error.strerror}") from error
     folder = make_folder(home.dagster)
-    if (free := shutil.disk_usage(folder).free) < _NEEDED_BYTES:
+    if (free := shutil.disk_usage(folder).free) < NEEDED_BYTES:
         raise CompatError(
-            f"only {free >> 10} kB are free on the disk of {home.root}, a run takes up to {_NEEDED_BYTES >> 20} MB",
+            f"only {free >> 10} kB are free on the disk of {home.root}, a run takes up to {NEEDED_BYTES >> 20} MB",
             "free some space, or set COMPAT_HOME to another disk",
         )
     if not (folder / "dagster.yaml").exists() or (folder / "dagster.yaml").read_bytes() != settings:

@@ -11,6 +11,7 @@ from typing import NoReturn
 
 import click
 
+from compat_pipeline.command.output import Output, make_console
 from compat_pipeline.domain.variants import OTHER_VARIANTS
 from compat_pipeline.ground.errors import CompatError, WrongUsage
 from compat_pipeline.ground.home import CompatHome
@@ -22,6 +23,10 @@ EVERY_FEATURE = "*|*/claude-sonnet-4-6"
 _CANNOT_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
 
 
+_json = click.option("--json", "as_json", is_flag=True,
+                     help="Print one JSON document; progress goes to standard error.")  # fmt: skip
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def cli() -> None:
     """Which Claude Code features work through LiteLLM, on which provider: proven on the wire.
@@ -31,7 +36,9 @@ def cli() -> None:
     compat run --cells 'tool_use|bedrock_*/*'      some cells, with the same versions again
     compat run --cells inconclusive                those that could not be judged
     compat gate --litellm path:.                   for a pull request of LiteLLM: does it break anything?
-    compat show                                    the matrix as last written
+    compat show                                    the matrix as last written, or one elsewhere
+    compat diff docs-repo .compat                  what changed from one matrix to another
+    compat doctor                                  what is configured, missing, and would be spent
     compat prove                                   break the wire on purpose: do the tests see it?
     compat variants                                other configurations of the proxy: what do they change?
     compat evidence 'vision|azure/claude-opus-4-7' what one cell sent and got, up to the upstream
@@ -56,7 +63,8 @@ def cli() -> None:
 @click.option(
     "--claude-code", default="", metavar="VERSION", help="A dist-tag such as `latest`, `cooldown` or a version."
 )
-def run(patterns: tuple[str, ...], features: str | None, litellm: str, claude_code: str) -> None:
+@_json
+def run(patterns: tuple[str, ...], features: str | None, litellm: str, claude_code: str, as_json: bool) -> None:
     """Run cells with the real CLI through the real proxy and show the matrix.
 
     Exit codes: 0 every cell was judged (red or green), 3 some could not be judged, 1 nothing could be run,
@@ -68,7 +76,8 @@ def run(patterns: tuple[str, ...], features: str | None, litellm: str, claude_co
 
     if patterns and (litellm or claude_code):
         raise click.UsageError("--cells re-runs cells of the current matrix; versions are chosen by a full run")
-    all_judged = run_some(list(patterns)) if patterns else run_all(litellm, claude_code)
+    output = Output(as_json)
+    all_judged = run_some(list(patterns), output) if patterns else run_all(litellm, claude_code, output)
     sys.exit(0 if all_judged else NOT_ALL_JUDGED)
 
 
@@ -80,7 +89,8 @@ def run(patterns: tuple[str, ...], features: str | None, litellm: str, claude_co
               help="Only these. Repeatable; default: COMPAT_GATE_CELLS, or the whole matrix.")  # fmt: skip
 @click.option("--baseline", default="", metavar="WHERE",
               help="A published matrix: a URL, a file, or `docs-repo`; default: COMPAT_BASELINE, or none.")  # fmt: skip
-def gate(litellm: str, claude_code: str, patterns: tuple[str, ...], baseline: str) -> None:
+@_json
+def gate(litellm: str, claude_code: str, patterns: tuple[str, ...], baseline: str, as_json: bool) -> None:
     """Run cells and compare them with a published matrix; write JUnit XML, a Markdown summary and the results.
 
     Without a baseline any red is a regression. The reports are in COMPAT_HOME/gate; nothing is published.
@@ -93,8 +103,9 @@ def gate(litellm: str, claude_code: str, patterns: tuple[str, ...], baseline: st
         from compat_pipeline.command.gate import run_gate
 
         home = CompatHome.from_env()
+    choice = {"litellm": litellm, "claude_code": claude_code, "cells": list(patterns), "baseline": baseline}
     with _faults_exit_with(NOT_ALL_JUDGED):
-        sys.exit(codes[run_gate(home, litellm, claude_code, list(patterns), baseline)])
+        sys.exit(codes[run_gate(home, choice, Output(as_json))])
 
 
 @cli.command(short_help="Prove that the tests can go red.")
@@ -103,7 +114,8 @@ def gate(litellm: str, claude_code: str, patterns: tuple[str, ...], baseline: st
 @click.option("--fault", "faults", multiple=True, metavar="NAME", default=["*"],
               help="Only these faults: a name of the catalogue or a pattern. Repeatable.")  # fmt: skip
 @click.option("--in-turn", is_flag=True, help="Each pair of fault and row on one target only, to save time.")
-def prove(patterns: tuple[str, ...], faults: tuple[str, ...], in_turn: bool) -> None:
+@_json
+def prove(patterns: tuple[str, ...], faults: tuple[str, ...], in_turn: bool, as_json: bool) -> None:
     """Break the wire on purpose, as real bugs did, and see that exactly the right cells go red.
 
     Runs with the versions of the last full run. Prints the kill table, writes mutants.json, and keeps for every cell
@@ -114,7 +126,7 @@ def prove(patterns: tuple[str, ...], faults: tuple[str, ...], in_turn: bool) -> 
     """
     from compat_pipeline.command.prove import prove_cells
 
-    sys.exit(0 if prove_cells(list(patterns), list(faults), in_turn) else NOT_PROVEN)
+    sys.exit(0 if prove_cells(list(patterns), list(faults), in_turn, Output(as_json)) else NOT_PROVEN)
 
 
 @cli.command(short_help="Show what other configurations change.")
@@ -122,7 +134,7 @@ def prove(patterns: tuple[str, ...], faults: tuple[str, ...], in_turn: bool) -> 
               show_default=True, help="These cells. Repeatable.")  # fmt: skip
 @click.option("--variant", "variants", multiple=True, type=click.Choice(OTHER_VARIANTS), default=OTHER_VARIANTS,
               help="Only these configurations. Repeatable; default: all.")  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="Print the differences as JSON.")
+@_json
 def variants(patterns: tuple[str, ...], variants: tuple[str, ...], as_json: bool) -> None:
     """Run cells under LiteLLM's default configuration and under others, and show only what differs.
 
@@ -133,20 +145,48 @@ def variants(patterns: tuple[str, ...], variants: tuple[str, ...], as_json: bool
     """
     from compat_pipeline.command.variants import compare_cells
 
-    sys.exit(0 if compare_cells(list(patterns), list(variants), as_json=as_json) else NOT_ALL_JUDGED)
+    sys.exit(0 if compare_cells(list(patterns), list(variants), Output(as_json)) else NOT_ALL_JUDGED)
 
 
-@cli.command(short_help="Show the matrix as last written.")
-def show() -> None:
-    """Show the matrix as it was last written."""
+@cli.command(short_help="Show the matrix as last written, or one elsewhere.")
+@click.argument("source", default="")
+@_json
+def show(source: str, as_json: bool) -> None:
+    """Show the matrix at SOURCE: a file, an http(s) address, `docs-repo`, or the folder of a COMPAT_HOME.
+
+    Without SOURCE: the one that was last written here, model by model.
+
+    Exit codes: 0 shown, 1 it could not be read, 2 there is none at SOURCE, or it is of another schema.
+    """
     from compat_pipeline.command.show import show_matrix
 
-    show_matrix(CompatHome.from_env())
+    show_matrix(source, Output(as_json))
+
+
+@cli.command(short_help="Show what changed from one matrix to another.")
+@click.argument("before", metavar="A")
+@click.argument("after", metavar="B")
+@_json
+def diff(before: str, after: str, as_json: bool) -> None:
+    """Show what changed from matrix A to matrix B: broken, fixed and otherwise changed cells, then added and removed.
+
+    A and B are each a file, an http(s) address, `docs-repo`, or the folder of a COMPAT_HOME. A cell is what is
+    published: a feature on a provider, over all models. Broken is what passes in A and fails in B.
+
+    \b
+    compat diff docs-repo .compat      what would the last run change on the page?
+
+    Exit codes: 0 nothing is broken, 5 something is, 1 a matrix could not be read, 2 there is none at A or B, or it is
+    of another schema.
+    """
+    from compat_pipeline.command.diff import diff_matrices
+
+    sys.exit(0 if diff_matrices(before, after, Output(as_json)) else REGRESSION)
 
 
 @cli.command(short_help="Show what a cell's result was made from.")
 @click.argument("cell")
-@click.option("--json", "as_json", is_flag=True, help="Print the whole bundle as JSON.")
+@_json
 def evidence(cell: str, as_json: bool) -> None:
     """Show what was sent, what came back and where it went wrong, in the latest observation of CELL.
 
@@ -154,7 +194,22 @@ def evidence(cell: str, as_json: bool) -> None:
     """
     from compat_pipeline.command.evidence import show_evidence
 
-    show_evidence(CompatHome.from_env(), cell, as_json=as_json)
+    show_evidence(CompatHome.from_env(), cell, Output(as_json))
+
+
+@cli.command(short_help="Show what is configured, missing, and would be spent.")
+@_json
+def doctor(as_json: bool) -> None:
+    """Show the settings that hold, what is missing for a run, and what a run would spend.
+
+    Looks at this machine only: nothing is fetched, no provider and no repository is asked, nothing is written. A
+    secret is never shown, only that it is set. What would be spent is told for live providers, from the last run.
+
+    Exit codes: 0 nothing keeps a run from what is asked of it, 2 something does; its next step is told with it.
+    """
+    from compat_pipeline.command.doctor import examine
+
+    sys.exit(0 if examine(Output(as_json)) else WRONG_USAGE)
 
 
 @cli.command(short_help="Open Dagster's web interface.")
@@ -186,7 +241,6 @@ def proxy(litellm: str, claude_code: str) -> None:
     """Keep a proxy with its upstreams up, so that one test file can be run under plain pytest."""
     from compat_pipeline.command.progress import progress_on
     from compat_pipeline.command.serve import serve_proxy
-    from compat_pipeline.command.show import make_console
 
     with progress_on(make_console()):
         serve_proxy(litellm, claude_code)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.markup import escape
 
-from compat_pipeline.command.show import STATUS_STYLE
+from compat_pipeline.command.output import STATUS_STYLE
 from compat_pipeline.domain.observation import Observation
 
 

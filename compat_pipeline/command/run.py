@@ -12,8 +12,9 @@ from rich.console import Console
 
 from compat_pipeline.automation.jobs import INCONCLUSIVE
 from compat_pipeline.command.instance import open_instance
+from compat_pipeline.command.output import Output
 from compat_pipeline.command.progress import progress_on
-from compat_pipeline.command.show import make_console, show_matrix
+from compat_pipeline.command.show import page_of
 from compat_pipeline.definitions import defs
 from compat_pipeline.domain.cell import NoSuchCell, select
 from compat_pipeline.ground.errors import CompatError
@@ -25,17 +26,17 @@ _COMMIT = dg.AssetKey("published_docs_commit")
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
-def run_all(litellm: str, claude_code: str) -> bool:
+def run_all(litellm: str, claude_code: str, output: Output) -> bool:
     """The whole walk; True when every cell was judged."""
     pins = {"litellm_release": litellm, "claude_code_release": claude_code}
     ops = {name: {"config": {"version": version}} for name, version in pins.items()}
-    return _run("refresh_matrix", {"ops": ops})
+    return _run("refresh_matrix", {"ops": ops}, output)
 
 
-def run_some(patterns: list[str]) -> bool:
+def run_some(patterns: list[str], output: Output) -> bool:
     """Chosen cells with the current versions; True when none of all observed cells is left unjudged."""
     refuse_unknown_cells([pattern for pattern in patterns if pattern != INCONCLUSIVE])
-    return _run("run_cells", {"ops": {"run_chosen_cells": {"config": {"cells": patterns}}}})
+    return _run("run_cells", {"ops": {"run_chosen_cells": {"config": {"cells": patterns}}}}, output)
 
 
 def refuse_unknown_cells(patterns: list[str]) -> None:
@@ -46,24 +47,30 @@ def refuse_unknown_cells(patterns: list[str]) -> None:
         raise CompatError(str(error), "see `compat run --help` for how cells are named") from error
 
 
-def _run(job: str, config: dict[str, Any]) -> bool:
-    home, console, started = CompatHome.from_env(), make_console(), time.monotonic()
-    with executed(job, config, home, console) as result:
+def _run(job: str, config: dict[str, Any], output: Output) -> bool:
+    home, started = CompatHome.from_env(), time.monotonic()
+    with executed(job, config, home, output) as result:
+        page, commit = page_of(home), _commit(result)
+
+    def tell(console: Console) -> None:
         console.print()
-        details = show_matrix(home, console)
-        _tell_commit(console, result)
+        page.print(console)
+        if commit:
+            console.print(
+                f"docs repo  {commit['docs_repo']}  commit {commit['sha']} ({commit['reason']})", markup=False
+            )
         console.print(f"[dim]{time.monotonic() - started:.0f} s in all[/]")
-        return details.counts.inconclusive == 0
+
+    output.result({**page.document(), "docs_commit": commit}, tell)
+    return page.details is not None and page.details.counts.inconclusive == 0
 
 
 @contextmanager
-def executed(
-    job: str, config: dict[str, Any], home: CompatHome, console: Console
-) -> Iterator[dg.ExecuteInProcessResult]:
-    """The result of a job that runs in this process with its progress on `console`; no proxy is left up."""
+def executed(job: str, config: dict[str, Any], home: CompatHome, output: Output) -> Iterator[dg.ExecuteInProcessResult]:
+    """The result of a job that runs in this process with its progress on `output`; no proxy is left up."""
     with open_instance(home) as instance:
         try:
-            with progress_on(console):
+            with output.working() as console, progress_on(console):
                 result = _execute(job, config | _QUIET, instance)
         finally:
             stop_idle(home)
@@ -79,10 +86,10 @@ def _execute(job: str, config: dict[str, Any], instance: dg.DagsterInstance) -> 
         raise KeyboardInterrupt from error
 
 
-def _tell_commit(console: Console, result: dg.ExecuteInProcessResult) -> None:
+def _commit(result: dg.ExecuteInProcessResult) -> dict[str, Any] | None:
+    """What was made of the docs repository; None when the job does not publish."""
     for event in result.get_asset_materialization_events():
         if event.asset_key == _COMMIT:
             metadata = event.materialization.metadata
-            console.print(
-                f"docs repo  {metadata['docs_repo'].value}  commit {metadata['sha'].value} ({metadata['reason'].value})"
-            )
+            return {name: metadata[name].value for name in ("docs_repo", "sha", "reason")}
+    return None

@@ -2,91 +2,155 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
-from compat_pipeline.domain.details import CellDetails, CompatibilityDetails
-from compat_pipeline.domain.matrix import CompatibilityMatrix, parse_matrix
-from compat_pipeline.ground.errors import CompatError
+from compat_pipeline.command.output import STATUS_STYLE, Output, printable
+from compat_pipeline.domain.details import CompatibilityDetails
+from compat_pipeline.domain.matrix import CompatibilityMatrix, Failing, Inapplicable, parse_matrix
+from compat_pipeline.ground.errors import CompatError, WrongUsage
 from compat_pipeline.ground.home import CompatHome
 
-STATUS_STYLE = {
-    "pass": ("✓", "green"),
-    "fail": ("✗", "red"),
-    "not_applicable": ("—", "bright_black"),
-    "not_tested": ("?", "yellow"),
-    "inconclusive": ("?", "yellow"),
-    "unjudged": ("?", "yellow"),
-}
 _LONGEST_REASON_CHARS = 400
-_PIPED_WIDTH = 140
+
+Reason = tuple[str, str, str]
+"""(status, why, which cell)"""
 
 
-def make_console() -> Console:
-    """The user's terminal; as wide as the table needs where there is none."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else _PIPED_WIDTH)
+@dataclass(frozen=True)
+class Page:
+    """A matrix and where it came from; `details` and `home` are None where only the published document is at hand."""
+
+    source: str
+    matrix: CompatibilityMatrix
+    details: CompatibilityDetails | None = None
+    home: CompatHome | None = None
+
+    def document(self) -> dict[str, Any]:
+        """For programs: both documents, as they are written."""
+        details = self.details.model_dump(mode="json", exclude_none=True) if self.details else None
+        return {"matrix": self.matrix.model_dump(mode="json"), "details": details}
+
+    def print(self, console: Console) -> None:
+        """For people."""
+        matrix, details = self.matrix, self.details
+        console.print(Text.assemble(*_title(matrix, details)))
+        console.print(_table(matrix))
+        _explain(console, _reasons_of_details(details) if details else _reasons_of_matrix(matrix))
+        if details and details.upstream == "emulated":
+            console.print(
+                "[dim]emulated: green proves LiteLLM's translation against our model of each API, not the cloud[/]"
+            )
+        if self.home is None:
+            console.print(f"matrix     {escape(self.source)}", soft_wrap=True)
+            return
+        console.print(f"matrix     {escape(str(self.home.matrix))}", soft_wrap=True)
+        if details:
+            console.print(f"details    {escape(str(self.home.details))}", soft_wrap=True)
+            _suggest(console, details)
 
 
-def show_matrix(home: CompatHome, console: Console | None = None) -> CompatibilityDetails:
-    """Print the last matrix; returns its details. CompatError when there is none, or a file is damaged."""
-    console = console or make_console()
-    matrix, details = _read(home)
-    console.print(
-        f"[bold]Claude Code {matrix.claude_code_version}[/] through [bold]LiteLLM {matrix.litellm_version}[/]"
-        f"  [dim]{matrix.generated_at:%Y-%m-%d %H:%M} UTC, {details.upstream} providers[/]"
-    )
-    console.print(_table(matrix))
-    _explain(console, [cell for cell in details.cells if cell.status == "fail" or cell.open])
-    if details.upstream == "emulated":
-        console.print(
-            "[dim]emulated: green proves LiteLLM's translation against our model of each API, not the cloud[/]"
-        )
-    console.print(f"matrix     {home.matrix}\ndetails    {home.details}", soft_wrap=True)
-    _suggest(console, details)
-    return details
+def show_matrix(source: str, output: Output) -> None:
+    """Print the matrix at `source`: see `page_at`."""
+    page = page_at(source)
+    output.result(page.document(), page.print)
 
 
-def _read(home: CompatHome) -> tuple[CompatibilityMatrix, CompatibilityDetails]:
+def page_at(source: str) -> Page:
+    """The matrix at `source`: a file, an http(s) address, `docs-repo`, the folder of a COMPAT_HOME; empty: our own.
+
+    Raises WrongUsage when there is none, CompatError when it cannot be read.
+    """
+    home = CompatHome.from_env()
+    if not source:
+        return page_of(home)
+    if (folder := Path(source)).is_dir():
+        home = replace(home, root=folder.absolute())
+        if not home.matrix.exists():
+            raise WrongUsage(f"there is no {home.matrix}", "name a matrix, or the COMPAT_HOME of a finished run")
+        return page_of(home)
+    from compat_pipeline.resources.docs_repo import DocsRepo, matrix_at  # brings Dagster with it
+
+    found = matrix_at(source, DocsRepo())
+    return Page(found.name, found.matrix)
+
+
+def page_of(home: CompatHome) -> Page:
+    """The last matrix of `home`, and its details if they are there; CompatError when a file is missing or damaged."""
+    details = None
     try:
         matrix = parse_matrix(home.matrix.read_text())
-        details = CompatibilityDetails.model_validate_json(home.details.read_text())
+        if home.details.exists():
+            details = CompatibilityDetails.model_validate_json(home.details.read_text())
     except FileNotFoundError as error:
         raise CompatError(f"there is no matrix yet: {error.filename} does not exist", "make one: compat run") from error
     except (OSError, ValidationError, ValueError) as error:
         raise CompatError(f"the matrix in {home.root} cannot be read: {error}", "write it anew: compat run") from error
-    about = [(one.litellm_version, one.claude_code_version, one.generated_at) for one in (matrix, details)]
-    if about[0] != about[1]:
+    about = {(one.litellm_version, one.claude_code_version, one.generated_at) for one in (matrix, details or matrix)}
+    if len(about) > 1:
         raise CompatError(
             f"{home.matrix.name} and {home.details.name} in {home.root} are of different runs", "run `compat run` again"
         )
-    return matrix, details
+    return Page(str(home.matrix), matrix, details, home)
+
+
+def _title(matrix: CompatibilityMatrix, details: CompatibilityDetails | None) -> Iterator[tuple[str, str]]:
+    yield f"Claude Code {printable(matrix.claude_code_version)}", "bold"
+    yield " through ", ""
+    yield f"LiteLLM {printable(matrix.litellm_version)}", "bold"
+    providers = f", {details.upstream} providers" if details else ""
+    yield f"  {matrix.generated_at:%Y-%m-%d %H:%M} UTC{providers}", "dim"
 
 
 def _table(matrix: CompatibilityMatrix) -> Table:
-    table = Table("feature", *matrix.providers, header_style="bold")
+    table = Table("feature", *map(_plain, matrix.providers), header_style="bold")
     for row in matrix.features:
         words = [(*STATUS_STYLE[cell.status], cell.status.replace("_", " ")) for cell in row.providers.values()]
-        table.add_row(row.name, *[f"[{style}]{icon} {word}[/]" for icon, style, word in words])
+        table.add_row(_plain(row.name), *[f"[{style}]{icon} {word}[/]" for icon, style, word in words])
     return table
 
 
-def _explain(console: Console, cells: Sequence[CellDetails]) -> None:
-    by_reason: dict[tuple[str, str], list[str]] = {}
-    for cell in cells:
-        failed = cell.status == "fail"
-        reason = (f"{cell.cause}: {cell.error}" if failed else cell.open or "")[:_LONGEST_REASON_CHARS]
+def _plain(text: str) -> str:
+    return escape(printable(text))
+
+
+def _reasons_of_details(details: CompatibilityDetails) -> Iterator[Reason]:
+    """Of each model that failed or was left open."""
+    for cell in details.cells:
         key = f"{cell.feature}|{cell.provider}/{cell.model}"
-        by_reason.setdefault(("fail" if failed else "inconclusive", reason), []).append(key)
-    for (status, reason), keys in by_reason.items():
+        if cell.status == "fail":
+            yield "fail", f"{cell.cause}: {cell.error}"[:_LONGEST_REASON_CHARS], key
+        elif cell.open:
+            yield "inconclusive", cell.open[:_LONGEST_REASON_CHARS], key
+
+
+def _reasons_of_matrix(matrix: CompatibilityMatrix) -> Iterator[Reason]:
+    """All that the published document says."""
+    for row in matrix.features:
+        for provider, cell in row.providers.items():
+            if isinstance(cell, Failing | Inapplicable):
+                why = cell.error if isinstance(cell, Failing) else cell.reason
+                yield cell.status, why, f"{row.id} on {provider}"
+
+
+def _explain(console: Console, reasons: Iterable[Reason]) -> None:
+    """Each reason once, with the cells that have it."""
+    by_reason: dict[tuple[str, str], list[str]] = {}
+    for status, why, which in reasons:
+        by_reason.setdefault((status, why), []).append(which)
+    for (status, why), cells in by_reason.items():
         icon, style = STATUS_STYLE[status]
-        console.print(f"[{style}]{icon}[/] {escape(reason)}")
-        for key in keys:
-            console.print(f"    [{style}]{key}[/]")
+        console.print(f"[{style}]{icon}[/] {_plain(why)}")
+        for which in cells:
+            console.print(f"    [{style}]{_plain(which)}[/]")
 
 
 def _suggest(console: Console, details: CompatibilityDetails) -> None:

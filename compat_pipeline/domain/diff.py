@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from compat_pipeline.domain.matrix import CompatibilityMatrix, MatrixCell, MatrixStatus, parse_matrix
 
@@ -19,6 +19,10 @@ REFRESH_AGE = timedelta(hours=24)
 """How old a published document may get before it is replaced by one that says the same."""
 
 
+ChangeKind = Literal["broken", "fixed", "changed", "added", "removed"]
+"""What matters most first. `broken`: it passed and fails; `fixed`: it failed and passes; `changed`: anything else."""
+
+
 @dataclass(frozen=True)
 class Change:
     """One cell whose status changed. `before` is None for a cell that was added, `after` for one that was removed."""
@@ -27,6 +31,15 @@ class Change:
     provider: str
     before: MatrixStatus | None
     after: MatrixStatus | None
+
+    @property
+    def kind(self) -> ChangeKind:
+        if self.before is None:
+            return "added"
+        if self.after is None:
+            return "removed"
+        step = (self.before, self.after)
+        return "broken" if step == ("pass", "fail") else "fixed" if step == ("fail", "pass") else "changed"
 
     def __str__(self) -> str:
         if self.before is None:
@@ -60,7 +73,12 @@ def changes(before: CompatibilityMatrix | None, after: CompatibilityMatrix) -> l
 
 def regressions(before: CompatibilityMatrix | None, after: CompatibilityMatrix) -> list[Change]:
     """The cells that passed and now fail."""
-    return [change for change in changes(before, after) if (change.before, change.after) == ("pass", "fail")]
+    return by_kind(changes(before, after))["broken"]
+
+
+def by_kind(changed: Sequence[Change]) -> dict[ChangeKind, list[Change]]:
+    """Every kind, what matters most first, with its changes."""
+    return {kind: [change for change in changed if change.kind == kind] for kind in get_args(ChangeKind)}
 
 
 def anomalies(before: CompatibilityMatrix | None, after: CompatibilityMatrix) -> list[Anomaly]:

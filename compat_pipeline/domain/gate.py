@@ -14,14 +14,25 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 from compat_pipeline.domain.cell import Cell
 from compat_pipeline.domain.diff import Change, changes
 from compat_pipeline.domain.manifest import Manifest
-from compat_pipeline.domain.matrix import CompatibilityMatrix, Failing, MatrixCell, MatrixRow, Passing, aggregate
+from compat_pipeline.domain.matrix import (
+    CompatibilityMatrix,
+    Failing,
+    MatrixCell,
+    MatrixRow,
+    Passing,
+    Untested,
+    aggregate,
+)
 from compat_pipeline.domain.observation import Observation
 from compat_pipeline.domain.verdict import UpstreamMode, Verdict, judge
 
 GateOutcome = Literal["clean", "regression", "could_not_judge"]
 
-GateStatus = Literal["pass", "regression", "known_red", "not_applicable", "unjudged"]
-"""`regression`: red, and not known to be red before; `known_red`: red in the baseline, too."""
+GateStatus = Literal["pass", "regression", "known_red", "new_red", "not_applicable", "unjudged"]
+"""How a red stands to the baseline: `regression`: it passed there, or there is none; `known_red`: red there, too;
+`new_red`: nothing passed there: it was not tested, did not apply or did not exist."""
+
+RedStatus = Literal["regression", "known_red", "new_red"]
 
 
 class _Part(BaseModel):
@@ -47,9 +58,9 @@ class GateCell(_Part):
 
 
 class GateReport(_Part):
-    """What the gate found. `baseline` says what it was held against, `fault` why nothing more could be run.
+    """What the gate found. `fault` says why nothing more could be run.
 
-    `litellm` and `claude_code` are what `compat gate` takes to run on the same code again.
+    `litellm`, `claude_code` and `baseline` (None: there was none) are what `compat gate` takes to run the same again.
     """
 
     schema_version: Literal["gate/1"] = "gate/1"
@@ -87,10 +98,19 @@ class GateReport(_Part):
 
 @dataclass(frozen=True)
 class Baseline:
-    """What the cells are held against; `name` says where it came from."""
+    """A published matrix to hold others against; `name` says where it came from, without a secret of its address."""
 
     name: str
     matrix: CompatibilityMatrix
+
+    def tells_of(self, cells: Iterable[Cell]) -> bool:
+        """Whether the place of any of `cells` is in it and was tested; else nothing can be held against it."""
+        published = self.matrix.cells
+        return any(
+            (cell.feature, cell.provider) in published
+            and not isinstance(published[cell.feature, cell.provider], Untested)
+            for cell in cells
+        )
 
 
 @dataclass(frozen=True)
@@ -149,7 +169,7 @@ def build_report(
         baseline=baseline.name if baseline else None,
         fault=fault,
         cells=tuple(
-            _gate_cell(cell, verdict, known=_was_red(before, cell, names[cell.model]), fault=fault)
+            _gate_cell(cell, verdict, red=_red_status(before, cell, names[cell.model]), fault=fault)
             for cell, verdict in verdicts.items()
         ),
         without_test=tuple(cell.key for cell in without_test),
@@ -164,12 +184,13 @@ def _place(manifest: Manifest, verdicts: Mapping[Cell, Verdict], feature: str, p
     return aggregate([(name, verdicts[cell]) for name, cell in cells if cell in verdicts])
 
 
-def _gate_cell(cell: Cell, verdict: Verdict, *, known: bool, fault: str | None) -> GateCell:
+def _gate_cell(cell: Cell, verdict: Verdict, *, red: RedStatus, fault: str | None) -> GateCell:
+    """`red` is what the cell's red would be."""
     status: GateStatus
     if verdict.open is not None or not verdict.times_observed:
         status = "unjudged"
     elif verdict.status == "fail":
-        status = "known_red" if known else "regression"
+        status = red
     else:
         status = "not_applicable" if verdict.status == "not_applicable" else "pass"
     never_ran = "" if verdict.times_observed else f"never ran: {fault or 'nothing was observed of it'}"
@@ -184,16 +205,16 @@ def _gate_cell(cell: Cell, verdict: Verdict, *, known: bool, fault: str | None) 
     )
 
 
-def _was_red(before: CompatibilityMatrix | None, cell: Cell, model: str) -> bool:
-    """Whether a red of `cell` is no step from pass to fail; `model` is its model's name.
+def _red_status(before: CompatibilityMatrix | None, cell: Cell, model: str) -> RedStatus:
+    """What a red of `cell` is; `model` is its model's name.
 
-    Without a baseline any red is one. Where the place passed, it is; where it was red, it is unless the published
-    error names the model, since that names every broken one; where it was never judged, did not apply or did not
-    exist, nothing passed before.
+    Where the place was red, it is a known one only if the published error names the model, since that names every
+    broken one.
     """
     if before is None:
-        return False
+        return "regression"
     published = before.cells.get((cell.feature, cell.provider))
     if isinstance(published, Failing):
-        return re.search(rf"(?:^|; ){re.escape(model)}: ", published.error) is not None
-    return not isinstance(published, Passing)
+        named = re.search(rf"(?:^|; ){re.escape(model)}: ", published.error)
+        return "known_red" if named else "regression"
+    return "regression" if isinstance(published, Passing) else "new_red"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Sequence
+from pathlib import PurePath
 from xml.etree import ElementTree
 
 from compat_pipeline.domain.gate import GateCell, GateReport
@@ -16,14 +17,23 @@ MOST_ANNOTATIONS = 10
 MOST_SUMMARY_BYTES = 1 << 20
 """A step's summary on GitHub; a larger one is refused whole."""
 
+_HERE = "path:."
 _DIGEST_CHARS = 12
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def reproduce(report: GateReport, cell: GateCell) -> str:
-    """The one command that runs the cell again on the same code."""
-    versions = f"--litellm {shlex.quote(report.litellm)} --claude-code {shlex.quote(report.claude_code)}"
-    return f"compat gate {versions} --cells {shlex.quote(cell.key)}"
+    """The one command that runs the cell again, wherever the person is: in a checkout of the code, if it was one.
+
+    A baseline that was a file is named without the folder that it was in here.
+    """
+    asked = ["--litellm", _HERE if _of_checkout(report) else report.litellm]
+    asked += ["--claude-code", report.claude_code, "--cells", cell.key]
+    if report.baseline:
+        remote = report.baseline.startswith(("http://", "https://"))
+        asked += ["--baseline", report.baseline if remote else PurePath(report.baseline).name]
+    live = "COMPAT_UPSTREAM=live " if report.upstream == "live" else ""
+    return f"{live}compat gate {shlex.join(asked)}"
 
 
 def summary_markdown(report: GateReport) -> str:
@@ -38,6 +48,7 @@ def summary_markdown(report: GateReport) -> str:
         changes_markdown(report.changed).rstrip() if report.baseline else "",
         *_listed("Passed before, red now" if report.baseline else "Red", report.of("regression")),
         *_listed("Could not be judged", report.of("unjudged")),
+        *_listed("Red, and nothing passed before", report.of("new_red")),
         *_listed("Red before, too", report.of("known_red")),
         "### Matrix",
         matrix_markdown(report.matrix).rstrip(),
@@ -45,9 +56,15 @@ def summary_markdown(report: GateReport) -> str:
     ]
     if report.without_test:
         parts.append(f"{len(report.without_test)} cell(s) have no test and were left out.")
-    if again := report.of("regression", "known_red", "unjudged"):
-        parts += ["### Run one again", "\n".join(["```sh", *(reproduce(report, cell) for cell in again), "```"])]
+    if again := report.of("regression", "known_red", "new_red", "unjudged"):
+        where = f"In a checkout of {plain(report.matrix.litellm_version)}:" if _of_checkout(report) else ""
+        commands = "\n".join(["```sh", *(reproduce(report, cell) for cell in again), "```"])
+        parts += ["### Run one again", where, commands]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _of_checkout(report: GateReport) -> bool:
+    return report.litellm.startswith("path:")
 
 
 def _listed(title: str, cells: Sequence[GateCell]) -> list[str]:
@@ -66,8 +83,8 @@ def _evidence(cell: GateCell) -> str:
 
 
 def junit_xml(report: GateReport) -> str:
-    """A suite per feature, a case per cell. Only what closes the gate is a failure or an error; a red that is known
-    is skipped, as is what does not apply."""
+    """A suite per feature, a case per cell. Only what closes the gate is a failure or an error; another red is
+    skipped, as is what does not apply."""
     suites = ElementTree.Element("testsuites", _counted("Claude Code compatibility", report.cells))
     for feature in dict.fromkeys(cell.feature for cell in report.cells):
         cells = [cell for cell in report.cells if cell.feature == feature]
@@ -85,12 +102,20 @@ def _counted(name: str, cells: Sequence[GateCell]) -> dict[str, str]:
         "tests": str(len(found)),
         "failures": str(found.count("regression")),
         "errors": str(found.count("unjudged")),
-        "skipped": str(found.count("known_red") + found.count("not_applicable")),
+        "skipped": str(sum(_JUNIT_TAGS.get(status) == "skipped" for status in found)),
         "time": f"{sum(cell.duration_s for cell in cells):.3f}",
     }
 
 
-_JUNIT_TAGS = {"regression": "failure", "unjudged": "error", "known_red": "skipped", "not_applicable": "skipped"}
+_JUNIT_TAGS = {
+    "regression": "failure",
+    "unjudged": "error",
+    "known_red": "skipped",
+    "new_red": "skipped",
+    "not_applicable": "skipped",
+}
+BEFORE = {"known_red": "red before, too", "new_red": "nothing passed before"}
+"""What is said of a red that does not close the gate."""
 
 
 def _add_case(suite: ElementTree.Element, report: GateReport, cell: GateCell) -> None:
@@ -101,7 +126,7 @@ def _add_case(suite: ElementTree.Element, report: GateReport, cell: GateCell) ->
     )
     if cell.status not in _JUNIT_TAGS:
         return
-    before = "red before, too: " if cell.status == "known_red" else ""
+    before = f"{BEFORE[cell.status]}: " if cell.status in BEFORE else ""
     told = _xml_text(_why(cell))
     result = ElementTree.SubElement(
         case, _JUNIT_TAGS[cell.status], {"message": before + (told.splitlines() or [""])[0]}
@@ -116,15 +141,17 @@ def _xml_text(text: str) -> str:
 
 
 def workflow_commands(report: GateReport) -> list[str]:
-    """GitHub's workflow commands: an error for each regression, a warning for each cell that could not be judged.
+    """GitHub's workflow commands: an error for each regression, a warning for each cell that could not be judged, a
+    notice for each red where nothing passed before.
 
     The last of a kind that is too long to be shown says how many more there are.
     """
     told = [f"{cell.key}: {_why(cell)}\nagain: {reproduce(report, cell)}" for cell in report.of("regression")]
-    unjudged = [f"{cell.key}: {_why(cell)}" for cell in report.of("unjudged")]
+    unjudged, new = ([f"{cell.key}: {_why(cell)}" for cell in report.of(one)] for one in ("unjudged", "new_red"))
     return [
         *(_command("error", "Claude Code compatibility: regression", text) for text in _shown(told)),
         *(_command("warning", "Claude Code compatibility: not judged", text) for text in _shown(unjudged)),
+        *(_command("notice", "Claude Code compatibility: red, nothing passed before", text) for text in _shown(new)),
     ]
 
 

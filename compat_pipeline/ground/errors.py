@@ -8,6 +8,7 @@ class CompatError(Exception):
 
     def __init__(self, message: str, next_step: str = "") -> None:
         super().__init__(message if not next_step else f"{message}\n  next: {next_step}")
+        self.message, self.next_step = message, next_step
 
 
 class WrongUsage(CompatError):

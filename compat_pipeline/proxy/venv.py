@@ -56,6 +56,12 @@ def ensure_venv(release: LitellmRelease, cache: Path, python: Path) -> ProxyVenv
     return venv
 
 
+def installed_versions(cache: Path) -> list[str]:
+    """The LiteLLM versions that are installed under `cache`, for whichever interpreter."""
+    venvs = (cache / "litellm" / "venvs").glob(f"*/{_STAMP}")
+    return sorted({stamp.parent.name.rpartition("-")[0] for stamp in venvs})
+
+
 def _build(folder: Path, release: LitellmRelease, python: Path) -> None:
     if not release.lock.is_file() or hashlib.sha256(release.lock.read_bytes()).hexdigest() != release.digest:
         raise CompatError(f"{release.lock} is gone or was changed since it was resolved", "resolve the release again")

@@ -1,4 +1,4 @@
-"""Reading the matrix that a change is held against: a published document, by URL or from a file."""
+"""Reading a published matrix that others are held against, by URL or from a file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def fetch_baseline(source: str) -> Baseline:
     try:
         address = httpx.URL(source)
     except httpx.InvalidURL:
-        raise WrongUsage("the baseline's address is none", _NEXT) from None
+        raise WrongUsage("the matrix's address is none", _NEXT) from None
     # The name is shown and kept; a token can be in what goes before the host, and in the query.
     name = str(address.copy_with(username=None, password=None, query=None, fragment=None))
     return parse_baseline(_download(address, name), name)
@@ -37,34 +37,34 @@ def parse_baseline(document: str, name: str) -> Baseline:
     try:
         told: Any = json.loads(document)
     except ValueError as error:
-        raise WrongUsage(f"the baseline {name} is no JSON document: {error}", _NEXT) from error
+        raise WrongUsage(f"the matrix {name} is no JSON document: {error}", _NEXT) from error
     schema = told.get("schema_version") if isinstance(told, dict) else None
     if schema != _KNOWN_SCHEMA:
         has = f"has schema {json.dumps(schema)}" if schema is not None else "states no schema"
-        raise WrongUsage(f'the baseline {name} {has}; this gate reads schema "{_KNOWN_SCHEMA}"', _NEXT)
+        raise WrongUsage(f'the matrix {name} {has}; this version reads schema "{_KNOWN_SCHEMA}"', _NEXT)
     try:
         return Baseline(name, parse_matrix(document))
     except ValueError as error:
-        raise WrongUsage(f"the baseline {name} is {error}", _NEXT) from error
+        raise WrongUsage(f"the matrix {name} is {error}", _NEXT) from error
 
 
-_NEXT = "name a published compatibility-matrix.json in COMPAT_BASELINE, or leave it empty: then any red counts"
+_NEXT = "name a published compatibility-matrix.json: a file, an http(s) address, or `docs-repo`"
 
 
 def _read(path: Path) -> str:
     try:
         return path.read_text()
     except (OSError, UnicodeDecodeError) as error:
-        raise WrongUsage(f"cannot read the baseline {path}: {error}", _NEXT) from error
+        raise WrongUsage(f"cannot read the matrix {path}: {error}", _NEXT) from error
 
 
 def _download(address: httpx.URL, name: str) -> str:
     try:
         answer = httpx.get(address, timeout=_PATIENCE_S, follow_redirects=True)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise CompatError(f"cannot reach the baseline {name} ({type(error).__name__})", "check the network") from None
+        raise CompatError(f"cannot reach the matrix {name} ({type(error).__name__})", "check the network") from None
     if answer.is_server_error:
-        raise CompatError(f"the baseline {name} answered {answer.status_code}", "try again later")
+        raise CompatError(f"the matrix {name} answered {answer.status_code}", "try again later")
     if not answer.is_success:
-        raise WrongUsage(f"the baseline {name} answered {answer.status_code}", _NEXT)
+        raise WrongUsage(f"the matrix {name} answered {answer.status_code}", _NEXT)
     return answer.text

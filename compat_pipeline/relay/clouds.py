@@ -26,7 +26,7 @@ _TOKEN_LIFE_S, _TOKEN_MARGIN_S = 3600, 120
 _MADE_FOR_US = CREDENTIAL_HEADERS | {"host", "x-amz-date", "x-amz-content-sha256"}
 """Headers that hold for the relay's address and the made-up credentials only."""
 
-_HOLDERS: Mapping[Provider, Holder] = {
+HOLDERS: Mapping[Provider, Holder] = {
     "anthropic": "anthropic",
     "azure": "azure",
     "bedrock_invoke": "bedrock",
@@ -101,7 +101,7 @@ class Clouds:
         return _Way(account.url, incoming.target, {"x-api-key": account.api_key})
 
     def _account(self, provider: Provider) -> KeyAccount | AwsAccount | GoogleAccount:
-        holder = _HOLDERS[provider]
+        holder = HOLDERS[provider]
         account: KeyAccount | AwsAccount | GoogleAccount | None = getattr(self._accounts, holder)
         if account is None:
             raise _no_credentials(provider, self._accounts.missing.get(holder, "none were given"))

@@ -9,12 +9,17 @@ from pathlib import Path
 import dagster as dg
 
 from compat_pipeline.domain.diff import REFRESH_AGE
-from compat_pipeline.ground.errors import CompatError
+from compat_pipeline.domain.gate import Baseline
+from compat_pipeline.ground.errors import CompatError, WrongUsage
 from compat_pipeline.ground.github import App, GithubSite, Token, repository_name
 from compat_pipeline.ground.home import CompatHome
 from compat_pipeline.publication import github, local_git
+from compat_pipeline.publication.baseline import fetch_baseline, parse_baseline
 from compat_pipeline.publication.github import GithubDocs
 from compat_pipeline.publication.outcome import MATRIX_FILE, Publication
+
+DOCS_REPO = "docs-repo"
+"""As the place of a matrix: what the docs repository publishes."""
 
 _MODES = {"push": False, "pull_request": True}
 _PUBLISHABLE = re.compile(r"(?!\.)[\w.-]+(?:/(?!\.)[\w.-]+)*\.json")
@@ -52,7 +57,7 @@ class DocsRepo(dg.ConfigurableResource):
             return Publication(None, f"refused: {error}", refused=True)
 
     def _publish(self, document: str, message: str) -> Publication:
-        refresh = _refresh_age(os.environ)
+        refresh = refresh_age(os.environ)
         if docs := github_docs(os.environ):
             return github.publish(docs, document, message=message, allowed=frozenset({docs.path}), refresh=refresh)
         return local_git.publish(self._folder, document, message=message, refresh=refresh)
@@ -60,6 +65,18 @@ class DocsRepo(dg.ConfigurableResource):
     @property
     def _folder(self) -> Path:
         return Path(os.environ.get("COMPAT_DOCS_REPO") or CompatHome.from_env().docs_repo)
+
+
+def matrix_at(source: str, docs_repo: DocsRepo) -> Baseline:
+    """The published matrix at `source`: a file, an http(s) address, or `docs-repo`.
+
+    Raises WrongUsage when there is none, CompatError when it cannot be reached.
+    """
+    if source != DOCS_REPO:
+        return fetch_baseline(source)
+    if (document := docs_repo.published()) is None:
+        raise WrongUsage("the docs repository has no matrix yet", "publish one, or name another matrix")
+    return parse_baseline(document, DOCS_REPO)
 
 
 def github_docs(environ: Mapping[str, str]) -> GithubDocs | None:
@@ -110,7 +127,8 @@ def docs_credentials(environ: Mapping[str, str]) -> App | Token | None:
         raise CompatError("COMPAT_DOCS_APP_KEY_FILE names no file that can be read", "check path and owner") from error
 
 
-def _refresh_age(environ: Mapping[str, str]) -> timedelta:
+def refresh_age(environ: Mapping[str, str]) -> timedelta:
+    """How old a published document gets before the same is published again; CompatError where that is no time."""
     hours = environ.get("COMPAT_DOCS_REFRESH_HOURS")
     try:
         age = timedelta(hours=float(hours)) if hours else REFRESH_AGE

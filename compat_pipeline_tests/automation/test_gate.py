@@ -109,6 +109,24 @@ def test_by_default_the_whole_matrix_is_run_and_reports_lie_in_the_home(
     assert not (tmp_path / "docs-repo").exists()
 
 
+def test_a_baseline_that_says_nothing_of_the_cells_is_wrong_usage_and_runs_nothing(
+    instance: dg.DagsterInstance, resources: Resources, tmp_path: Path
+) -> None:
+    with pytest.raises(WrongUsage, match="says nothing of the 3 planned cells"):
+        pr_gate.execute_in_process(
+            run_config={
+                "ops": {
+                    "judge_pull_request": {
+                        "config": {"cells": ["vision|azure/*"], "baseline": published(tmp_path, "pass")}
+                    }
+                }
+            },
+            resources={name: resources[name] for name in ("cell_runner", "docs_repo")},
+            instance=instance,
+        )
+    assert ScriptedRunner.observed == []
+
+
 class DyingRunner(ScriptedRunner):
     """Breaks down after the first cell."""
 

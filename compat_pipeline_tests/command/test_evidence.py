@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 
 from compat_pipeline.command.evidence import render, show_evidence
+from compat_pipeline.command.output import Output
 from compat_pipeline.domain.cell import Cell
 from compat_pipeline.domain.details import build_details, dump_details
 from compat_pipeline.domain.observation import Fail, Inconclusive, Observation, Outcome
@@ -197,7 +198,7 @@ def write_details(home: CompatHome, *seen: tuple[Outcome, str | None]) -> None:
 
 def shown(home: CompatHome, asked: str) -> str:
     console = Console(file=io.StringIO(), width=110)
-    show_evidence(home, asked, console=console)
+    show_evidence(home, asked, Output(console=console))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -230,15 +231,15 @@ def test_a_bundle_is_found_by_the_start_of_its_digest(home: CompatHome) -> None:
 def test_what_leads_to_no_single_bundle_is_told(home: CompatHome, asked: str, told: str) -> None:
     write_details(home, (Fail(error="red"), None))
     with pytest.raises(CompatError) as error:
-        show_evidence(home, asked)
+        show_evidence(home, asked, Output())
     assert str(error.value).startswith(told)
 
 
 def test_a_home_without_a_matrix_is_told(home: CompatHome) -> None:
     with pytest.raises(CompatError, match="there is no matrix yet"):
-        show_evidence(home, CELL.key)
+        show_evidence(home, CELL.key, Output())
 
 
 def test_the_whole_bundle_comes_as_json(home: CompatHome, capsys: pytest.CaptureFixture[str]) -> None:
-    show_evidence(home, keep(home), as_json=True)
+    show_evidence(home, keep(home), Output(as_json=True))
     assert Evidence.model_validate(json.loads(capsys.readouterr().out)) == evidence()

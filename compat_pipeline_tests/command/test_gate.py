@@ -108,7 +108,7 @@ def test_a_baseline_of_another_schema_is_one_message(
 ) -> None:
     (home / "other.json").write_text(json.dumps({"schema_version": "2"}))
     assert gate(monkeypatch, "--baseline", str(home / "other.json")) == WRONG_USAGE
-    assert f'the baseline {home / "other.json"} has schema "2"; this gate reads schema "1"' in capsys.readouterr().err
+    assert f'the matrix {home / "other.json"} has schema "2"; this version reads schema "1"' in capsys.readouterr().err
 
 
 def test_reports_of_an_earlier_gate_are_never_taken_for_this_ones(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:

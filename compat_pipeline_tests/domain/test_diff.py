@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compat_pipeline.domain.diff import Anomaly, Change, anomalies, changes, due, regressions
+from compat_pipeline.domain.diff import Anomaly, Change, anomalies, by_kind, changes, due, regressions
 from compat_pipeline.domain.manifest import Manifest
-from compat_pipeline.domain.matrix import CompatibilityMatrix, MatrixCell, build_matrix, dump_matrix
+from compat_pipeline.domain.matrix import CompatibilityMatrix, MatrixCell, MatrixStatus, build_matrix, dump_matrix
 from compat_pipeline.domain.observation import Fail, Outcome
 from compat_pipeline_tests.domain.samples import (
     FAIL,
@@ -78,6 +78,22 @@ def test_only_a_cell_that_passed_and_now_fails_is_a_regression() -> None:
     after = matrix_of(with_cells({"vision/azure": FAIL, "tool_use/azure": OVERLOADED}))
     assert regressions(GREEN, after) == [Change("vision", "azure", "pass", "fail")]
     assert regressions(after, GREEN) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kind"),
+    [
+        ("pass", "fail", "broken"),
+        ("fail", "pass", "fixed"),
+        ("not_tested", "fail", "changed"),
+        ("pass", "not_tested", "changed"),
+        (None, "fail", "added"),
+        ("pass", None, "removed"),
+    ],
+)
+def test_a_change_is_of_one_kind(before: MatrixStatus | None, after: MatrixStatus | None, kind: str) -> None:
+    change = Change("vision", "azure", before, after)
+    assert [name for name, found in by_kind([change]).items() if found] == [kind]
 
 
 def test_a_column_that_broke_as_a_whole_is_an_anomaly() -> None:

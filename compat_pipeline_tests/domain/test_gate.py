@@ -86,13 +86,26 @@ def test_a_further_model_that_breaks_where_another_was_red_is_a_regression() -> 
 @pytest.mark.parametrize("before", [NOT_APPLICABLE, OVERLOADED])
 def test_a_red_where_nothing_passed_before_is_no_regression(before: Outcome) -> None:
     baseline = Baseline("main", matrix_of(with_cells({"tool_use/azure": before})))
-    assert report({HAIKU: FAIL}, baseline).outcome == "clean"
+    found = report({HAIKU: FAIL}, baseline)
+    assert found.outcome == "clean"
+    assert [cell.key for cell in found.of("new_red")] == [HAIKU.key]
 
 
-def test_a_row_that_the_baseline_does_not_have_is_no_regression() -> None:
-    document = GREEN.matrix
-    older = document.model_copy(update={"features": document.features[1:]})
-    assert report({HAIKU: FAIL}, Baseline("main", older)).outcome == "clean"
+OLDER = Baseline("main", GREEN.matrix.model_copy(update={"features": GREEN.matrix.features[1:]}))
+"""Without the row `tool_use`."""
+
+
+def test_a_red_in_a_row_that_the_baseline_does_not_have_is_neither_a_regression_nor_known() -> None:
+    found = report({HAIKU: FAIL}, OLDER)
+    assert found.outcome == "clean"
+    assert [cell.key for cell in found.of("new_red")] == [HAIKU.key]
+    assert "1 new red" in found.headline
+
+
+def test_a_baseline_tells_nothing_of_cells_that_it_lacks_or_never_tested() -> None:
+    untested = Baseline("main", matrix_of(with_cells({"tool_use/azure": OVERLOADED})))
+    assert [one.tells_of([HAIKU, OPUS]) for one in (GREEN, OLDER, untested)] == [True, False, False]
+    assert OLDER.tells_of(MANIFEST.cells)
 
 
 @pytest.mark.parametrize("outcome", [OVERLOADED, None])

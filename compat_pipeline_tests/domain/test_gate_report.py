@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from xml.etree import ElementTree
+
+import pytest
 
 from compat_pipeline.domain.gate import GateReport
 from compat_pipeline.domain.gate_report import junit_xml, reproduce, step_summary, summary_markdown, workflow_commands
 from compat_pipeline.domain.observation import Fail, NotApplicable
 from compat_pipeline_tests.domain.samples import FAIL, MANIFEST, OVERLOADED
-from compat_pipeline_tests.domain.test_gate import HAIKU, OPUS, red_before, report
+from compat_pipeline_tests.domain.test_gate import GREEN, HAIKU, OLDER, OPUS, red_before, report
 
 NASTY = "<b>]]>&\x1b[31m\x00 | `x` \ufffe\n::error::forged\n\N{SNOWMAN}"
 
@@ -26,15 +29,33 @@ def test_the_summary_tells_changes_then_the_matrix_then_how_to_run_a_red_cell_ag
     text = summary_markdown(mixed())
     places = [text.index(part) for part in ("### Changes", "Passed before, red now", "### Matrix", "### Run one again")]
     assert places == sorted(places)
-    for cell in mixed().of("regression", "known_red", "unjudged"):
+    for cell in mixed().of("regression", "known_red", "new_red", "unjudged"):
         assert f"\n{reproduce(mixed(), cell)}\n" in text
 
 
-def test_the_command_names_the_code_and_quotes_the_cell() -> None:
-    (cell,) = mixed().of("regression")
-    assert reproduce(mixed(), cell) == (
-        "compat gate --litellm path:litellm --claude-code 2.1.329 --cells 'tool_use|azure/claude-haiku-4-5'"
-    )
+AGAIN = "compat gate --litellm path:. --claude-code 2.1.329 --cells 'tool_use|azure/claude-haiku-4-5'"
+"""Whoever runs it stands in a checkout of the code, which lies elsewhere than it did here."""
+
+
+@pytest.mark.parametrize(
+    ("baseline", "named"),
+    [
+        ("https://docs.example/matrix.json", "https://docs.example/matrix.json"),
+        ("docs-repo", "docs-repo"),
+        ("/home/ci/base line.json", "'base line.json'"),
+    ],
+)
+def test_the_command_runs_elsewhere_with_the_same_code_cell_and_baseline(baseline: str, named: str) -> None:
+    found = report({HAIKU: FAIL}, replace(GREEN, name=baseline))
+    (cell,) = found.of("regression")
+    assert reproduce(found, cell) == f"{AGAIN} --baseline {named}"
+    assert f"In a checkout of v1.106.2:\n\n```sh\n{AGAIN}" in summary_markdown(found)
+
+
+def test_the_command_names_a_release_and_the_clouds_where_they_were_run() -> None:
+    found = report({HAIKU: FAIL}, None).model_copy(update={"litellm": "1.106.2", "upstream": "live"})
+    (cell,) = found.of("regression")
+    assert reproduce(found, cell) == "COMPAT_UPSTREAM=live " + AGAIN.replace("path:.", "1.106.2")
 
 
 def test_a_clean_summary_has_nothing_to_run_again() -> None:
@@ -55,13 +76,24 @@ def test_junit_has_a_case_per_cell_and_fails_only_for_what_closes_the_gate() -> 
     root = parsed(mixed())
     assert len(root.findall(".//testcase")) == len(MANIFEST.cells)
     (failure,) = root.findall(".//failure")
-    assert "compat gate --litellm path:litellm" in str(failure.text)
+    assert AGAIN in str(failure.text)
     assert len(root.findall(".//error")) == 1
     assert [skipped.get("message") for skipped in root.findall(".//skipped")] == [
         "red before, too: gateway: the tool input arrived empty",
         "none",
     ]
     assert (root.get("tests"), root.get("failures"), root.get("errors"), root.get("skipped")) == ("8", "1", "1", "2")
+
+
+def test_a_red_where_nothing_passed_before_is_told_as_that_and_closes_nothing() -> None:
+    found = report({HAIKU: FAIL}, OLDER)
+    text = summary_markdown(found)
+    assert f"**Red, and nothing passed before**\n\n- `{HAIKU.key}`" in text
+    assert "Red before, too" not in text
+    (skipped,) = parsed(found).findall(".//skipped")
+    assert skipped.get("message") == "nothing passed before: gateway: the tool input arrived empty"
+    (line,) = workflow_commands(found)
+    assert line.startswith("::notice title=Claude Code compatibility%3A red%2C nothing passed before::tool_use|azure")
 
 
 def test_junit_stays_xml_whatever_a_test_said() -> None:

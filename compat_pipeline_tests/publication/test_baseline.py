@@ -54,9 +54,9 @@ def test_a_secret_in_an_address_is_not_in_its_name(site: str) -> None:
 @pytest.mark.parametrize(
     ("document", "told"),
     [
-        (json.loads(GOLDEN.read_text()) | {"schema_version": "2"}, 'has schema "2"; this gate reads schema "1"'),
-        ({"schema_version": 1}, 'has schema 1; this gate reads schema "1"'),
-        ({"features": []}, 'states no schema; this gate reads schema "1"'),
+        (json.loads(GOLDEN.read_text()) | {"schema_version": "2"}, 'has schema "2"; this version reads schema "1"'),
+        ({"schema_version": 1}, 'has schema 1; this version reads schema "1"'),
+        ({"features": []}, 'states no schema; this version reads schema "1"'),
         ([], "states no schema"),
         ({"schema_version": "1", "providers": []}, "generated_at: Field required"),
     ],
@@ -77,7 +77,7 @@ def test_a_file_that_is_no_json_is_wrong_usage(tmp_path: Path, content: bytes) -
 
 
 def test_a_file_that_is_not_there_is_wrong_usage(tmp_path: Path) -> None:
-    with pytest.raises(WrongUsage, match="cannot read the baseline"):
+    with pytest.raises(WrongUsage, match="cannot read the matrix"):
         fetch_baseline(str(tmp_path / "none.json"))
 
 

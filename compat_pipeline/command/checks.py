@@ -1,0 +1,389 @@
+"""What `compat doctor` looks at: settings, accounts, money, folders, programs. Nothing is fetched, nothing written."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta, timezone
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+import uv
+from pydantic import ValidationError
+
+from compat_pipeline.claude.binary import fetched_versions
+from compat_pipeline.claude.npm import npm_command
+from compat_pipeline.command.instance import NEEDED_BYTES
+from compat_pipeline.domain.cell import Cell
+from compat_pipeline.domain.details import CellDetails, CompatibilityDetails
+from compat_pipeline.domain.secret_shapes import names_a_credential
+from compat_pipeline.ground.acknowledged_file import load_acknowledged
+from compat_pipeline.ground.errors import CompatError
+from compat_pipeline.ground.git import Git
+from compat_pipeline.ground.github import App
+from compat_pipeline.ground.home import CompatHome
+from compat_pipeline.ground.manifest_file import feature_set, load_manifest
+from compat_pipeline.ground.process import client_environment
+from compat_pipeline.ground.timetable import Timetable
+from compat_pipeline.proxy.checkout import PATH_REQUEST
+from compat_pipeline.proxy.venv import installed_versions
+from compat_pipeline.relay.accounts import accounts_from_env
+from compat_pipeline.relay.clouds import HOLDERS
+from compat_pipeline.resources.alerts import WEBHOOK
+from compat_pipeline.resources.docs_repo import DOCS_REPO, docs_credentials, github_docs, refresh_age
+from compat_pipeline.resources.registries import CLAUDE_CODE_VARIABLE, LITELLM_VARIABLE, litellm_releases
+from compat_pipeline.suite.runner import has_test
+from compat_pipeline.wire.evidence import EvidenceStore, days_kept
+
+Environ = Mapping[str, str]
+Level = Literal["ok", "note", "problem"]
+
+SETTINGS = {
+    "COMPAT_HOME": ".compat",
+    "COMPAT_CACHE": "COMPAT_HOME/cache",
+    "COMPAT_UPSTREAM": "emulated",
+    "COMPAT_LITELLM_VERSION": "latest",
+    "COMPAT_LITELLM_SOURCE": "index",
+    "COMPAT_GITHUB_TOKEN": "none",
+    "COMPAT_GITHUB_API": "GitHub's own",
+    "COMPAT_CLAUDE_CODE_VERSION": "latest",
+    "COMPAT_FEATURES": "v0",
+    "COMPAT_EVIDENCE_DAYS": "30",
+    "COMPAT_HISTORY_URL": "COMPAT_HOME/history.db",
+    "COMPAT_ACKNOWLEDGED": "the packaged one",
+    "COMPAT_MANIFEST": "the packaged one",
+    "COMPAT_DOCS_REPO": "COMPAT_HOME/docs-repo",
+    "COMPAT_DOCS_GITHUB": "none",
+    "COMPAT_DOCS_BRANCH": "its default branch",
+    "COMPAT_DOCS_PATH": "compatibility-matrix.json",
+    "COMPAT_DOCS_MODE": "push",
+    "COMPAT_DOCS_APP_ID": "none",
+    "COMPAT_DOCS_APP_KEY_FILE": "none",
+    "COMPAT_DOCS_TOKEN": "none",
+    "COMPAT_DOCS_REFRESH_HOURS": "24",
+    "COMPAT_PUBLISH": "refused",
+    "COMPAT_SCHEDULE_HOUR": "5",
+    "COMPAT_TIME_ZONE": "UTC",
+    "COMPAT_ALERT_WEBHOOK": "only logged",
+    "COMPAT_STALE_DAYS": "7",
+    "COMPAT_GATE_CELLS": "the whole matrix",
+    "COMPAT_BASELINE": "none: every red counts",
+    "COMPAT_DAGSTER_YAML": "dagster.yaml",
+}
+"""Every setting and its default, as the README lists them."""
+
+_OF_TESTERS = {"COMPAT_PROXY_URL", "COMPAT_PROXY_KEY", "COMPAT_UPSTREAM_URL", "COMPAT_UPSTREAM_TOKEN", "COMPAT_CLAUDE"}
+_OF_PROVIDERS = {"COMPAT_LIVE_ANTHROPIC_URL", "COMPAT_LIVE_BEDROCK_URL", "COMPAT_LIVE_VERTEX_URL"}
+_CERTIFICATES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "PIP_CERT")
+_PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
+_DOWNLOADS_BYTES = 1 << 30
+_SOON = timedelta(days=14)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What holds, and where it comes from; of a secret only that it is set."""
+
+    name: str
+    value: str
+    source: Literal["environment", "default"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was seen `about` something; a `problem` keeps a run from doing what is asked of it."""
+
+    about: str
+    level: Level
+    told: str
+    next_step: str = ""
+
+
+def settings(environ: Environ) -> list[Setting]:
+    """Every setting as it holds."""
+    return [
+        Setting(name, _shown(name, environ[name]), "environment")
+        if environ.get(name)
+        else Setting(name, usual, "default")
+        for name, usual in SETTINGS.items()
+    ]
+
+
+def findings(environ: Environ) -> list[Finding]:
+    """What every check has to say, in the order in which a run would meet it."""
+    found: list[Finding] = []
+    for about, check in _CHECKS.items():
+        try:
+            for told in check(environ):
+                found.append(Finding(about, *told))
+        except CompatError as error:
+            found.append(Finding(about, "problem", error.message, error.next_step))
+    once: dict[str, Finding] = {}  # a setting that makes no sense comes up in many checks
+    for one in found:
+        once.setdefault(one.told, one)
+    return list(once.values())
+
+
+Told = tuple[Level, str] | tuple[Level, str, str]
+
+
+def _settings(environ: Environ) -> Iterator[Told]:
+    cache = CompatHome.from_env(environ).cache
+    readers: list[Callable[[], object]] = [
+        lambda: feature_set(environ),
+        lambda: days_kept(environ),
+        lambda: Timetable.from_env(environ),
+        lambda: litellm_releases(environ, cache),
+        lambda: refresh_age(environ),
+        lambda: _gate_cells(environ),
+    ]
+    for read in readers:
+        try:
+            read()
+        except CompatError as error:
+            yield "problem", error.message, error.next_step
+    for name in ("COMPAT_DAGSTER_YAML", "COMPAT_BASELINE"):
+        named = environ.get(name) or ""
+        if named and named != DOCS_REPO and "://" not in named and not Path(named).is_file():
+            yield "problem", f"{name} names no file: {named}", "correct it, or unset it"
+    known = SETTINGS.keys() | _OF_TESTERS | _OF_PROVIDERS
+    for name in sorted(name for name in environ if name.startswith("COMPAT_") and name not in known):
+        near = get_close_matches(name, known, 1)
+        yield "note", f"{name} is no setting", f"did you mean {near[0]}?" if near else "unset it"
+    given = sum(1 for name in SETTINGS if environ.get(name))
+    yield "ok", f"{given} of {len(SETTINGS)} come from the environment"
+
+
+def _gate_cells(environ: Environ) -> None:
+    from compat_pipeline.automation.gate import gate_cells  # reads the manifest when it is imported
+
+    gate_cells([], environ)
+
+
+def _cells(environ: Environ) -> Iterator[Told]:
+    manifest = load_manifest(environ).of_set(feature_set(environ))
+    sizes = f"{len(manifest.features)} features x {len(manifest.providers)} providers x {len(manifest.models)} models"
+    yield "ok", f"{len(manifest.cells)} are planned: {sizes}"
+    if without := [cell.key for cell in manifest.cells if not has_test(cell)]:
+        yield "note", f"{len(without)} have no test: {', '.join(without[:3])}{', ...' if len(without) > 3 else ''}"
+
+
+def _known_reds(environ: Environ) -> Iterator[Told]:
+    entries, today = load_acknowledged(environ), datetime.now(timezone.utc).date()
+    for entry in entries:
+        if entry.expires - today <= _SOON:
+            when = "expired" if entry.expires < today else "expires"
+            yield (
+                "note",
+                f"'{entry.cell}' ({entry.owner}) {when} on {entry.expires}",
+                f"renew or remove it: {entry.issue}",
+            )
+    yield "ok", f"{len(entries)} acknowledged" + _next_expiry([entry.expires for entry in entries], today)
+
+
+def _next_expiry(days: list[date], today: date) -> str:
+    ahead = sorted(day for day in days if day >= today)
+    return f", the next expires on {ahead[0]}" if ahead else ""
+
+
+def _accounts(environ: Environ) -> Iterator[Told]:
+    if CompatHome.from_env(environ).upstream == "emulated":
+        yield "ok", "emulated on loopback: no account is needed"
+        return
+    missing = _without_account(environ)
+    for provider in HOLDERS:
+        if provider in missing:
+            yield "note", f"{provider}: {missing[provider]}", "set what is missing, or its cells stay open"
+        else:
+            yield "ok", f"{provider}: an account is given; nothing was asked of it"
+    if HOLDERS.keys() <= missing.keys():
+        yield "problem", "live, but there is no account at all", "set one, or COMPAT_UPSTREAM=emulated"
+
+
+def _cost(environ: Environ) -> Iterator[Told]:
+    home = CompatHome.from_env(environ)
+    if home.upstream == "emulated":
+        yield "ok", "nothing: emulated providers are free"
+        return
+    missing = _without_account(environ)
+    manifest = load_manifest(environ).of_set(feature_set(environ))
+    payable = [cell for cell in manifest.cells if has_test(cell) and cell.provider not in missing]
+    start = "start small: compat run --cells 'basic_messaging_streaming|anthropic/claude-haiku-4-5'"
+    if (last := _last_run(home)) is None:
+        yield "note", f"{len(payable)} cells would ask providers; there is no earlier run to estimate from", start
+        return
+    entries = {Cell(one.feature, one.provider, one.model): one for one in last.cells if one.attempts}
+    seen = [entries[cell] for cell in payable if cell in entries]
+    evidence = EvidenceStore(home.evidence)
+    calls = sum(_conversations(evidence, one) for one in seen)
+    tokens = f"{sum(one.input_tokens for one in seen)} tokens in, {sum(one.output_tokens for one in seen)} out"
+    kind = "" if last.upstream == "live" else " (counted by the emulator)"
+    unseen = f"; {len(payable) - len(seen)} cells were never run" if len(seen) < len(payable) else ""
+    yield (
+        "note",
+        f"about {calls} conversations for {len(seen)} cells, {tokens}{kind}, as in the last run{unseen}",
+        start,
+    )
+
+
+def _without_account(environ: Environ) -> dict[str, str]:
+    """Provider -> why it cannot be asked."""
+    missing = accounts_from_env(environ).missing
+    return {provider: missing[holder] for provider, holder in HOLDERS.items() if holder in missing}
+
+
+def _last_run(home: CompatHome) -> CompatibilityDetails | None:
+    """The details of the last live run, else of the last emulated one."""
+    for place in (home, CompatHome(home.root, home.cache)):
+        try:
+            return CompatibilityDetails.model_validate_json(place.details.read_bytes())
+        except (OSError, ValidationError):
+            continue
+    return None
+
+
+def _conversations(evidence: EvidenceStore, cell: CellDetails) -> int:
+    """How often Claude Code was called for the cell; of evidence that is gone, the attempts."""
+    try:
+        return sum(1 for call in evidence.read(cell.evidence).calls if call.argv) if cell.evidence else cell.attempts
+    except CompatError:
+        return cell.attempts
+
+
+def _docs(environ: Environ) -> Iterator[Told]:
+    home, docs = CompatHome.from_env(environ), github_docs(environ)
+    own = environ.get("COMPAT_DOCS_REPO")
+    if docs:
+        who = f"as App {docs.credentials.id}" if isinstance(docs.credentials, App) else "by a token"
+        how = "by pull request" if docs.pull_request else "by push"
+        yield "ok", f"{docs.repository} on GitHub, {docs.path}, {how}; nothing was asked of it"
+        if docs.credentials:
+            yield "ok", f"the credentials are set: {who}"
+        else:
+            yield (
+                "problem",
+                f"no credentials for {docs.repository}",
+                "set COMPAT_DOCS_APP_ID and its key file, or a token",
+            )
+    elif docs_credentials(environ):
+        yield "note", "credentials are set, but no repository on GitHub", "set COMPAT_DOCS_GITHUB"
+    if not docs:
+        folder = Path(own) if own else home.docs_repo
+        if folder.is_dir() and any(folder.iterdir()) and not Git(folder).succeeds("rev-parse", "--git-dir"):
+            yield "problem", f"{folder} is no git repository", "set COMPAT_DOCS_REPO to one, or to a new folder"
+        else:
+            yield "ok", f"the local git repository {folder}" + ("" if folder.is_dir() else ", made on first use")
+    if (own or docs) and home.upstream == "emulated" and environ.get("COMPAT_PUBLISH") != "emulated":
+        yield (
+            "note",
+            "a matrix of emulated providers is not published there",
+            "set COMPAT_PUBLISH=emulated if it shall be",
+        )
+
+
+def _folders(environ: Environ) -> Iterator[Told]:
+    home = CompatHome.from_env(environ)
+    for name, folder, needed in (
+        ("COMPAT_HOME", home.root, NEEDED_BYTES),
+        ("COMPAT_CACHE", home.cache, _DOWNLOADS_BYTES),
+    ):
+        there = next(place for place in (folder, *folder.parents) if place.exists())
+        free = shutil.disk_usage(there).free
+        if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+            yield "problem", f"{folder} cannot be written", f"set {name} to a folder you may write"
+        elif free < needed:
+            level: Level = "problem" if folder == home.root else "note"
+            yield (
+                level,
+                f"only {free >> 20} MB are free for {folder}, {needed >> 20} MB may be needed",
+                f"free some, or set {name}",
+            )
+        else:
+            yield "ok", f"{folder}: {free >> 20} MB free"
+
+
+def _programs(environ: Environ) -> Iterator[Told]:
+    path = environ.get("PATH", os.defpath)
+    git = shutil.which("git", path=path)
+    yield ("ok", f"git: {git}") if git else ("problem", "git is not found", "install it")
+    setup = "set the pipeline up anew: make setup"
+    try:
+        yield "ok", f"uv: {uv.find_uv_bin()}"
+    except FileNotFoundError:
+        yield "problem", "uv is not found", setup
+    node, *_ = npm_command()
+    yield ("ok", f"Node.js: {node}") if node.is_file() else ("problem", "Node.js is not found", setup)
+    if environ.get(LITELLM_VARIABLE, "").startswith(PATH_REQUEST) and not shutil.which("cargo", path=path):
+        yield "note", "cargo is not found: a checkout of LiteLLM with Rust parts cannot be built", "install Rust"
+
+
+def _network(environ: Environ) -> Iterator[Told]:
+    for name in _CERTIFICATES:
+        if environ.get(name) and not Path(environ[name]).is_file():
+            yield "problem", f"{name} names no file: {environ[name]}", "correct it, or unset it"
+    trusted = "UV_SYSTEM_CERTS" in client_environment(environ)
+    yield ("ok", "the certificates that this machine trusts") if trusted else (
+        "note", "this machine has no trust store: uv and npm know only their own certificates",
+        "install the package ca-certificates",
+    )  # fmt: skip
+    if named := [name for name in _PROXIES if environ.get(name) or environ.get(name.lower())]:
+        yield "ok", f"by way of a proxy: {', '.join(named)} set"
+
+
+def _downloads(environ: Environ) -> Iterator[Told]:
+    cache = CompatHome.from_env(environ).cache
+    asked = environ.get(LITELLM_VARIABLE) or "latest"
+    if asked.startswith(PATH_REQUEST):
+        folder = Path(asked.removeprefix(PATH_REQUEST)).expanduser()
+        yield ("ok", f"LiteLLM from {folder}, built when its code changed") if folder.is_dir() else (
+            "problem", f"there is no folder {folder}", f"correct {LITELLM_VARIABLE}")  # fmt: skip
+    else:
+        yield _download("LiteLLM", asked, installed_versions(cache), "some hundred MB")
+    claude_code = environ.get(CLAUDE_CODE_VARIABLE) or "latest"
+    yield _download("Claude Code", claude_code, fetched_versions(cache), "about 100 MB")
+
+
+def _download(product: str, asked: str, kept: list[str], size: str) -> Told:
+    kept_says = f"in the cache: {', '.join(kept)}" if kept else "the cache has none"
+    if asked.removeprefix("v").removesuffix("-stable") in kept:
+        return "ok", f"{product} {asked} is in the cache"
+    if kept and not asked[:1].isdigit():
+        return "ok", f"{product} {asked} is asked for on each full run; {kept_says}"
+    return "note", f"{product} {asked} is to be downloaded ({size}); {kept_says}", ""
+
+
+def _alerts(environ: Environ) -> Iterator[Told]:
+    told = "incidents are posted to the webhook" if environ.get(WEBHOOK) else "incidents are only logged"
+    yield "ok", told
+
+
+_CHECKS: Mapping[str, Callable[[Environ], Iterator[Told]]] = {
+    "settings": _settings,
+    "cells": _cells,
+    "known reds": _known_reds,
+    "providers": _accounts,
+    "cost": _cost,
+    "docs repository": _docs,
+    "folders": _folders,
+    "programs": _programs,
+    "network": _network,
+    "downloads": _downloads,
+    "alerts": _alerts,
+}
+
+
+def _shown(name: str, value: str) -> str:
+    """The value as it may be shown: of a secret that it is set, of an address what stands for nobody."""
+    if name == WEBHOOK or names_a_credential(name):
+        return "set"
+    if "://" not in value:
+        return value
+    try:
+        address = urlsplit(value)
+        return f"{address.scheme}://{address.hostname}{f':{address.port}' if address.port else ''}{address.path}"
+    except ValueError:
+        return "set"

@@ -19,9 +19,11 @@ from compat_pipeline.claude.binary import fetched_versions
 from compat_pipeline.claude.npm import npm_command
 from compat_pipeline.command.instance import NEEDED_BYTES
 from compat_pipeline.domain.cell import Cell
-from compat_pipeline.domain.details import CellDetails, CompatibilityDetails
+from compat_pipeline.domain.consumption import Spending
+from compat_pipeline.domain.details import CompatibilityDetails
 from compat_pipeline.domain.secret_shapes import names_a_credential
 from compat_pipeline.ground.acknowledged_file import load_acknowledged
+from compat_pipeline.ground.budget import budget_usd
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.git import Git
 from compat_pipeline.ground.github import App
@@ -37,7 +39,7 @@ from compat_pipeline.resources.alerts import WEBHOOK
 from compat_pipeline.resources.docs_repo import DOCS_REPO, docs_credentials, github_docs, refresh_age
 from compat_pipeline.resources.registries import CLAUDE_CODE_VARIABLE, LITELLM_VARIABLE, litellm_releases
 from compat_pipeline.suite.runner import has_test
-from compat_pipeline.wire.evidence import EvidenceStore, days_kept
+from compat_pipeline.wire.evidence import days_kept
 
 Environ = Mapping[str, str]
 Level = Literal["ok", "note", "problem"]
@@ -46,6 +48,7 @@ SETTINGS = {
     "COMPAT_HOME": ".compat",
     "COMPAT_CACHE": "COMPAT_HOME/cache",
     "COMPAT_UPSTREAM": "emulated",
+    "COMPAT_BUDGET_USD": "no limit",
     "COMPAT_LITELLM_VERSION": "latest",
     "COMPAT_LITELLM_SOURCE": "index",
     "COMPAT_GITHUB_TOKEN": "none",
@@ -136,6 +139,7 @@ def _settings(environ: Environ) -> Iterator[Told]:
     readers: list[Callable[[], object]] = [
         lambda: feature_set(environ),
         lambda: days_kept(environ),
+        lambda: budget_usd(environ),
         lambda: Timetable.from_env(environ),
         lambda: litellm_releases(environ, cache),
         lambda: refresh_age(environ),
@@ -216,18 +220,13 @@ def _cost(environ: Environ) -> Iterator[Told]:
     if (last := _last_run(home)) is None:
         yield "note", f"{len(payable)} cells would ask providers; there is no earlier run to estimate from", start
         return
-    entries = {Cell(one.feature, one.provider, one.model): one for one in last.cells if one.attempts}
-    seen = [entries[cell] for cell in payable if cell in entries]
-    evidence = EvidenceStore(home.evidence)
-    calls = sum(_conversations(evidence, one) for one in seen)
-    tokens = f"{sum(one.input_tokens for one in seen)} tokens in, {sum(one.output_tokens for one in seen)} out"
-    kind = "" if last.upstream == "live" else " (counted by the emulator)"
-    unseen = f"; {len(payable) - len(seen)} cells were never run" if len(seen) < len(payable) else ""
-    yield (
-        "note",
-        f"about {calls} conversations for {len(seen)} cells, {tokens}{kind}, as in the last run{unseen}",
-        start,
-    )
+    entries = {Cell(one.feature, one.provider, one.model): one.consumption for one in last.cells}
+    expected = Spending()
+    for cell in payable:
+        expected.add(entries.get(cell))
+    budget = budget_usd(environ)
+    limit = f"; the run ends at a budget of {budget:g} USD" if budget is not None else ""
+    yield "note", f"as in the last run: {expected}{limit}", start
 
 
 def _without_account(environ: Environ) -> dict[str, str]:
@@ -244,14 +243,6 @@ def _last_run(home: CompatHome) -> CompatibilityDetails | None:
         except (OSError, ValidationError):
             continue
     return None
-
-
-def _conversations(evidence: EvidenceStore, cell: CellDetails) -> int:
-    """How often Claude Code was called for the cell; of evidence that is gone, the attempts."""
-    try:
-        return sum(1 for call in evidence.read(cell.evidence).calls if call.argv) if cell.evidence else cell.attempts
-    except CompatError:
-        return cell.attempts
 
 
 def _docs(environ: Environ) -> Iterator[Told]:

@@ -64,6 +64,20 @@ class CellDetails(_Part):
     upstream_calls: int | None = None
     estimated_cost_usd: float | None = None
 
+    @property
+    def consumption(self) -> Consumption | None:
+        """What the verdict's observation took; None where that is not known."""
+        if self.upstream_calls is None:
+            return None
+        return Consumption(
+            calls=self.upstream_calls,
+            input_tokens=self.input_tokens,
+            output_tokens=self.output_tokens,
+            cache_read_tokens=self.cache_read_tokens or 0,
+            cache_write_tokens=self.cache_write_tokens or 0,
+            cost_usd=self.estimated_cost_usd,
+        )
+
 
 class Counts(_Part):
     """Cells: planned by the manifest, observed at least once, and left open by the latest observation."""

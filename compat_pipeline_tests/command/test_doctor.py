@@ -16,13 +16,10 @@ from compat_pipeline.command.checks import SETTINGS, Finding, findings, settings
 from compat_pipeline.command.main import WRONG_USAGE, main
 from compat_pipeline.domain.cell import Cell
 from compat_pipeline.domain.details import build_details, dump_details
-from compat_pipeline.domain.redaction import Redactor
 from compat_pipeline.domain.verdict import judge
 from compat_pipeline.ground.home import CompatHome, write_atomically
 from compat_pipeline.ground.manifest_file import load_manifest
-from compat_pipeline.wire.evidence import CallEvidence, EvidenceStore
 from compat_pipeline_tests.domain.samples import PASS, observe
-from compat_pipeline_tests.wire.bundles import evidence
 
 ROOT = Path(__file__).parents[2]
 SECRET = "kGz8vLq2YpXw0123"
@@ -131,12 +128,10 @@ def test_what_live_cells_would_spend_is_told_from_the_last_run(sound: dict[str, 
     home = CompatHome.from_env(sound | LIVE)
     (unknown,) = about(sound | LIVE, "cost")
     assert unknown.told == "18 cells would ask providers; there is no earlier run to estimate from"
-    calls = (CallEvidence(argv=("claude",)), CallEvidence(argv=("claude",)), CallEvidence())
-    bundle = EvidenceStore(home.evidence).keep(evidence(calls=calls), Redactor([]))
     seen = [observe(PASS, cell=CELL), observe(PASS, cell=Cell("tool_use", "azure", "claude-sonnet-4-6"))]
     details = build_details(
         load_manifest(sound),
-        {one.cell: judge([one.model_copy(update={"evidence": bundle})]) for one in seen},
+        {one.cell: judge([one]) for one in seen},
         upstream="live",
         litellm_version="1.106.2",
         claude_code_version="2.1.329",
@@ -147,9 +142,10 @@ def test_what_live_cells_would_spend_is_told_from_the_last_run(sound: dict[str, 
         withheld={},
     )
     write_atomically(home.details, dump_details(details))
-    (cost,) = about(sound | LIVE, "cost")
+    (cost,) = about(sound | LIVE | {"COMPAT_BUDGET_USD": "5"}, "cost")
     assert cost.told == (
-        "about 2 conversations for 1 cells, 120 tokens in, 8 out, as in the last run; 17 cells were never run"
+        "as in the last run: 1 cell(s), 2 calls, tokens: 120 in, 900 from cache, 0 to cache, 8 out, "
+        "0.01 USD by estimate; nothing is known of 17 more; the run ends at a budget of 5 USD"
     )
 
 

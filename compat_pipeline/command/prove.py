@@ -13,7 +13,7 @@ from compat_pipeline.ground.home import CompatHome
 
 
 def prove_cells(patterns: list[str], faults: list[str], in_turn: bool) -> bool:
-    """Whether every fault turned exactly the right cells red."""
+    """Whether every fault that has a row among the cells turned exactly the right ones red."""
     refuse_unknown_cells(patterns)
     home, console, started = CompatHome.from_env(), make_console(), time.monotonic()
     choice = {"cells": patterns, "faults": faults, "in_turn": in_turn}
@@ -22,4 +22,4 @@ def prove_cells(patterns: list[str], faults: list[str], in_turn: bool) -> bool:
     console.print()
     console.print(escape(kill_table_text(table)), soft_wrap=True, end="")
     console.print(f"[dim]kill table {home.mutants}; {time.monotonic() - started:.0f} s in all[/]", soft_wrap=True)
-    return table.killed == table.faults and not table.collateral
+    return table.proven

@@ -17,7 +17,7 @@ from compat_pipeline.command.exchange import answer_rows, changed_rows, one_line
 from compat_pipeline.command.show import STATUS_STYLE, make_console
 from compat_pipeline.domain.cell import Cell, NoSuchCell, select
 from compat_pipeline.domain.details import CompatibilityDetails
-from compat_pipeline.ground.errors import CompatError
+from compat_pipeline.ground.errors import CompatError, WrongUsage
 from compat_pipeline.ground.home import CompatHome
 from compat_pipeline.ground.manifest_file import load_manifest
 from compat_pipeline.wire.client_exchange import ClientExchange
@@ -60,11 +60,11 @@ def _one_cell(asked: str) -> Cell:
     try:
         cells = select(load_manifest().cells, [asked])
     except NoSuchCell as error:
-        raise CompatError(str(error), "see `compat run --help` for how cells are named") from error
+        raise WrongUsage(str(error), "see `compat run --help` for how cells are named") from error
     if len(cells) > 1:
         some = "\n  ".join(cell.key for cell in cells[:_NAMED_CELLS])
         more = f"\n  and {len(cells) - _NAMED_CELLS} more" if len(cells) > _NAMED_CELLS else ""
-        raise CompatError(f"'{asked}' matches {len(cells)} cells:\n  {some}{more}", "name one of them")
+        raise WrongUsage(f"'{asked}' matches {len(cells)} cells:\n  {some}{more}", "name one of them")
     return cells[0]
 
 

@@ -12,11 +12,12 @@ from compat_pipeline.domain.controls import KillTable, kill_table_text
 from compat_pipeline.ground.home import CompatHome
 
 
-def prove_cells(patterns: list[str], faults: list[str], in_turn: bool) -> bool:
+def prove_cells(patterns: list[str], faults: list[str], in_turn: bool, litellm: str, claude_code: str) -> bool:
     """Whether every fault that has a row among the cells turned exactly the right ones red."""
     refuse_unknown_cells(patterns)
     home, console, started = CompatHome.from_env(), make_console(), time.monotonic()
-    choice = {"cells": patterns, "faults": faults, "in_turn": in_turn}
+    versions = {"litellm": litellm, "claude_code": claude_code}
+    choice = {"cells": patterns, "faults": faults, "in_turn": in_turn, **versions}
     with executed("prove_controls", {"ops": {"prove_chosen_cells": {"config": choice}}}, home, console):
         table = KillTable.model_validate_json(home.mutants.read_bytes())
     console.print()

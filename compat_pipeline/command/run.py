@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
 from rich.console import Console
 
+from compat_pipeline.assets.cells import NO_TEST, cell_results, silent_rows
 from compat_pipeline.automation.jobs import INCONCLUSIVE
 from compat_pipeline.command.instance import open_instance
 from compat_pipeline.command.progress import progress_on
 from compat_pipeline.command.show import make_console, show_matrix
 from compat_pipeline.definitions import defs
-from compat_pipeline.domain.cell import NoSuchCell, select
-from compat_pipeline.ground.errors import CompatError
+from compat_pipeline.domain.cell import Cell, NoSuchCell, select
+from compat_pipeline.ground.errors import CompatError, WrongUsage
 from compat_pipeline.ground.home import CompatHome
 from compat_pipeline.ground.manifest_file import load_manifest
 from compat_pipeline.proxy.lease import stop_idle
@@ -26,34 +27,53 @@ _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 def run_all(litellm: str, claude_code: str) -> bool:
-    """The whole walk; True when every cell was judged."""
+    """The whole walk; True when every cell of it was judged, and every row has a test."""
     pins = {"litellm_release": litellm, "claude_code_release": claude_code}
     ops = {name: {"config": {"version": version}} for name, version in pins.items()}
     return _run("refresh_matrix", {"ops": ops})
 
 
 def run_some(patterns: list[str]) -> bool:
-    """Chosen cells with the current versions; True when none of all observed cells is left unjudged."""
+    """Chosen cells with the current versions; True when every one was judged, and every row of them has a test."""
     refuse_unknown_cells([pattern for pattern in patterns if pattern != INCONCLUSIVE])
     return _run("run_cells", {"ops": {"run_chosen_cells": {"config": {"cells": patterns}}}})
 
 
 def refuse_unknown_cells(patterns: list[str]) -> None:
-    """Raises CompatError for a pattern that matches no cell."""
+    """Raises WrongUsage for a pattern that matches no cell."""
     try:
         select(load_manifest().cells, patterns)
     except NoSuchCell as error:
-        raise CompatError(str(error), "see `compat run --help` for how cells are named") from error
+        raise WrongUsage(str(error), "see `compat run --help` for how cells are named") from error
 
 
 def _run(job: str, config: dict[str, Any]) -> bool:
     home, console, started = CompatHome.from_env(), make_console(), time.monotonic()
     with executed(job, config, home, console) as result:
         console.print()
-        details = show_matrix(home, console)
+        show_matrix(home, console)
         _tell_commit(console, result)
+        judged = _judged(_statuses(result), console)
         console.print(f"[dim]{time.monotonic() - started:.0f} s in all[/]")
-        return details.counts.inconclusive == 0
+        return judged
+
+
+def _statuses(result: dg.ExecuteInProcessResult) -> dict[Cell, str]:
+    """The cells that the run was about, each with its status; `missing` where the run lost one."""
+    found = {}
+    for event in result.get_asset_materialization_events():
+        if event.asset_key == cell_results.key and event.partition:
+            status = event.materialization.metadata.get("status")
+            found[Cell.parse(str(event.partition))] = str(status.value) if status else "missing"
+    return found
+
+
+def _judged(statuses: Mapping[Cell, str], console: Console) -> bool:
+    """Whether this run judged what it was about. Says so where a whole row has no test: it may be called otherwise."""
+    silent = silent_rows(statuses, (cell for cell, status in statuses.items() if status != NO_TEST["status"]))
+    for row in silent:
+        console.print(f"[yellow]? nothing was observed of {row}: no test for it in suite/{row}/[/]")
+    return not silent and not {"inconclusive", "missing"}.intersection(statuses.values())
 
 
 @contextmanager

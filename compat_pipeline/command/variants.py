@@ -14,13 +14,13 @@ from compat_pipeline.domain.variants import Comparison, comparison_text, dump_co
 from compat_pipeline.ground.home import CompatHome
 
 
-def compare_cells(patterns: list[str], variants: list[str], *, as_json: bool) -> bool:
-    """Whether every cell was judged under every configuration. JSON leaves standard output to itself."""
+def compare_cells(patterns: list[str], variants: list[str], litellm: str, claude_code: str, *, as_json: bool) -> bool:
+    """Whether there were cells, all judged under every configuration. JSON leaves standard output to itself."""
     refuse_unknown_cells(patterns)
     home, console, started = CompatHome.from_env(), make_console(), time.monotonic()
     if as_json:
         console = Console(highlight=False, stderr=True)
-    choice = {"cells": patterns, "variants": variants}
+    choice = {"cells": patterns, "variants": variants, "litellm": litellm, "claude_code": claude_code}
     with executed("compare_variants", {"ops": {"compare_chosen_cells": {"config": choice}}}, home, console):
         comparison = Comparison.model_validate_json(home.variants.read_bytes())
     if as_json:
@@ -29,4 +29,4 @@ def compare_cells(patterns: list[str], variants: list[str], *, as_json: bool) ->
         console.print()
         console.print(escape(comparison_text(comparison)), soft_wrap=True, end="")
         console.print(f"[dim]comparison {home.variants}; {time.monotonic() - started:.0f} s in all[/]", soft_wrap=True)
-    return not comparison.unjudged
+    return comparison.cells > 0 and not comparison.unjudged

@@ -126,7 +126,8 @@ def kill_table(faults: Sequence[Control], baseline: Sequence[Observation], trial
     for result in control_results(faults, baseline, trials):
         by_fault.setdefault(result.fault, []).append(result)
     rows = tuple(
-        _fault_result(fault, by_fault.get(fault.name, []), tried.get(fault.name, {}), passes, chosen) for fault in faults
+        _fault_result(fault, by_fault.get(fault.name, []), tried.get(fault.name, {}), passes, chosen)
+        for fault in faults
     )
     return KillTable(
         faults=len(rows),

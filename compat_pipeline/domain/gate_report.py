@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
 from compat_pipeline.domain.gate import GateCell, GateReport
 from compat_pipeline.domain.markdown import changes_markdown, matrix_markdown, plain
+from compat_pipeline.domain.reproduce import again
 
 MOST_ANNOTATIONS = 10
 """GitHub shows that many of one kind for a step."""
@@ -22,8 +22,7 @@ _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]
 
 def reproduce(report: GateReport, cell: GateCell) -> str:
     """The one command that runs the cell again on the same code."""
-    versions = f"--litellm {shlex.quote(report.litellm)} --claude-code {shlex.quote(report.claude_code)}"
-    return f"compat gate {versions} --cells {shlex.quote(cell.key)}"
+    return again(cell.key, litellm=report.litellm, claude_code=report.claude_code, upstream=report.upstream)
 
 
 def summary_markdown(report: GateReport) -> str:
@@ -45,8 +44,8 @@ def summary_markdown(report: GateReport) -> str:
     ]
     if report.without_test:
         parts.append(f"{len(report.without_test)} cell(s) have no test and were left out.")
-    if again := report.of("regression", "known_red", "unjudged"):
-        parts += ["### Run one again", "\n".join(["```sh", *(reproduce(report, cell) for cell in again), "```"])]
+    if reds := report.of("regression", "known_red", "unjudged"):
+        parts += ["### Run one again", "\n".join(["```sh", *(reproduce(report, cell) for cell in reds), "```"])]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

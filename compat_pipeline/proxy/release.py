@@ -64,6 +64,11 @@ class LitellmRelease(BaseModel):
     published_at: datetime | None = None
     image_digest: str | None = None
 
+    @property
+    def request(self) -> str:
+        """The request that means this very release again: its version, or the checkout it was made from."""
+        return self.policy.replace(f":{Path.home()}/", ":~/", 1) if self.source == "path" else self.version
+
 
 def resolve_litellm(request: str, cache: Path, python: Path, releases: GithubReleases | None = None) -> LitellmRelease:
     """The release that `request` means for the interpreter `python`: `latest`, a minor (`1.98`), a version or a tag.

@@ -56,15 +56,22 @@ class CellRunner(dg.ConfigurableResource):
         return suite_revision(self.home.manifest)
 
     def observe(
-        self, litellm: LitellmRelease, claude_code: ClaudeCodeRelease, cells: Sequence[Cell], run_id: str
+        self,
+        litellm: LitellmRelease,
+        claude_code: ClaudeCodeRelease,
+        cells: Sequence[Cell],
+        run_id: str,
+        *,
+        plain: bool = True,
     ) -> Iterator[Observation]:
         """One observation per cell as it finishes, already in the history.
 
-        Raises CompatError only when nothing could be run: no binary, no proxy.
+        A `plain` run leaves the artifact `compat-results.json`. Raises CompatError only when nothing could be run: no
+        binary, no proxy.
         """
         if cells:
             with self._stage(litellm, claude_code, run_id) as stage:
-                yield from self._observe(stage, cells)
+                yield from self._observe(stage, cells, artifact=plain)
 
     def prove(
         self,
@@ -81,6 +88,8 @@ class CellRunner(dg.ConfigurableResource):
         What it proves of each cell is in the history at the end. `in_turn`: see `plan_trials`. Raises CompatError as
         `observe` does.
         """
+        if not cells:
+            return kill_table(faults, (), ())
         with self._stage(litellm, claude_code, run_id) as stage:
             baseline = list(self._observe(stage, cells))
             plan = plan_trials(faults, self._touched(faults, baseline), in_turn=in_turn)
@@ -104,8 +113,8 @@ class CellRunner(dg.ConfigurableResource):
 
         Raises CompatError as `observe` does.
         """
-        observed: dict[Variant, list[Observation]] = {}
-        for variant in dict.fromkeys((DEFAULT, *variants)):
+        observed: dict[Variant, list[Observation]] = {variant: [] for variant in (DEFAULT, *variants)}
+        for variant in observed if cells else ():
             progress.info("configuration: %s", variant)
             with self._stage(litellm, claude_code, run_id, variant) as stage:
                 observed[variant] = list(self._observe(stage, cells))
@@ -140,7 +149,7 @@ class CellRunner(dg.ConfigurableResource):
         cli, venv = self.npm.fetch(claude_code), self.python_index.install(litellm)
         with self.runtime.lease(litellm, venv, self.home.manifest, variant) as proxy:
             yield _Stage(
-                run, SuiteSettings.for_runtime(proxy, cli, self.home.paths.scratch, self.suite_revision), proxy
+                run, SuiteSettings.for_runtime(proxy, litellm, cli, self.home.paths.scratch, self.suite_revision), proxy
             )
         self._forget_evidence(days_kept)
 
@@ -153,15 +162,17 @@ class CellRunner(dg.ConfigurableResource):
             if forgotten:
                 progress.info("%d bundle(s) of evidence older than %g days removed", forgotten, older_than_days)
 
-    def _observe(self, stage: _Stage, cells: Sequence[Cell]) -> Iterator[Observation]:
+    def _observe(self, stage: _Stage, cells: Sequence[Cell], *, artifact: bool = False) -> Iterator[Observation]:
         trials = [Trial(cell) for cell in cells]
-        for done, seen in enumerate(self._until_the_proxy_dies(trials, stage), start=1):
+        for done, seen in enumerate(self._until_the_proxy_dies(trials, stage, artifact), start=1):
             self.home.history.append(stage.run, [seen])
             extra = {"observation": seen, "done": done, "planned": len(cells)}
             progress.info("%s %s", seen.outcome.status, seen.cell.key, extra=extra)
             yield seen
 
-    def _until_the_proxy_dies(self, trials: Sequence[Trial], stage: _Stage) -> Iterator[Observation]:
+    def _until_the_proxy_dies(
+        self, trials: Sequence[Trial], stage: _Stage, artifact: bool = False
+    ) -> Iterator[Observation]:
         """The suite's observations; once the proxy is gone, neither a failed cell nor one not yet run is to blame.
 
         Where the user's account was refused, no cell is run: it would cost time, and could not be judged.
@@ -174,7 +185,8 @@ class CellRunner(dg.ConfigurableResource):
         if not pending:
             return
         workers = self.workers or os.cpu_count() or 1
-        with closing(run_suite(list(pending), stage.settings, self.home.paths, workers=workers)) as suite:
+        suite = run_suite(list(pending), stage.settings, self.home.paths, workers=workers, artifact=artifact)
+        with closing(suite):
             for seen in suite:
                 conclusive = isinstance(seen.outcome, Pass | NotApplicable)
                 reason = None if conclusive else why_down(self.home.paths, stage.proxy)

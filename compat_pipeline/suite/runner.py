@@ -14,7 +14,13 @@ from compat_pipeline.domain.redaction import Redactor
 from compat_pipeline.ground.home import CompatHome, write_atomically
 from compat_pipeline.ground.process import end_group, spawn
 from compat_pipeline.ground.scratch import scratch_folder
-from compat_pipeline.suite.settings import SETTINGS_VARIABLE, STREAM_VARIABLE, TRIALS_VARIABLE, SuiteSettings
+from compat_pipeline.suite.settings import (
+    RESULTS_VARIABLE,
+    SETTINGS_VARIABLE,
+    STREAM_VARIABLE,
+    TRIALS_VARIABLE,
+    SuiteSettings,
+)
 
 SUITE = Path(__file__).parent
 _LOG_TAIL_CHARS = 600
@@ -30,9 +36,9 @@ def _test_file(cell: Cell) -> Path:
 
 
 def run_suite(
-    trials: Sequence[Trial], settings: SuiteSettings, home: CompatHome, *, workers: int
+    trials: Sequence[Trial], settings: SuiteSettings, home: CompatHome, *, workers: int, artifact: bool
 ) -> Generator[Observation, None, None]:
-    """One observation per trial, in the order they finish.
+    """One observation per trial, in the order they finish; with `artifact`, all of them in `compat-results.json`, too.
 
     A cell whose test never reported (pytest died, a file does not import) comes last, as inconclusive with cause
     `harness`. Closing the iterator early ends pytest and every CLI it started.
@@ -40,7 +46,7 @@ def run_suite(
     with scratch_folder(home.scratch) as folder:
         log, pending, said = folder / "suite.log", dict.fromkeys(trials), ""
         try:
-            for observation in _stream(trials, settings, home, folder, log, workers):
+            for observation in _stream(trials, settings, home, folder, log, workers, artifact):
                 pending.pop(observation.trial, None)
                 yield observation
         finally:
@@ -52,7 +58,13 @@ def run_suite(
 
 
 def _stream(
-    trials: Sequence[Trial], settings: SuiteSettings, home: CompatHome, folder: Path, log: Path, workers: int
+    trials: Sequence[Trial],
+    settings: SuiteSettings,
+    home: CompatHome,
+    folder: Path,
+    log: Path,
+    workers: int,
+    artifact: bool,
 ) -> Iterator[Observation]:
     settings_file, trials_file = folder / "suite.json", folder / "trials"
     settings.model_copy(update={"scratch": folder}).save(settings_file)
@@ -65,6 +77,7 @@ def _stream(
         "PYTHONPATH": str(SUITE.parents[1]),
         "COMPAT_HOME": str(home.root),
         STREAM_VARIABLE: f"/dev/fd/{writer}",
+        RESULTS_VARIABLE: str(home.results) if artifact else "",
         TRIALS_VARIABLE: str(trials_file),
         SETTINGS_VARIABLE: str(settings_file),
     }

@@ -67,7 +67,7 @@ the CLI, call 1 of 1: exit 0, 1.5 s (0.8 s of CPU)
                 - anthropic-beta context-1m-2025-08-07
                 ~ user-agent: "claude-cli" → "litellm/1.106.2"
 
-    again       compat run --cells 'tool_use|bedrock_converse/claude-sonnet-4-6'"""
+    again       COMPAT_UPSTREAM=emulated compat gate --litellm 1.106.2 --claude-code 2.1.329 --cells 'tool_use|bedrock_converse/claude-sonnet-4-6'"""
 
 
 def test_a_red_cell_is_told_down_to_its_exchange() -> None:

@@ -83,14 +83,14 @@ def test_a_fault_one_of_whose_rows_was_never_tried_is_not_killed() -> None:
 
 
 def test_nor_is_one_that_a_row_could_not_be_tried_under() -> None:
-    red = {VISION_ANTHROPIC: FAIL, VISION_AZURE: OVERLOADED}
-    row = result({TOOL_AZURE: FAIL}, baseline=dict(red), fault=BOTH_ROWS)
+    red: dict[Cell, Outcome] = {VISION_ANTHROPIC: FAIL, VISION_AZURE: OVERLOADED}
+    row = result({TOOL_AZURE: FAIL}, baseline=red, fault=BOTH_ROWS)
     assert (row.verdict, row.not_exercised) == ("not_exercised", ("vision|*",))
 
 
 def test_a_row_that_does_not_apply_to_any_of_the_cells_owes_nothing() -> None:
-    nowhere = {VISION_ANTHROPIC: NOT_APPLICABLE, VISION_AZURE: NOT_APPLICABLE}
-    row = result({TOOL_AZURE: FAIL}, baseline=dict(nowhere), fault=BOTH_ROWS)
+    nowhere: dict[Cell, Outcome] = {VISION_ANTHROPIC: NOT_APPLICABLE, VISION_AZURE: NOT_APPLICABLE}
+    row = result({TOOL_AZURE: FAIL}, baseline=nowhere, fault=BOTH_ROWS)
     assert (row.verdict, row.not_exercised) == ("killed", ())
 
 

@@ -33,7 +33,8 @@ def test_the_summary_tells_changes_then_the_matrix_then_how_to_run_a_red_cell_ag
 def test_the_command_names_the_code_and_quotes_the_cell() -> None:
     (cell,) = mixed().of("regression")
     assert reproduce(mixed(), cell) == (
-        "compat gate --litellm path:litellm --claude-code 2.1.329 --cells 'tool_use|azure/claude-haiku-4-5'"
+        "COMPAT_UPSTREAM=emulated compat gate --litellm path:litellm --claude-code 2.1.329 "
+        "--cells 'tool_use|azure/claude-haiku-4-5'"
     )
 
 

@@ -42,7 +42,9 @@ def show_evidence(home: CompatHome, asked: str, *, as_json: bool = False, consol
         return
     console = console or make_console()
     console.print(render(evidence))
-    console.print(f"\n[dim]all of it    compat evidence --json {digest[:_TOLD_DIGEST_CHARS]}[/]", soft_wrap=True)
+    # Each on one line, whatever the width: they are there to be copied.
+    console.print(Text.assemble(("\nagain        ", "dim"), evidence.reproduce), soft_wrap=True)
+    console.print(f"[dim]all of it    compat evidence --json {digest[:_TOLD_DIGEST_CHARS]}[/]", soft_wrap=True)
 
 
 def _by_digest(store: EvidenceStore, asked: str) -> str | None:
@@ -85,7 +87,7 @@ def _latest(home: CompatHome, cell: Cell) -> str:
 def render(evidence: Evidence) -> RenderableType:
     """The whole bundle, in the order in which things happened, the outcome first."""
     calls = [_call(call, number, len(evidence.calls)) for number, call in enumerate(evidence.calls, 1)]
-    return Group(_outcome(evidence), *calls, "", _rows([("again", evidence.reproduce)]))
+    return Group(_outcome(evidence), *calls)
 
 
 def _outcome(evidence: Evidence) -> RenderableType:

@@ -36,8 +36,10 @@ class LocalNpm(PinnedNpm):
 
 
 class LocalIndex(PinnedIndex):
+    """Installs nothing: the scripted proxy needs no venv."""
+
     def install(self, release: LitellmRelease) -> ProxyVenv:  # noqa: ARG002
-        return None  # type: ignore[return-value] - the scripted proxy needs none
+        return None  # type: ignore[return-value]
 
 
 class ScriptedProxy(ProxyRuntime):

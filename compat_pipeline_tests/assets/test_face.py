@@ -12,10 +12,11 @@ from compat_pipeline.assets.publication import published_docs_commit
 from compat_pipeline.assets.runtime import claude_cli, litellm_proxy, provider_upstreams
 from compat_pipeline.domain.matrix import CompatibilityMatrix
 from compat_pipeline.domain.observation import Fail
-from compat_pipeline_tests.assets.conftest import OPEN, RED, ScriptedRunner
+from compat_pipeline_tests.assets.conftest import RED, ScriptedRunner
 from compat_pipeline_tests.assets.scripted_runtime import LocalIndex, LocalNpm, ScriptedProxy
 from compat_pipeline_tests.assets.test_cells import PLANNED, Resources, evaluation, walk
 
+GREEN = "vision|azure/claude-sonnet-4-6"
 SEEN = {
     "litellm_release": ("tag", "published_at", "policy", "link", "source", "digest"),
     "claude_code_release": ("version", "age_days", "policy", "link", "integrity"),
@@ -117,8 +118,8 @@ def test_an_acknowledgement_that_claims_no_red_cell_is_told_of(
         return told
 
     assert found(RED) == []
-    (told,) = found(OPEN)
-    assert OPEN in told
+    (told,) = found(GREEN)
+    assert GREEN in told
 
 
 def test_a_whole_row_that_turns_red_at_once_is_told_of_and_kept_back(

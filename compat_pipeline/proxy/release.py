@@ -67,7 +67,8 @@ class LitellmRelease(BaseModel):
     @property
     def request(self) -> str:
         """The request that means this very release again: its version, or the checkout it was made from."""
-        return self.policy.replace(f":{Path.home()}/", ":~/", 1) if self.source == "path" else self.version
+        from_checkout = self.policy.startswith("path:")
+        return self.policy.replace(f":{Path.home()}/", ":~/", 1) if from_checkout else self.version
 
 
 def resolve_litellm(request: str, cache: Path, python: Path, releases: GithubReleases | None = None) -> LitellmRelease:

@@ -12,6 +12,7 @@ from compat_pipeline.assets.publication import published_docs_commit
 from compat_pipeline.assets.runtime import claude_cli, litellm_proxy, provider_upstreams
 from compat_pipeline.domain.matrix import CompatibilityMatrix
 from compat_pipeline.domain.observation import Fail
+from compat_pipeline.resources.home import Home
 from compat_pipeline_tests.assets.conftest import RED, ScriptedRunner
 from compat_pipeline_tests.assets.scripted_runtime import LocalIndex, LocalNpm, ScriptedProxy
 from compat_pipeline_tests.assets.test_cells import PLANNED, Resources, evaluation, walk
@@ -34,9 +35,9 @@ SEEN = {
 @pytest.fixture
 def local(resources: Resources) -> Resources:
     """The resources of a whole walk in which nothing is fetched or started."""
-    home, index, npm, runtime = resources["home"], LocalIndex(), LocalNpm(), ScriptedProxy()
+    home, index, npm, runtime = Home(), LocalIndex(), LocalNpm(), ScriptedProxy()
     runner = ScriptedRunner(home=home, python_index=index, npm=npm, runtime=runtime)
-    return resources | {"python_index": index, "npm": npm, "runtime": runtime, "cell_runner": runner}
+    return resources | {"home": home, "python_index": index, "npm": npm, "runtime": runtime, "cell_runner": runner}
 
 
 def metadata(result: dg.ExecuteInProcessResult) -> dict[str, dict[str, object]]:

@@ -32,7 +32,7 @@ def told(bundle: Evidence) -> str:
     console = Console(file=io.StringIO(), width=100, highlight=False)
     console.print(render(bundle))
     assert isinstance(console.file, io.StringIO)
-    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())
+    return "".join(f"{line.rstrip()}\n" for line in console.file.getvalue().splitlines())
 
 
 def one_exchange(**fields: Any) -> Evidence:

@@ -1,6 +1,6 @@
 """Third stage: one observation per cell. A red cell is a result; a cell that could not be judged is one, too."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -16,6 +16,8 @@ from compat_pipeline.suite.runner import has_test
 
 ALL_JUDGED = "every_cell_was_judged"
 ALL_OBSERVED = "planned_is_observed"
+NO_TEST = {"status": "not_tested"}
+"""What a person sees of a cell that nothing can be observed of."""
 
 
 @dg.asset(
@@ -30,7 +32,7 @@ ALL_OBSERVED = "planned_is_observed"
         dg.AssetCheckSpec(
             ALL_OBSERVED,
             asset="cell_results",
-            description="Cells planned for the run = cells it observed + cells without a test.",
+            description="Cells planned for the run = cells it observed + cells without a test; no row is without any.",
         ),
     ],
 )
@@ -45,22 +47,9 @@ def cell_results(context: dg.AssetExecutionContext, cell_runner: CellRunner) -> 
         context.add_asset_metadata(cell_metadata(observation), partition_key=observation.cell.key)
     for cell in cells:
         if cell not in tested:
-            context.add_asset_metadata({"status": "not_tested"}, partition_key=cell.key)
-    missing = [cell.key for cell in tested if cell not in observed]
+            context.add_asset_metadata(NO_TEST, partition_key=cell.key)
     return dg.MaterializeResult(
-        check_results=[
-            judged_check(verdicts(cell_runner, versions)),
-            dg.AssetCheckResult(
-                passed=not missing,
-                check_name=ALL_OBSERVED,
-                metadata={
-                    "planned": len(cells),
-                    "observed": len(observed),
-                    "without_a_test": len(cells) - len(tested),
-                    "missing": dg.MetadataValue.json(missing),
-                },
-            ),
-        ]
+        check_results=[judged_check(verdicts(cell_runner, versions)), observed_check(cells, observed)]
     )
 
 
@@ -112,6 +101,33 @@ def judged_check(known: Mapping[Cell, Verdict]) -> dg.AssetCheckResult:
             "re_run": "job run_cells with cells: [inconclusive]" if found else "nothing to re-run",
         },
     )
+
+
+def observed_check(planned: Sequence[Cell], observed: Container[Cell]) -> dg.AssetCheckResult:
+    """Whether each planned cell that has a test was observed, and of no planned row nothing at all.
+
+    A row without any observation is most likely a suite folder that is not called as the manifest says.
+    """
+    seen = [cell for cell in planned if cell in observed]
+    missing = [cell.key for cell in planned if cell not in observed and has_test(cell)]
+    silent = silent_rows(planned, seen)
+    return dg.AssetCheckResult(
+        passed=not missing and not silent,
+        check_name=ALL_OBSERVED,
+        metadata={
+            "planned": len(planned),
+            "observed": len(seen),
+            "without_a_test": len(planned) - len(seen) - len(missing),
+            "missing": dg.MetadataValue.json(missing),
+            "rows_without_any": dg.MetadataValue.json(silent),
+        },
+    )
+
+
+def silent_rows(planned: Iterable[Cell], observed: Iterable[Cell]) -> list[str]:
+    """The features of `planned` of which no cell was observed."""
+    heard = {cell.feature for cell in observed}
+    return list(dict.fromkeys(cell.feature for cell in planned if cell.feature not in heard))
 
 
 def evaluations(asset: dg.AssetKey, *results: dg.AssetCheckResult) -> Iterator[dg.AssetCheckEvaluation]:

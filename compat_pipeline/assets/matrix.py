@@ -1,7 +1,7 @@
 """Fourth stage: the locked public JSON and the details beside it, from the verdicts of one pair of versions."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
@@ -9,12 +9,13 @@ from typing import Any
 import dagster as dg
 
 from compat_pipeline.assets.cells import cell_results, verdicts
-from compat_pipeline.assets.face import ENGINEERS, SINGLE_RUN
+from compat_pipeline.assets.face import ENGINEERS, RANGE_START, SINGLE_RUN
 from compat_pipeline.assets.versions import Versions
 from compat_pipeline.domain.acknowledged import check_acknowledgements, known_issue_of
 from compat_pipeline.domain.cell import Cell
 from compat_pipeline.domain.details import build_details, dump_details
 from compat_pipeline.domain.diff import Place, anomalies, changes, parse_published, regressions
+from compat_pipeline.domain.manifest import Manifest
 from compat_pipeline.domain.markdown import changes_markdown, matrix_markdown
 from compat_pipeline.domain.matrix import CompatibilityMatrix, build_matrix, dump_matrix, parse_matrix
 from compat_pipeline.domain.publication import withheld
@@ -58,10 +59,11 @@ def compatibility_matrix(
     context: dg.AssetExecutionContext, cell_runner: CellRunner, docs_repo: DocsRepo
 ) -> dg.MaterializeResult:
     """The matrix of one LiteLLM and one Claude Code version, as the locked JSON and with its details beside it."""
-    versions, before = Versions.of_run(context, cell_runner), Published.of(docs_repo)
+    versions, home, before = Versions.of_run(context, cell_runner), cell_runner.home, Published.of(docs_repo)
+    rows = home.planned if RANGE_START in context.run.tags else rows_kept(home)
     return dg.MaterializeResult(
-        metadata=write_matrix(cell_runner, before, versions),
-        check_results=matrix_checks(cell_runner.home, before, verdicts(cell_runner, versions)),
+        metadata=write_matrix(cell_runner, before, versions, rows),
+        check_results=matrix_checks(home, before, verdicts(cell_runner, versions)),
     )
 
 
@@ -81,14 +83,27 @@ class Published:
             return cls(None, f"unknown: {error}")
 
 
-def write_matrix(cell_runner: CellRunner, before: Published, versions: Versions) -> Mapping[str, Any]:
-    """Write both documents; returns what a person sees of them in the UI."""
+def rows_kept(home: Home, chosen: Iterable[Cell] = ()) -> Manifest:
+    """The planned rows, those that the matrix was last written with, and those of the `chosen` cells.
+
+    Only a run over all planned cells may drop a row that somebody has asked for.
+    """
+    try:
+        kept = {row.id for row in written(home).features}
+    except CompatError:
+        kept = set()
+    planned = {feature.id for feature in home.planned.features}
+    return home.manifest.of_rows(planned | kept | {cell.feature for cell in chosen})
+
+
+def write_matrix(cell_runner: CellRunner, before: Published, versions: Versions, rows: Manifest) -> Mapping[str, Any]:
+    """Write both documents with these `rows`; returns what a person sees of them in the UI."""
     home, now = cell_runner.home, datetime.now(timezone.utc)
     known = verdicts(cell_runner, versions)
     pair = {"litellm_version": versions.litellm.tag, "claude_code_version": versions.claude_code.version}
-    matrix = build_matrix(home.planned, known, generated_at=now, **pair)
+    matrix = build_matrix(rows, known, generated_at=now, **pair)
     details = build_details(
-        home.planned,
+        rows,
         known,
         generated_at=now,
         suite_revision=cell_runner.suite_revision,
@@ -114,7 +129,8 @@ def held_back(
     home: Home, before: CompatibilityMatrix | None, known: Mapping[Cell, Verdict], fresh: CompatibilityMatrix
 ) -> dict[Place, str]:
     """The cells of `fresh` that are not to be published now where `before` is published, each with its reason."""
-    planned = {cell: known[cell] for cell in home.planned.cells if cell in known}
+    rows = {row.id for row in fresh.features}
+    planned = {cell: known[cell] for cell in home.manifest.cells if cell in known and cell.feature in rows}
     today = datetime.now(timezone.utc).date()
     acknowledged = {cell for cell in planned if known_issue_of(cell, home.acknowledged, today)}
     return withheld(planned, anomalies(before, fresh), acknowledged)
@@ -142,7 +158,8 @@ def matrix_checks(home: Home, before: Published, known: Mapping[Cell, Verdict]) 
     try:
         fresh = written(home)
     except CompatError as error:
-        return [dg.AssetCheckResult(passed=False, check_name=SCHEMA, metadata={"error": str(error)})]
+        broken = dg.AssetCheckResult(passed=False, check_name=SCHEMA, metadata={"error": str(error)})
+        return [broken, *(_listing(check, [], f"unknown: {error}") for check in (ANOMALY, REGRESSION, ACKNOWLEDGED))]
     turned = [f"{change.feature} on {change.provider}" for change in regressions(before.matrix, fresh)]
     return [
         dg.AssetCheckResult(passed=True, check_name=SCHEMA),

@@ -49,7 +49,7 @@ def litellm_release(
     release = python_index.resolve(config.version)
     return dg.MaterializeResult(
         metadata=litellm_metadata(release),
-        check_results=[staleness(context, litellm_request(release), python_index.newest)],
+        check_results=[staleness(context, release.request, python_index.newest)],
     )
 
 
@@ -69,11 +69,6 @@ def claude_code_release(
         metadata=claude_code_metadata(release),
         check_results=[staleness(context, release.version, npm.newest)],
     )
-
-
-def litellm_request(release: LitellmRelease) -> str:
-    """The request that means this very release again: its version, or the checkout it was made from."""
-    return release.policy if release.policy.startswith("path:") else release.version
 
 
 def staleness(context: dg.AssetExecutionContext, version: str, newest: Callable[[], str]) -> dg.AssetCheckResult:
@@ -145,11 +140,15 @@ class Versions:
     claude_code: ClaudeCodeRelease
 
     @classmethod
-    def of_run(cls, context: RunsAssets, cell_runner: CellRunner) -> "Versions":
-        """The releases this run resolved, else the last recorded ones, else the newest."""
+    def of_run(
+        cls, context: RunsAssets, cell_runner: CellRunner, litellm: str = "", claude_code: str = ""
+    ) -> "Versions":
+        """The releases asked for, else those this run resolved, else the last recorded ones, else the newest."""
+        known_litellm = None if litellm else recorded(context, litellm_release.key, LitellmRelease)
+        known_cli = None if claude_code else recorded(context, claude_code_release.key, ClaudeCodeRelease)
         return cls(
-            recorded(context, litellm_release.key, LitellmRelease) or cell_runner.python_index.resolve(""),
-            recorded(context, claude_code_release.key, ClaudeCodeRelease) or cell_runner.npm.resolve(""),
+            known_litellm or cell_runner.python_index.resolve(litellm),
+            known_cli or cell_runner.npm.resolve(claude_code),
         )
 
 

@@ -9,7 +9,6 @@ import dagster as dg
 from pydantic import Field
 
 from compat_pipeline.assets.face import MANIFEST, PLANNED
-from compat_pipeline.assets.versions import litellm_request
 from compat_pipeline.automation.github_page import GithubPage
 from compat_pipeline.domain.cell import Cell, NoSuchCell, select
 from compat_pipeline.domain.gate import Baseline, GateReport, Subject, build_report
@@ -116,10 +115,10 @@ def _judge(
     fault = None
     try:
         release = cell_runner.python_index.resolve(asked)
-        litellm = Subject(litellm_request(release), release.tag)
+        litellm = Subject(release.request, release.tag)
         cli = cell_runner.npm.resolve(wanted)
         claude_code = Subject(cli.version, cli.version)
-        for observation in cell_runner.observe(release, cli, tested, context.run.run_id):
+        for observation in cell_runner.observe(release, cli, tested, context.run.run_id, plain=False):
             seen.append(observation)
     except WrongUsage:
         raise

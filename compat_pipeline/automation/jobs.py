@@ -1,15 +1,25 @@
 """The main jobs: `refresh_matrix` walks the whole way, `run_cells` re-runs any set of cells in one run."""
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 
 import dagster as dg
 from pydantic import Field
 
-from compat_pipeline.assets.cells import cell_metadata, cell_results, evaluations, judged_check, open_cells, verdicts
+from compat_pipeline.assets.cells import (
+    NO_TEST,
+    cell_metadata,
+    cell_results,
+    evaluations,
+    judged_check,
+    observed_check,
+    open_cells,
+    verdicts,
+)
 from compat_pipeline.assets.face import FULL_RANGE, MANIFEST
-from compat_pipeline.assets.matrix import Published, compatibility_matrix, matrix_checks, write_matrix
+from compat_pipeline.assets.matrix import Published, compatibility_matrix, matrix_checks, rows_kept, write_matrix
 from compat_pipeline.assets.versions import Versions
 from compat_pipeline.domain.cell import Cell, NoSuchCell, select
+from compat_pipeline.ground.errors import WrongUsage
 from compat_pipeline.resources.cell_runner import CellRunner, progress
 from compat_pipeline.resources.docs_repo import DocsRepo
 from compat_pipeline.suite.runner import has_test
@@ -39,16 +49,29 @@ class CellChoice(dg.Config):
 def run_chosen_cells(
     context: dg.OpExecutionContext, config: CellChoice, cell_runner: CellRunner, docs_repo: DocsRepo
 ) -> Iterator[dg.AssetMaterialization | dg.AssetCheckEvaluation]:
-    """Observe the chosen cells with the versions recorded last, each materialised as it finishes; then the matrix."""
+    """Observe the chosen cells with the versions recorded last, each materialised as it finishes; then the matrix.
+
+    The matrix keeps the rows that it was last written with, and gets those of the chosen cells.
+    """
     versions = Versions.of_run(context, cell_runner)
-    cells = chosen_cells(config.cells, open_cells(verdicts(cell_runner, versions)))
-    for observation in cell_runner.observe(versions.litellm, versions.claude_code, cells, context.run.run_id):
+    chosen = named_cells(config.cells, open_cells(verdicts(cell_runner, versions)))
+    observed = set()
+    for observation in cell_runner.observe(
+        versions.litellm, versions.claude_code, with_a_test(chosen), context.run.run_id
+    ):
+        observed.add(observation.cell)
         yield dg.AssetMaterialization(
             cell_results.key, partition=observation.cell.key, metadata=dict(cell_metadata(observation))
         )
+    for cell in chosen:
+        if not has_test(cell):
+            yield dg.AssetMaterialization(cell_results.key, partition=cell.key, metadata=dict(NO_TEST))
     known, before = verdicts(cell_runner, versions), Published.of(docs_repo)
-    yield from evaluations(cell_results.key, judged_check(known))
-    yield dg.AssetMaterialization(compatibility_matrix.key, metadata=dict(write_matrix(cell_runner, before, versions)))
+    yield from evaluations(cell_results.key, judged_check(known), observed_check(chosen, observed))
+    rows = rows_kept(cell_runner.home, chosen)
+    yield dg.AssetMaterialization(
+        compatibility_matrix.key, metadata=dict(write_matrix(cell_runner, before, versions, rows))
+    )
     yield from evaluations(compatibility_matrix.key, *matrix_checks(cell_runner.home, before, known))
 
 
@@ -57,15 +80,20 @@ def run_cells() -> None:
     run_chosen_cells()
 
 
-def chosen_cells(patterns: list[str], left_open: Container[str]) -> list[Cell]:
-    """The cells with a test that the patterns choose, in manifest order; Failure when a pattern matches none."""
+def named_cells(patterns: list[str], left_open: Container[str] = ()) -> list[Cell]:
+    """The cells that the patterns choose, in manifest order; WrongUsage when a pattern matches none."""
     try:
         named = select(MANIFEST.cells, [pattern for pattern in patterns if pattern != INCONCLUSIVE])
     except NoSuchCell as error:
-        raise dg.Failure(str(error), allow_retries=False) from error
+        raise WrongUsage(str(error)) from error
     wanted = [cell for cell in MANIFEST.cells if cell in named or (INCONCLUSIVE in patterns and cell.key in left_open)]
     progress.info("%d cell(s) chosen", len(wanted))
-    for cell in wanted:
+    return wanted
+
+
+def with_a_test(cells: Sequence[Cell]) -> list[Cell]:
+    """Those of `cells` that can be observed; the others are told of."""
+    for cell in cells:
         if not has_test(cell):
             progress.info("no test: %s", cell.key)
-    return [cell for cell in wanted if has_test(cell)]
+    return [cell for cell in cells if has_test(cell)]

@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 
 import dagster as dg
 
-from compat_pipeline.assets.versions import claude_code_release, litellm_release, litellm_request
+from compat_pipeline.assets.versions import claude_code_release, litellm_release
 from compat_pipeline.automation.jobs import refresh_matrix
 from compat_pipeline.domain.watch import Watch
 from compat_pipeline.ground.errors import CompatError
@@ -24,7 +24,7 @@ _INTERVAL_S = 600
     description="A run of refresh_matrix for each new LiteLLM release. Its cursor is the version seen last.",
 )
 def litellm_release_sensor(context: dg.SensorEvaluationContext, python_index: PythonIndex) -> dg.SensorResult:
-    return _look(context, "LiteLLM", litellm_release.key, lambda: litellm_request(python_index.resolve("")))
+    return _look(context, "LiteLLM", litellm_release.key, lambda: python_index.resolve("").request)
 
 
 @dg.sensor(

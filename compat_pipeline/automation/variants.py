@@ -6,8 +6,9 @@ import dagster as dg
 from pydantic import Field, TypeAdapter, ValidationError
 
 from compat_pipeline.assets.versions import Versions
-from compat_pipeline.automation.jobs import chosen_cells
+from compat_pipeline.automation.jobs import named_cells, with_a_test
 from compat_pipeline.domain.variants import OTHER_VARIANTS, Variant, comparison_text, dump_comparison
+from compat_pipeline.ground.errors import WrongUsage
 from compat_pipeline.ground.home import write_atomically
 from compat_pipeline.resources.cell_runner import CellRunner
 
@@ -18,6 +19,8 @@ class VariantChoice(dg.Config):
     """Which cells are run under which configurations."""
 
     cells: list[str] = Field(default=["*"], description="Cell keys or patterns, as for the job run_cells.")
+    litellm: str = Field(default="", description="LiteLLM; else that of the last full run.")
+    claude_code: str = Field(default="", description="Claude Code; else that of the last full run.")
     variants: list[str] = Field(
         default=list(OTHER_VARIANTS), description="What is held against `default`: drop_params, forward_client_headers."
     )
@@ -26,11 +29,11 @@ class VariantChoice(dg.Config):
 @dg.op(out=dg.Out(dg.Nothing))
 def compare_chosen_cells(context: dg.OpExecutionContext, config: VariantChoice, cell_runner: CellRunner) -> None:
     """Run the cells under the default configuration and under each variant; writes variants.json."""
-    versions = Versions.of_run(context, cell_runner)
+    versions = Versions.of_run(context, cell_runner, config.litellm, config.claude_code)
     comparison = cell_runner.compare(
         versions.litellm,
         versions.claude_code,
-        chosen_cells(config.cells, ()),
+        with_a_test(named_cells(config.cells)),
         context.run.run_id,
         variants=chosen_variants(config.variants),
     )
@@ -55,10 +58,10 @@ def compare_variants() -> None:
 
 
 def chosen_variants(names: list[str]) -> list[Variant]:
-    """The variants called `names`; Failure when there is none of a name."""
+    """The variants called `names`; WrongUsage when there is none of a name."""
     try:
         return _VARIANTS.validate_python(names)
     except ValidationError as error:
         unknown = ", ".join(str(one["input"]) for one in error.errors())
         told = f"no variant is called '{unknown}': {', '.join(get_args(Variant))}"
-        raise dg.Failure(told, allow_retries=False) from error
+        raise WrongUsage(told) from error

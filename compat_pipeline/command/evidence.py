@@ -15,7 +15,7 @@ from compat_pipeline.command.exchange import answer_rows, changed_rows, one_line
 from compat_pipeline.command.output import STATUS_STYLE, Output
 from compat_pipeline.domain.cell import Cell, NoSuchCell, select
 from compat_pipeline.domain.details import CompatibilityDetails
-from compat_pipeline.ground.errors import CompatError
+from compat_pipeline.ground.errors import CompatError, WrongUsage
 from compat_pipeline.ground.home import CompatHome
 from compat_pipeline.ground.manifest_file import load_manifest
 from compat_pipeline.wire.client_exchange import ClientExchange
@@ -38,7 +38,9 @@ def show_evidence(home: CompatHome, asked: str, output: Output) -> None:
 
     def tell(console: Console) -> None:
         console.print(render(evidence))
-        console.print(f"\n[dim]all of it    compat evidence --json {digest[:_TOLD_DIGEST_CHARS]}[/]", soft_wrap=True)
+        # Each on one line, whatever the width: they are there to be copied.
+        console.print(Text.assemble(("\nagain        ", "dim"), evidence.reproduce), soft_wrap=True)
+        console.print(f"[dim]all of it    compat evidence --json {digest[:_TOLD_DIGEST_CHARS]}[/]", soft_wrap=True)
 
     output.result(evidence.model_dump(mode="json"), tell)
 
@@ -58,11 +60,11 @@ def _one_cell(asked: str) -> Cell:
     try:
         cells = select(load_manifest().cells, [asked])
     except NoSuchCell as error:
-        raise CompatError(str(error), "see `compat run --help` for how cells are named") from error
+        raise WrongUsage(str(error), "see `compat run --help` for how cells are named") from error
     if len(cells) > 1:
         some = "\n  ".join(cell.key for cell in cells[:_NAMED_CELLS])
         more = f"\n  and {len(cells) - _NAMED_CELLS} more" if len(cells) > _NAMED_CELLS else ""
-        raise CompatError(f"'{asked}' matches {len(cells)} cells:\n  {some}{more}", "name one of them")
+        raise WrongUsage(f"'{asked}' matches {len(cells)} cells:\n  {some}{more}", "name one of them")
     return cells[0]
 
 
@@ -83,7 +85,7 @@ def _latest(home: CompatHome, cell: Cell) -> str:
 def render(evidence: Evidence) -> RenderableType:
     """The whole bundle, in the order in which things happened, the outcome first."""
     calls = [_call(call, number, len(evidence.calls)) for number, call in enumerate(evidence.calls, 1)]
-    return Group(_outcome(evidence), *calls, "", _rows([("again", evidence.reproduce)]))
+    return Group(_outcome(evidence), *calls)
 
 
 def _outcome(evidence: Evidence) -> RenderableType:

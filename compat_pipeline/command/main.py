@@ -6,7 +6,7 @@ import contextlib
 import errno
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NoReturn
 
 import click
@@ -25,6 +25,14 @@ _CANNOT_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
 
 _json = click.option("--json", "as_json", is_flag=True,
                      help="Print one JSON document; progress goes to standard error.")  # fmt: skip
+
+
+def _versions(command: Callable[..., None]) -> Callable[..., None]:
+    """Options of a command that runs with the versions of the last full run unless it is told others."""
+    told = "default: that of the last full run."
+    npm = click.option("--claude-code", default="", metavar="VERSION", help=f"Claude Code version; {told}")
+    python = click.option("--litellm", default="", metavar="VERSION", help=f"LiteLLM version or path:CHECKOUT; {told}")
+    return python(npm(command))
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -67,8 +75,8 @@ def cli() -> None:
 def run(patterns: tuple[str, ...], features: str | None, litellm: str, claude_code: str, as_json: bool) -> None:
     """Run cells with the real CLI through the real proxy and show the matrix.
 
-    Exit codes: 0 every cell was judged (red or green), 3 some could not be judged, 1 nothing could be run,
-    2 wrong usage, 130 interrupted.
+    Exit codes: 0 every cell that was run was judged (red or green), 3 some could not be judged or nothing was observed
+    of a row, 1 nothing could be run, 2 wrong usage, 130 interrupted.
     """
     if features:
         os.environ["COMPAT_FEATURES"] = features  # read when Dagster's definitions are loaded, below
@@ -114,19 +122,24 @@ def gate(litellm: str, claude_code: str, patterns: tuple[str, ...], baseline: st
 @click.option("--fault", "faults", multiple=True, metavar="NAME", default=["*"],
               help="Only these faults: a name of the catalogue or a pattern. Repeatable.")  # fmt: skip
 @click.option("--in-turn", is_flag=True, help="Each pair of fault and row on one target only, to save time.")
+@_versions
 @_json
-def prove(patterns: tuple[str, ...], faults: tuple[str, ...], in_turn: bool, as_json: bool) -> None:
+def prove(
+    patterns: tuple[str, ...], faults: tuple[str, ...], in_turn: bool, litellm: str, claude_code: str, as_json: bool
+) -> None:
     """Break the wire on purpose, as real bugs did, and see that exactly the right cells go red.
 
-    Runs with the versions of the last full run. Prints the kill table, writes mutants.json, and keeps for every cell
-    when it was last proven able to go red.
+    Faults of other rows than those of the cells do not count. Prints the kill table, writes mutants.json, and keeps for
+    every cell when it was last proven able to go red.
 
-    Exit codes: 0 every fault was noticed by the right cells and by no other, 4 one was not, 1 nothing could be run,
-    2 wrong usage, 130 interrupted.
+    Exit codes: 0 every fault of their rows was noticed by the right cells and by no other, 4 one was not,
+    1 nothing could be run, 2 wrong usage, 130 interrupted.
     """
     from compat_pipeline.command.prove import prove_cells
 
-    sys.exit(0 if prove_cells(list(patterns), list(faults), in_turn, Output(as_json)) else NOT_PROVEN)
+    output = Output(as_json)
+    proven = prove_cells(list(patterns), list(faults), in_turn, litellm, claude_code, output)
+    sys.exit(0 if proven else NOT_PROVEN)
 
 
 @cli.command(short_help="Show what other configurations change.")
@@ -134,18 +147,22 @@ def prove(patterns: tuple[str, ...], faults: tuple[str, ...], in_turn: bool, as_
               show_default=True, help="These cells. Repeatable.")  # fmt: skip
 @click.option("--variant", "variants", multiple=True, type=click.Choice(OTHER_VARIANTS), default=OTHER_VARIANTS,
               help="Only these configurations. Repeatable; default: all.")  # fmt: skip
+@_versions
 @_json
-def variants(patterns: tuple[str, ...], variants: tuple[str, ...], as_json: bool) -> None:
+def variants(
+    patterns: tuple[str, ...], variants: tuple[str, ...], litellm: str, claude_code: str, as_json: bool
+) -> None:
     """Run cells under LiteLLM's default configuration and under others, and show only what differs.
 
-    Runs with the versions of the last full run. The matrix is of the default configuration, whatever this shows.
+    The matrix is of the default configuration, whatever this shows.
 
     Exit codes: 0 every cell was judged under each configuration, whether or not they differ, 3 some could not be
     judged, 1 nothing could be run, 2 wrong usage, 130 interrupted.
     """
     from compat_pipeline.command.variants import compare_cells
 
-    sys.exit(0 if compare_cells(list(patterns), list(variants), Output(as_json)) else NOT_ALL_JUDGED)
+    judged = compare_cells(list(patterns), list(variants), litellm, claude_code, Output(as_json))
+    sys.exit(0 if judged else NOT_ALL_JUDGED)
 
 
 @cli.command(short_help="Show the matrix as last written, or one elsewhere.")

@@ -13,11 +13,14 @@ from compat_pipeline.domain.controls import KillTable, dump_kill_table, kill_tab
 from compat_pipeline.ground.home import CompatHome
 
 
-def prove_cells(patterns: list[str], faults: list[str], in_turn: bool, output: Output) -> bool:
-    """Whether every fault turned exactly the right cells red."""
+def prove_cells(
+    patterns: list[str], faults: list[str], in_turn: bool, litellm: str, claude_code: str, output: Output
+) -> bool:
+    """Whether every fault that has a row among the cells turned exactly the right ones red."""
     refuse_unknown_cells(patterns)
     home, started = CompatHome.from_env(), time.monotonic()
-    choice = {"cells": patterns, "faults": faults, "in_turn": in_turn}
+    versions = {"litellm": litellm, "claude_code": claude_code}
+    choice = {"cells": patterns, "faults": faults, "in_turn": in_turn, **versions}
     with executed("prove_controls", {"ops": {"prove_chosen_cells": {"config": choice}}}, home, output):
         table = KillTable.model_validate_json(home.mutants.read_bytes())
 
@@ -27,4 +30,4 @@ def prove_cells(patterns: list[str], faults: list[str], in_turn: bool, output: O
         console.print(f"[dim]kill table {home.mutants}; {time.monotonic() - started:.0f} s in all[/]", soft_wrap=True)
 
     output.result(dump_kill_table(table), tell)
-    return table.killed == table.faults and not table.collateral
+    return table.proven

@@ -10,14 +10,15 @@ from typing import Any
 import dagster as dg
 from rich.console import Console
 
+from compat_pipeline.assets.cells import NO_TEST, cell_results, silent_rows
 from compat_pipeline.automation.jobs import INCONCLUSIVE
 from compat_pipeline.command.instance import open_instance
 from compat_pipeline.command.output import Output
 from compat_pipeline.command.progress import progress_on
 from compat_pipeline.command.show import page_of
 from compat_pipeline.definitions import defs
-from compat_pipeline.domain.cell import NoSuchCell, select
-from compat_pipeline.ground.errors import CompatError
+from compat_pipeline.domain.cell import Cell, NoSuchCell, select
+from compat_pipeline.ground.errors import CompatError, WrongUsage
 from compat_pipeline.ground.home import CompatHome
 from compat_pipeline.ground.manifest_file import load_manifest
 from compat_pipeline.proxy.lease import stop_idle
@@ -27,30 +28,31 @@ _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 def run_all(litellm: str, claude_code: str, output: Output) -> bool:
-    """The whole walk; True when every cell was judged."""
+    """The whole walk; True when every cell of it was judged, and every row has a test."""
     pins = {"litellm_release": litellm, "claude_code_release": claude_code}
     ops = {name: {"config": {"version": version}} for name, version in pins.items()}
     return _run("refresh_matrix", {"ops": ops}, output)
 
 
 def run_some(patterns: list[str], output: Output) -> bool:
-    """Chosen cells with the current versions; True when none of all observed cells is left unjudged."""
+    """Chosen cells with the current versions; True when every one was judged, and every row of them has a test."""
     refuse_unknown_cells([pattern for pattern in patterns if pattern != INCONCLUSIVE])
     return _run("run_cells", {"ops": {"run_chosen_cells": {"config": {"cells": patterns}}}}, output)
 
 
 def refuse_unknown_cells(patterns: list[str]) -> None:
-    """Raises CompatError for a pattern that matches no cell."""
+    """Raises WrongUsage for a pattern that matches no cell."""
     try:
         select(load_manifest().cells, patterns)
     except NoSuchCell as error:
-        raise CompatError(str(error), "see `compat run --help` for how cells are named") from error
+        raise WrongUsage(str(error), "see `compat run --help` for how cells are named") from error
 
 
 def _run(job: str, config: dict[str, Any], output: Output) -> bool:
     home, started = CompatHome.from_env(), time.monotonic()
     with executed(job, config, home, output) as result:
-        page, commit = page_of(home), _commit(result)
+        page, commit, statuses = page_of(home), _commit(result), _statuses(result)
+    silent = silent_rows(statuses, (cell for cell, status in statuses.items() if status != NO_TEST["status"]))
 
     def tell(console: Console) -> None:
         console.print()
@@ -59,10 +61,22 @@ def _run(job: str, config: dict[str, Any], output: Output) -> bool:
             console.print(
                 f"docs repo  {commit['docs_repo']}  commit {commit['sha']} ({commit['reason']})", markup=False
             )
+        for row in silent:
+            console.print(f"[yellow]? nothing was observed of {row}: no test for it in suite/{row}/[/]")
         console.print(f"[dim]{time.monotonic() - started:.0f} s in all[/]")
 
     output.result({**page.document(), "docs_commit": commit}, tell)
-    return page.details is not None and page.details.counts.inconclusive == 0
+    return not silent and not {"inconclusive", "missing"}.intersection(statuses.values())
+
+
+def _statuses(result: dg.ExecuteInProcessResult) -> dict[Cell, str]:
+    """The cells that the run was about, each with its status; `missing` where the run lost one."""
+    found = {}
+    for event in result.get_asset_materialization_events():
+        if event.asset_key == cell_results.key and event.partition:
+            status = event.materialization.metadata.get("status")
+            found[Cell.parse(str(event.partition))] = str(status.value) if status else "missing"
+    return found
 
 
 @contextmanager

@@ -64,7 +64,8 @@ def serve_proxy(litellm: str, claude_code: str) -> None:
         with ProxyRuntime(linger_s=0).lease(release, venv, manifest) as up:
             held.append(up)
             prices = price_list(venv, manifest)
-            settings = SuiteSettings.for_runtime(up, cli, home.scratch, suite_revision(manifest), prices)
+            revision = suite_revision(manifest)
+            settings = SuiteSettings.for_runtime(up, release, cli, home.scratch, revision, prices)
             settings.save(home.suite_settings)
             click.echo(f"LiteLLM {release.tag} on {up.proxy_url}, Claude Code {cli.version}  (Ctrl-C ends it)")
             click.echo("in another terminal:  .venv/bin/pytest compat_pipeline/suite/tool_use/test_anthropic.py")

@@ -159,7 +159,9 @@ def _suggest(console: Console, details: CompatibilityDetails) -> None:
     if details.counts.inconclusive:
         suggestions.insert(0, "compat run --cells inconclusive    re-run those that could not be judged")
     if broken:
-        suggestions.insert(
-            0, f"compat run --cells '{broken.feature}|{broken.provider}/{broken.model}'    re-run one red cell"
-        )
+        key = f"'{broken.feature}|{broken.provider}/{broken.model}'"
+        suggestions[:0] = [
+            f"compat evidence {key}    what one red cell sent and got",
+            f"compat run --cells {key}    re-run it",
+        ]
     console.print("next       " + "\n           ".join(suggestions), soft_wrap=True)

@@ -13,11 +13,11 @@ from compat_pipeline.domain.variants import Comparison, comparison_text, dump_co
 from compat_pipeline.ground.home import CompatHome
 
 
-def compare_cells(patterns: list[str], variants: list[str], output: Output) -> bool:
-    """Whether every cell was judged under every configuration."""
+def compare_cells(patterns: list[str], variants: list[str], litellm: str, claude_code: str, output: Output) -> bool:
+    """Whether there were cells, all judged under every configuration."""
     refuse_unknown_cells(patterns)
     home, started = CompatHome.from_env(), time.monotonic()
-    choice = {"cells": patterns, "variants": variants}
+    choice = {"cells": patterns, "variants": variants, "litellm": litellm, "claude_code": claude_code}
     with executed("compare_variants", {"ops": {"compare_chosen_cells": {"config": choice}}}, home, output):
         comparison = Comparison.model_validate_json(home.variants.read_bytes())
 
@@ -27,4 +27,4 @@ def compare_cells(patterns: list[str], variants: list[str], output: Output) -> b
         console.print(f"[dim]comparison {home.variants}; {time.monotonic() - started:.0f} s in all[/]", soft_wrap=True)
 
     output.result(dump_comparison(comparison), tell)
-    return not comparison.unjudged
+    return comparison.cells > 0 and not comparison.unjudged

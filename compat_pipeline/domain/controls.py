@@ -39,7 +39,10 @@ class ControlResult(_Part):
 
 
 class FaultResult(_Part):
-    """One fault; the lists hold cell keys in the order of the trials, or `row|*` for a row that was never tried."""
+    """One fault; the lists hold cell keys in the order of the trials, or `row|*` for a row in which none was tried.
+
+    A fault none of whose rows is among the cells proves nothing and owes nothing: `not_exercised`, and nothing listed.
+    """
 
     fault: str
     imitates: str
@@ -49,6 +52,11 @@ class FaultResult(_Part):
     collateral: tuple[str, ...]
     not_exercised: tuple[str, ...]
 
+    @property
+    def due(self) -> bool:
+        """Whether any of its rows is among the cells, so that they had to notice it."""
+        return self.verdict != "not_exercised" or bool(self.not_exercised)
+
 
 class KillTable(_Part):
     """All faults. `killed` counts the faults of that verdict, `collateral` the cells that went red without a reason."""
@@ -57,6 +65,16 @@ class KillTable(_Part):
     killed: int
     collateral: int
     rows: tuple[FaultResult, ...]
+
+    @property
+    def due(self) -> int:
+        """How many of the faults these cells had to notice."""
+        return sum(row.due for row in self.rows)
+
+    @property
+    def proven(self) -> bool:
+        """Whether every fault that is due was killed, one at least, and no other cell went red."""
+        return 0 < self.killed == self.due and not self.collateral
 
 
 def plan_trials(faults: Iterable[Control], touched: Mapping[str, Sequence[Cell]], *, in_turn: bool) -> list[Trial]:
@@ -96,17 +114,20 @@ def control_results(
 def kill_table(faults: Sequence[Control], baseline: Sequence[Observation], trials: Sequence[Observation]) -> KillTable:
     """Per fault, whether every cell that must notice it went red, and which others went red with it.
 
-    A fault is `killed` when some cell noticed it and none that must notice it missed it, `missed` when one did, and
-    `not_exercised` when no cell could prove anything. Cells of its rows that did not pass without the fault are
-    listed as not exercised; cells of other rows are collateral when they passed without it and are red with it. An
-    inconclusive cell of another row is none: it says nothing against the product.
+    A fault is `killed` when every row of it noticed it and no cell that must notice it missed it, `missed` when one
+    did, and `not_exercised` when some row of it could not prove anything: no cell of it was tried, or none passed
+    without the fault. Those are listed as not exercised. Rows none of whose cells is in the baseline, or to which none
+    of those applies, are left out. Cells of other rows are collateral when they passed without the fault and are red
+    with it. An inconclusive cell of another row is none: it says nothing against the product.
     """
     passes, tried = _passing(baseline), _by_fault(trials)
+    chosen = {seen.cell.feature for seen in baseline if seen.outcome.status != "not_applicable"}
     by_fault: dict[str, list[ControlResult]] = {}
     for result in control_results(faults, baseline, trials):
         by_fault.setdefault(result.fault, []).append(result)
     rows = tuple(
-        _fault_result(fault, by_fault.get(fault.name, []), tried.get(fault.name, {}), passes) for fault in faults
+        _fault_result(fault, by_fault.get(fault.name, []), tried.get(fault.name, {}), passes, chosen)
+        for fault in faults
     )
     return KillTable(
         faults=len(rows),
@@ -122,32 +143,41 @@ def dump_kill_table(table: KillTable) -> str:
 
 
 def kill_table_text(table: KillTable) -> str:
-    """A line per fault with its numbers of cells, then each cell that needs a look, then the totals."""
+    """A line per fault that is due, with its numbers of cells, then each cell that needs a look, then the totals."""
     head = ("fault", "imitates", "verdict", "killed", "missed", "collateral", "not exercised")
-    lines = [head, *(_numbers(row) for row in table.rows)]
+    due = [row for row in table.rows if row.due or row.collateral]
+    lines = [head, *(_numbers(row) for row in due)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     text = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in lines]
-    text += [f"missed: {key} under {row.fault}" for row in table.rows for key in row.missed]
-    text += [f"collateral: {key} under {row.fault}" for row in table.rows for key in row.collateral]
-    return (
-        "\n".join([*text, f"{table.killed} of {table.faults} faults killed, {table.collateral} collateral red"]) + "\n"
-    )
+    text += [f"missed: {key} under {row.fault}" for row in due for key in row.missed]
+    text += [f"collateral: {key} under {row.fault}" for row in due for key in row.collateral]
+    text += [f"not exercised: {key} under {row.fault}" for row in due for key in row.not_exercised]
+    if others := table.faults - table.due:
+        text.append(f"{others} fault(s) are of other rows than these")
+    text.append(f"{table.killed} of {table.due} faults killed, {table.collateral} collateral red")
+    return "\n".join(text) + "\n"
 
 
 _Trials = Mapping[Cell, Sequence[Observation]]
 
 
 def _fault_result(
-    fault: Control, results: Sequence[ControlResult], tried: _Trials, passes: Collection[Cell]
+    fault: Control,
+    results: Sequence[ControlResult],
+    tried: _Trials,
+    passes: Collection[Cell],
+    chosen: Collection[str],
 ) -> FaultResult:
     killed = tuple(result.cell.key for result in results if result.killed)
     missed = tuple(result.cell.key for result in results if not result.killed)
-    untried = sorted(set(fault.rows) - {cell.feature for cell in tried})
+    due = set(fault.rows).intersection(chosen)
+    untried = sorted(due - {cell.feature for cell in tried})
+    silent = due - {result.cell.feature for result in results}
     without_ground = [cell.key for cell in tried if cell.feature in fault.rows and cell not in passes]
     return FaultResult(
         fault=fault.name,
         imitates=fault.imitates,
-        verdict="missed" if missed else "killed" if killed else "not_exercised",
+        verdict="missed" if missed else "killed" if killed and not silent else "not_exercised",
         killed=killed,
         missed=missed,
         collateral=tuple(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Sequence
 from pathlib import PurePath
 from xml.etree import ElementTree
 
 from compat_pipeline.domain.gate import GateCell, GateReport
 from compat_pipeline.domain.markdown import changes_markdown, matrix_markdown, plain
+from compat_pipeline.domain.reproduce import again
 
 MOST_ANNOTATIONS = 10
 """GitHub shows that many of one kind for a step."""
@@ -27,13 +27,16 @@ def reproduce(report: GateReport, cell: GateCell) -> str:
 
     A baseline that was a file is named without the folder that it was in here.
     """
-    asked = ["--litellm", _HERE if _of_checkout(report) else report.litellm]
-    asked += ["--claude-code", report.claude_code, "--cells", cell.key]
-    if report.baseline:
-        remote = report.baseline.startswith(("http://", "https://"))
-        asked += ["--baseline", report.baseline if remote else PurePath(report.baseline).name]
-    live = "COMPAT_UPSTREAM=live " if report.upstream == "live" else ""
-    return f"{live}compat gate {shlex.join(asked)}"
+    baseline = report.baseline or ""
+    if not baseline.startswith(("http://", "https://")):
+        baseline = PurePath(baseline).name
+    return again(
+        cell.key,
+        litellm=_HERE if _of_checkout(report) else report.litellm,
+        claude_code=report.claude_code,
+        upstream=report.upstream,
+        baseline=baseline,
+    )
 
 
 def summary_markdown(report: GateReport) -> str:
@@ -56,9 +59,9 @@ def summary_markdown(report: GateReport) -> str:
     ]
     if report.without_test:
         parts.append(f"{len(report.without_test)} cell(s) have no test and were left out.")
-    if again := report.of("regression", "known_red", "new_red", "unjudged"):
+    if reds := report.of("regression", "known_red", "new_red", "unjudged"):
         where = f"In a checkout of {plain(report.matrix.litellm_version)}:" if _of_checkout(report) else ""
-        commands = "\n".join(["```sh", *(reproduce(report, cell) for cell in again), "```"])
+        commands = "\n".join(["```sh", *(reproduce(report, cell) for cell in reds), "```"])
         parts += ["### Run one again", where, commands]
     return "\n\n".join(part for part in parts if part) + "\n"
 

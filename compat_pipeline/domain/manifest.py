@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 import yaml
@@ -93,8 +94,12 @@ class Manifest(_Entry):
 
     def of_set(self, wanted: FeatureSet) -> Manifest:
         """This manifest with the rows of one set only."""
-        rows = tuple(feature for feature in self.features if wanted == "all" or feature.set == wanted)
-        return self.model_copy(update={"features": rows})
+        return self.of_rows(feature.id for feature in self.features if wanted == "all" or feature.set == wanted)
+
+    def of_rows(self, wanted: Iterable[str]) -> Manifest:
+        """This manifest with the features of these ids only."""
+        ids = set(wanted)
+        return self.model_copy(update={"features": tuple(row for row in self.features if row.id in ids)})
 
     @property
     def cells(self) -> list[Cell]:

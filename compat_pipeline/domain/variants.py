@@ -91,7 +91,8 @@ def comparison_text(comparison: Comparison) -> str:
     lines = []
     for variant in comparison.variants:
         found = [one for one in comparison.differences if one.variant == variant]
-        told = f"{len(found)} of {comparison.cells} cells differ" if found else "no difference"
+        same = "no difference" if comparison.cells else "no cell was observed"
+        told = f"{len(found)} of {comparison.cells} cells differ" if found else same
         lines.append(f"{variant}: {told}")
         for one in found:
             lines.append(f"  {one.cell}  {one.default.status} -> {one.changed.status}")

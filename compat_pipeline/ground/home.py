@@ -50,7 +50,7 @@ class CompatHome:
 
     @property
     def results(self) -> Path:
-        return self.root / "compat-results.json"
+        return self._documents / "compat-results.json"
 
     @property
     def docs_repo(self) -> Path:

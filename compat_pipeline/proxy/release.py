@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -43,6 +44,8 @@ _LOCK_OPTIONS = (
     *("--quiet", "--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links"),
 )
 
+_UPLOADED = re.compile(r"\bupload-time = (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?Z")
+
 
 class LitellmRelease(BaseModel):
     """A LiteLLM version that installs: `lock` is the file with every pinned package and its hashes.
@@ -63,6 +66,12 @@ class LitellmRelease(BaseModel):
     commit: str | None = None
     published_at: datetime | None = None
     image_digest: str | None = None
+
+    @property
+    def request(self) -> str:
+        """The request that means this very release again: its version, or the checkout it was made from."""
+        from_checkout = self.policy.startswith("path:")
+        return self.policy.replace(f":{Path.home()}/", ":~/", 1) if from_checkout else self.version
 
 
 def resolve_litellm(request: str, cache: Path, python: Path, releases: GithubReleases | None = None) -> LitellmRelease:
@@ -90,7 +99,14 @@ def resolve_litellm(request: str, cache: Path, python: Path, releases: GithubRel
     minor = litellm_minor(request)
     version = _newest(minor, folder, python) if request == LATEST or minor else _pinned(request)
     text, lock = _locked(version, folder, python)
-    return LitellmRelease(version=version, tag=litellm_tag(version), policy=request, lock=lock, digest=sha256(text))
+    return LitellmRelease(
+        version=version,
+        tag=litellm_tag(version),
+        policy=request,
+        lock=lock,
+        digest=sha256(text),
+        published_at=_published(lock),
+    )
 
 
 def locked_version(lock: str, package: str) -> str:
@@ -144,8 +160,34 @@ def _locked(version: str, folder: Path, python: Path) -> tuple[str, Path]:
         log.info("resolving LiteLLM %s", version)
         what = f"cannot resolve LiteLLM {version}"
         text = compile_lock(requirements, denied_litellm_constraints(), folder, python, what)
+        write_atomically(_publication(lock), _upload_time(version, folder, python))
         write_atomically(lock, text)
     return text, lock
+
+
+def _publication(lock: Path) -> Path:
+    """Where it is kept when the index got the version of `lock`; empty where it does not say."""
+    return lock.with_suffix(".published")
+
+
+def _published(lock: Path) -> datetime | None:
+    told = _read(_publication(lock))
+    return datetime.fromisoformat(told) if told else None
+
+
+def _upload_time(version: str, folder: Path, python: Path) -> str:
+    """When the index got the first file of `version`, as ISO 8601; empty where it does not say."""
+    with tempfile.TemporaryDirectory(dir=make_folder(folder), prefix=".asked-") as scratch:
+        wanted = Path(scratch, "wanted.in")
+        wanted.write_text(f"litellm=={version}")
+        options = ("--no-deps", "--quiet", "--no-header", "--format", "pylock.toml", "--python", python)
+        try:
+            told = run_uv(("pip", "compile", *options, wanted), what="no upload time", cwd=folder, next_step="")
+        except CompatError as error:  # a version is as good without it
+            log.debug("%s", error)
+            return ""
+    first = min(_UPLOADED.findall(told), default="")
+    return f"{first}+00:00" if first else ""
 
 
 def _newest(minor: str | None, folder: Path, python: Path) -> str:

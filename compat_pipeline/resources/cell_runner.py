@@ -64,15 +64,22 @@ class CellRunner(dg.ConfigurableResource):
         return suite_revision(self.home.manifest)
 
     def observe(
-        self, litellm: LitellmRelease, claude_code: ClaudeCodeRelease, cells: Sequence[Cell], run_id: str
+        self,
+        litellm: LitellmRelease,
+        claude_code: ClaudeCodeRelease,
+        cells: Sequence[Cell],
+        run_id: str,
+        *,
+        plain: bool = True,
     ) -> Iterator[Observation]:
         """One observation per cell as it finishes, already in the history.
 
-        Raises CompatError only when nothing could be run: no binary, no proxy.
+        A `plain` run leaves the artifact `compat-results.json`. Raises CompatError only when nothing could be run: no
+        binary, no proxy.
         """
         if cells:
             with self._stage(litellm, claude_code, run_id, self._spending()) as stage:
-                yield from self._observe(stage, cells)
+                yield from self._observe(stage, cells, artifact=plain)
 
     def prove(
         self,
@@ -89,6 +96,8 @@ class CellRunner(dg.ConfigurableResource):
         What it proves of each cell is in the history at the end. `in_turn`: see `plan_trials`. Raises CompatError as
         `observe` does.
         """
+        if not cells:
+            return kill_table(faults, (), ())
         with self._stage(litellm, claude_code, run_id, self._spending()) as stage:
             baseline = list(self._observe(stage, cells))
             plan = plan_trials(faults, self._touched(faults, baseline), in_turn=in_turn)
@@ -112,9 +121,9 @@ class CellRunner(dg.ConfigurableResource):
 
         Raises CompatError as `observe` does.
         """
-        observed: dict[Variant, list[Observation]] = {}
+        observed: dict[Variant, list[Observation]] = {variant: [] for variant in (DEFAULT, *variants)}
         spending = self._spending()
-        for variant in dict.fromkeys((DEFAULT, *variants)):
+        for variant in observed if cells else ():
             progress.info("configuration: %s", variant)
             with self._stage(litellm, claude_code, run_id, spending, variant) as stage:
                 observed[variant] = list(self._observe(stage, cells))
@@ -155,7 +164,7 @@ class CellRunner(dg.ConfigurableResource):
         prices = price_list(venv, self.home.manifest)
         with self.runtime.lease(litellm, venv, self.home.manifest, variant) as proxy:
             scratch = self.home.paths.scratch
-            settings = SuiteSettings.for_runtime(proxy, cli, scratch, self.suite_revision, prices)
+            settings = SuiteSettings.for_runtime(proxy, litellm, cli, scratch, self.suite_revision, prices)
             try:
                 yield _Stage(run, settings, proxy, spending)
             finally:
@@ -172,15 +181,17 @@ class CellRunner(dg.ConfigurableResource):
             if forgotten:
                 progress.info("%d bundle(s) of evidence older than %g days removed", forgotten, older_than_days)
 
-    def _observe(self, stage: _Stage, cells: Sequence[Cell]) -> Iterator[Observation]:
+    def _observe(self, stage: _Stage, cells: Sequence[Cell], *, artifact: bool = False) -> Iterator[Observation]:
         trials = [Trial(cell) for cell in cells]
-        for done, seen in enumerate(self._until_the_proxy_dies(trials, stage), start=1):
+        for done, seen in enumerate(self._until_the_proxy_dies(trials, stage, artifact), start=1):
             self.home.history.append(stage.run, [seen])
             extra = {"observation": seen, "done": done, "planned": len(cells)}
             progress.info("%s %s", seen.outcome.status, seen.cell.key, extra=extra)
             yield seen
 
-    def _until_the_proxy_dies(self, trials: Sequence[Trial], stage: _Stage) -> Iterator[Observation]:
+    def _until_the_proxy_dies(
+        self, trials: Sequence[Trial], stage: _Stage, artifact: bool = False
+    ) -> Iterator[Observation]:
         """The suite's observations; once the proxy is gone, neither a failed cell nor one not yet run is to blame.
 
         Where the user's account was refused, no cell is run: it would cost time, and could not be judged. Nor is any
@@ -195,7 +206,7 @@ class CellRunner(dg.ConfigurableResource):
             self._tell_expected(stage, [trial.cell for trial in pending])
         reason: str | None = None
         if pending and not stage.spending.ended:
-            with closing(self._suite(list(pending), stage)) as suite:
+            with closing(self._suite(list(pending), stage, artifact)) as suite:
                 for seen in suite:
                     stage.spending.add(seen.consumption)
                     conclusive = isinstance(seen.outcome, Pass | NotApplicable)
@@ -209,10 +220,14 @@ class CellRunner(dg.ConfigurableResource):
             for trial in pending:
                 yield Observation.not_run(trial, left, datetime.now(timezone.utc))
 
-    def _suite(self, trials: Sequence[Trial], stage: _Stage) -> Generator[Observation, None, None]:
-        workers, spending = self.workers or os.cpu_count() or 1, stage.spending
+    def _suite(self, trials: Sequence[Trial], stage: _Stage, artifact: bool) -> Generator[Observation, None, None]:
         return run_suite(
-            trials, stage.settings, self.home.paths, workers=workers, halted=lambda: spending.ended is not None
+            trials,
+            stage.settings,
+            self.home.paths,
+            workers=self.workers or os.cpu_count() or 1,
+            artifact=artifact,
+            halted=lambda: stage.spending.ended is not None,
         )
 
     def _spending(self) -> Spending:

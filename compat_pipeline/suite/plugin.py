@@ -11,6 +11,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Generator, Mapping
+from dataclasses import replace
 from datetime import datetime, timezone
 from functools import cached_property
 from pathlib import Path
@@ -32,12 +33,19 @@ from compat_pipeline.domain.observation import (
     Pass,
 )
 from compat_pipeline.domain.redaction import Redactor
+from compat_pipeline.domain.reproduce import UNKNOWN
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import CompatHome, write_atomically
 from compat_pipeline.ground.manifest_file import load_manifest
 from compat_pipeline.suite.cell_run import CellRun, Judged
 from compat_pipeline.suite.consumption import consumed
-from compat_pipeline.suite.settings import HALT_VARIABLE, STREAM_VARIABLE, TRIALS_VARIABLE, UNKNOWN, SuiteSettings
+from compat_pipeline.suite.settings import (
+    HALT_VARIABLE,
+    RESULTS_VARIABLE,
+    STREAM_VARIABLE,
+    TRIALS_VARIABLE,
+    SuiteSettings,
+)
 from compat_pipeline.wire.evidence import Evidence, EvidenceStore
 from compat_pipeline.wire.exchange import UpstreamControl
 from compat_pipeline.wire.faults import FAULTS
@@ -129,9 +137,21 @@ class _Reporter:
                     os.write(self._lines, json.dumps(value).encode() + b"\n")
 
     def pytest_sessionfinish(self) -> None:
-        if self._finished:
+        artifact = self._artifact()
+        if self._finished and artifact:
             document = {"schema_version": "results/2", "upstream": self._suite.mode, "results": self._finished}
-            write_atomically(CompatHome.from_env().results, json.dumps(document, indent=2) + "\n")
+            write_atomically(artifact, json.dumps(document, indent=2) + "\n")
+
+    def _artifact(self) -> Path | None:
+        """Where the results are left: beside the other documents of the same upstreams; None where they are not."""
+        named = os.environ.get(RESULTS_VARIABLE)
+        if named is not None:
+            return Path(named) if named else None
+        home = CompatHome.from_env()
+        try:
+            return replace(home, upstream=self._suite.settings.upstream).results
+        except CompatError:  # no settings, no cell was judged
+            return home.results
 
 
 def _place(path: Path) -> tuple[str, str]:
@@ -261,6 +281,7 @@ def _evidence(seen: Observation, run: CellRun) -> Evidence:
         cause=seen.cause,
         explanation=seen.explanation,
         litellm_version=settings.litellm_version,
+        litellm_request=settings.litellm_request,
         claude_code_version=settings.claude_code_version,
         suite_revision=settings.suite_revision,
         config_digest=settings.config_digest,

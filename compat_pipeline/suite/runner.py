@@ -16,6 +16,7 @@ from compat_pipeline.ground.process import end_group, spawn
 from compat_pipeline.ground.scratch import scratch_folder
 from compat_pipeline.suite.settings import (
     HALT_VARIABLE,
+    RESULTS_VARIABLE,
     SETTINGS_VARIABLE,
     STREAM_VARIABLE,
     TRIALS_VARIABLE,
@@ -42,9 +43,10 @@ def run_suite(
     home: CompatHome,
     *,
     workers: int,
+    artifact: bool,
     halted: Callable[[], bool] = lambda: False,
 ) -> Generator[Observation, None, None]:
-    """One observation per trial, in the order they finish.
+    """One observation per trial, in the order they finish; with `artifact`, all of them in `compat-results.json`, too.
 
     A cell whose test never reported (pytest died, a file does not import) comes last, as inconclusive with cause
     `harness`. `halted` is asked after each observation: once it is so, no further trial is started, those under way
@@ -53,7 +55,7 @@ def run_suite(
     with scratch_folder(home.scratch) as folder:
         log, pending, said = folder / "suite.log", dict.fromkeys(trials), ""
         try:
-            for observation in _stream(trials, settings, home, folder, log, workers):
+            for observation in _stream(trials, settings, home, folder, log, workers, artifact):
                 pending.pop(observation.trial, None)
                 yield observation
                 if halted():
@@ -67,7 +69,13 @@ def run_suite(
 
 
 def _stream(
-    trials: Sequence[Trial], settings: SuiteSettings, home: CompatHome, folder: Path, log: Path, workers: int
+    trials: Sequence[Trial],
+    settings: SuiteSettings,
+    home: CompatHome,
+    folder: Path,
+    log: Path,
+    workers: int,
+    artifact: bool,
 ) -> Iterator[Observation]:
     settings_file, trials_file = folder / "suite.json", folder / "trials"
     settings.model_copy(update={"scratch": folder}).save(settings_file)
@@ -80,6 +88,7 @@ def _stream(
         "PYTHONPATH": str(SUITE.parents[1]),
         "COMPAT_HOME": str(home.root),
         STREAM_VARIABLE: f"/dev/fd/{writer}",
+        RESULTS_VARIABLE: str(home.results) if artifact else "",
         TRIALS_VARIABLE: str(trials_file),
         SETTINGS_VARIABLE: str(settings_file),
         HALT_VARIABLE: str(folder / _HALT),

@@ -10,9 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from compat_pipeline.claude.binary import ClaudeCli
 from compat_pipeline.domain.consumption import TokenPrices
+from compat_pipeline.domain.reproduce import UNKNOWN
 from compat_pipeline.domain.verdict import UpstreamMode
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import CompatHome, write_atomically
+from compat_pipeline.proxy.release import LitellmRelease
 from compat_pipeline.proxy.runtime import Runtime
 
 SETTINGS_VARIABLE = "COMPAT_SUITE"
@@ -24,11 +26,11 @@ STREAM_VARIABLE = "COMPAT_RESULTS_STREAM"
 HALT_VARIABLE = "COMPAT_HALT"
 """Names a file; once it is there, no further test is started."""
 
+RESULTS_VARIABLE = "COMPAT_RESULTS"
+"""Names the artifact that is left at the end, none where it is empty; without it, that of `COMPAT_HOME`."""
+
 TRIALS_VARIABLE = "COMPAT_TRIALS"
 """Names a file with one trial's key per line; without it every cell of the collected files runs."""
-
-UNKNOWN = "unknown"
-"""What cannot be known of a proxy that is given by its address alone."""
 
 _VARIABLES = {
     "proxy_url": "COMPAT_PROXY_URL",
@@ -57,6 +59,7 @@ class SuiteSettings(BaseModel):
     ledger: Path | None = None
     upstream_secrets: tuple[str, ...] = Field(default=(), repr=False)
     litellm_version: str = UNKNOWN
+    litellm_request: str = UNKNOWN
     claude_code_version: str = UNKNOWN
     suite_revision: str = UNKNOWN
     config_digest: str = UNKNOWN
@@ -68,12 +71,13 @@ class SuiteSettings(BaseModel):
     def for_runtime(
         cls,
         runtime: Runtime,
+        release: LitellmRelease,
         cli: ClaudeCli,
         scratch: Path,
         suite_revision: str,
         prices: dict[str, dict[str, TokenPrices]],
     ) -> SuiteSettings:
-        """The settings that lead to a running proxy and its upstreams."""
+        """The settings that lead to a running proxy of `release` and its upstreams."""
         return cls(
             proxy_url=runtime.proxy_url,
             proxy_key=runtime.api_key,
@@ -84,6 +88,7 @@ class SuiteSettings(BaseModel):
             ledger=runtime.ledger,
             upstream_secrets=runtime.secrets,
             litellm_version=runtime.litellm_version,
+            litellm_request=release.request,
             claude_code_version=cli.version,
             suite_revision=suite_revision,
             config_digest=runtime.config_digest,

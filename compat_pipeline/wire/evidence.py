@@ -8,7 +8,6 @@ import json
 import math
 import os
 import re
-import shlex
 import time
 import zlib
 from collections.abc import Iterator, Mapping
@@ -19,6 +18,7 @@ from typing import Any
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError, field_validator
 
 from compat_pipeline.domain.redaction import Redactor
+from compat_pipeline.domain.reproduce import again
 from compat_pipeline.domain.secret_shapes import names_a_credential
 from compat_pipeline.domain.verdict import UpstreamMode
 from compat_pipeline.ground.errors import CompatError, WrongUsage
@@ -92,6 +92,7 @@ class Evidence(BaseModel):
     cause: str | None
     explanation: str
     litellm_version: str
+    litellm_request: str = ""
     claude_code_version: str
     suite_revision: str
     config_digest: str
@@ -101,9 +102,15 @@ class Evidence(BaseModel):
 
     @property
     def reproduce(self) -> str:
-        """The command that runs this one cell again, under the same fault, with the versions of the last full run."""
-        command = f"compat prove --fault {shlex.quote(self.fault)}" if self.fault else "compat run"
-        return f"{command} --cells {shlex.quote(self.cell)}"
+        """The command that runs this one cell again: same versions, upstreams, configuration and fault."""
+        return again(
+            self.cell,
+            litellm=self.litellm_request or self.litellm_version,
+            claude_code=self.claude_code_version,
+            upstream=self.upstream,
+            variant=self.variant,
+            fault=self.fault,
+        )
 
 
 class EvidenceStore:

@@ -61,12 +61,20 @@ class ScriptedRunner(CellRunner):
         NONE: NotApplicable(reason="no pictures on Azure"),
     }
     observed: ClassVar[list[list[str]]] = []
+    plain: ClassVar[list[bool]] = []
     loses: ClassVar[str] = ""
 
     def observe(
-        self, litellm: LitellmRelease, claude_code: ClaudeCodeRelease, cells: Sequence[Cell], run_id: str
+        self,
+        litellm: LitellmRelease,
+        claude_code: ClaudeCodeRelease,
+        cells: Sequence[Cell],
+        run_id: str,
+        *,
+        plain: bool = True,
     ) -> Iterator[Observation]:
         self.observed.append([cell.key for cell in cells])
+        self.plain.append(plain)
         run = RunContext(
             litellm_version=litellm.tag,
             claude_code_version=claude_code.version,
@@ -91,6 +99,7 @@ def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.Dag
     """An instance of this test alone; COMPAT_HOME is its folder."""
     monkeypatch.setenv("COMPAT_HOME", str(tmp_path))
     monkeypatch.setattr(ScriptedRunner, "observed", [])
+    monkeypatch.setattr(ScriptedRunner, "plain", [])
     with dg.DagsterInstance.ephemeral() as ephemeral:
         yield ephemeral
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from compat_pipeline.assets.versions import claude_code_release, litellm_release
 from compat_pipeline.automation.jobs import run_cells
 from compat_pipeline.domain.cell import Cell
 from compat_pipeline.domain.observation import Consumption, Fail, Inconclusive, Observation, Pass
+from compat_pipeline.ground.errors import WrongUsage
 from compat_pipeline.resources.docs_repo import DocsRepo
 from compat_pipeline.resources.home import Home
 from compat_pipeline_tests.assets.conftest import NONE, OPEN, RED, ScriptedRunner
@@ -25,11 +27,16 @@ Resources = dict[str, object]
 PLANNED = MANIFEST.of_set("v0")
 
 
-def walk(instance: dg.DagsterInstance, resources: Resources, **options: object) -> dg.ExecuteInProcessResult:
-    """Versions, cells and matrix in one run, with their checks."""
+def walk(
+    instance: dg.DagsterInstance,
+    resources: Resources,
+    also: Sequence[dg.AssetsDefinition] = (),
+    **options: object,
+) -> dg.ExecuteInProcessResult:
+    """Versions, cells and matrix in one run, and what is named `also`, with their checks."""
     stages = [litellm_release, claude_code_release, cell_results, compatibility_matrix]
     return dg.materialize(
-        stages,
+        [*stages, *also],
         instance=instance,
         resources=resources,
         **({"tags": FULL_RANGE} | options),  # type: ignore[arg-type]
@@ -108,7 +115,7 @@ def test_a_pattern_that_chooses_nothing_fails_with_the_choices(
     instance: dg.DagsterInstance, resources: Resources
 ) -> None:
     config = {"ops": {"run_chosen_cells": {"config": {"cells": ["visoin|*"]}}}}
-    with pytest.raises(dg.Failure, match=r"no cell matches 'visoin\|\*'"):
+    with pytest.raises(WrongUsage, match=r"no cell matches 'visoin\|\*'"):
         run_cells.execute_in_process(run_config=config, resources=resources, instance=instance)
 
 

@@ -46,7 +46,7 @@ def scripted(outcomes: Mapping[str, Outcome], index: PythonIndex | None = None) 
     class Runner(ScriptedRunner):
         pass
 
-    Runner.outcomes, Runner.observed = dict(outcomes), []
+    Runner.outcomes, Runner.observed, Runner.plain = dict(outcomes), [], []
     home, index, npm, runtime = Home(), index or Checkouts(), OneClaudeCode(), ProxyRuntime()
     resources = {
         "home": home,

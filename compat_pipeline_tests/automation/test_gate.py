@@ -107,6 +107,7 @@ def test_by_default_the_whole_matrix_is_run_and_reports_lie_in_the_home(
     assert written == {"junit.xml", "results.json", "summary.md", "compatibility-matrix.json"}
     assert not (tmp_path / "compatibility-matrix.json").exists()
     assert not (tmp_path / "docs-repo").exists()
+    assert ScriptedRunner.plain == [False], "it leaves the artifact of the last plain run alone"
 
 
 def test_a_baseline_that_says_nothing_of_the_cells_is_wrong_usage_and_runs_nothing(
@@ -131,9 +132,15 @@ class DyingRunner(ScriptedRunner):
     """Breaks down after the first cell."""
 
     def observe(
-        self, litellm: LitellmRelease, claude_code: ClaudeCodeRelease, cells: Sequence[Cell], run_id: str
+        self,
+        litellm: LitellmRelease,
+        claude_code: ClaudeCodeRelease,
+        cells: Sequence[Cell],
+        run_id: str,
+        *,
+        plain: bool = True,
     ) -> Iterator[Observation]:
-        yield from super().observe(litellm, claude_code, cells[:1], run_id)
+        yield from super().observe(litellm, claude_code, cells[:1], run_id, plain=plain)
         raise CompatError("the disk is full")
 
 

@@ -33,7 +33,7 @@ def told(bundle: Evidence) -> str:
     console = Console(file=io.StringIO(), width=100, highlight=False)
     console.print(render(bundle))
     assert isinstance(console.file, io.StringIO)
-    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())
+    return "".join(f"{line.rstrip()}\n" for line in console.file.getvalue().splitlines())
 
 
 def one_exchange(**fields: Any) -> Evidence:
@@ -67,8 +67,7 @@ the CLI, call 1 of 1: exit 0, 1.5 s (0.8 s of CPU)
                 + metadata {}
                 - anthropic-beta context-1m-2025-08-07
                 ~ user-agent: "claude-cli" → "litellm/1.106.2"
-
-    again       compat run --cells 'tool_use|bedrock_converse/claude-sonnet-4-6'"""
+"""
 
 
 def test_a_red_cell_is_told_down_to_its_exchange() -> None:
@@ -217,6 +216,7 @@ def test_a_bundle_is_found_by_the_start_of_its_digest(home: CompatHome) -> None:
     digest = keep(home, explanation="it is red")
     assert "it is red" in shown(home, digest[:12])
     assert f"compat evidence --json {digest[:12]}" in shown(home, digest)
+    assert f"again        {evidence().reproduce}\n" in shown(home, digest), "on one line, to be copied"
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,8 @@ def test_a_regression_has_a_code_of_its_own_and_a_command_to_see_it_again(
     monkeypatch.setattr(run, "defs", scripted(REDS))
     assert gate(monkeypatch, "--cells", RED) == REGRESSION
     out = capsys.readouterr().out
-    assert f"✗ {RED}: the tool input was lost\n    again: compat gate --litellm 1.106.2 --claude-code 2.1.329" in out
+    again = f"COMPAT_UPSTREAM=emulated compat gate --litellm 1.106.2 --claude-code 2.1.329 --cells '{RED}'"
+    assert f"✗ {RED}: the tool input was lost\n    again: {again}\n" in out
 
 
 def test_a_cell_that_could_not_be_judged_has_another(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,10 +73,48 @@ def test_a_cell_that_did_not_pass_without_the_fault_proves_nothing(outcome: Outc
     assert result({TOOL_AZURE: FAIL}, baseline={TOOL_AZURE: outcome}).verdict == "not_exercised"
 
 
-def test_a_row_of_the_fault_that_was_never_tried_is_listed() -> None:
-    row = result({TOOL_AZURE: FAIL}, fault=Fault(rows=frozenset({"tool_use", "compaction"})))
-    assert (row.verdict, row.not_exercised) == ("killed", ("compaction|*",))
+BOTH_ROWS = Fault(rows=frozenset({"tool_use", "vision"}))
+
+
+def test_a_fault_one_of_whose_rows_was_never_tried_is_not_killed() -> None:
+    row = result({TOOL_AZURE: FAIL}, fault=BOTH_ROWS)
+    assert (row.verdict, row.killed, row.not_exercised) == ("not_exercised", (TOOL_AZURE.key,), ("vision|*",))
     assert result({}).verdict == "not_exercised"
+
+
+def test_nor_is_one_that_a_row_could_not_be_tried_under() -> None:
+    red: dict[Cell, Outcome] = {VISION_ANTHROPIC: FAIL, VISION_AZURE: OVERLOADED}
+    row = result({TOOL_AZURE: FAIL}, baseline=red, fault=BOTH_ROWS)
+    assert (row.verdict, row.not_exercised) == ("not_exercised", ("vision|*",))
+
+
+def test_a_row_that_does_not_apply_to_any_of_the_cells_owes_nothing() -> None:
+    nowhere: dict[Cell, Outcome] = {VISION_ANTHROPIC: NOT_APPLICABLE, VISION_AZURE: NOT_APPLICABLE}
+    row = result({TOOL_AZURE: FAIL}, baseline=nowhere, fault=BOTH_ROWS)
+    assert (row.verdict, row.not_exercised) == ("killed", ())
+
+
+def test_only_faults_of_the_rows_that_were_chosen_count() -> None:
+    faults = [BOTH_ROWS, Fault("picture_dropped", rows=frozenset({"vision"}))]
+    chosen, trials = observed({TOOL_AZURE: PASS}), observed({TOOL_AZURE: FAIL}, BOTH_ROWS.name)
+    table = kill_table(faults, chosen, trials)
+    assert (table.faults, table.due, table.killed, table.proven) == (2, 1, 1, True)
+    assert kill_table_text(table).splitlines()[-2:] == [
+        "1 fault(s) are of other rows than these",
+        "1 of 1 faults killed, 0 collateral red",
+    ]
+
+
+def test_a_table_in_which_no_fault_was_due_proves_nothing() -> None:
+    assert not kill_table([Fault()], observed({VISION_AZURE: PASS}), []).proven
+    assert not kill_table([Fault()], [], []).proven
+
+
+def test_a_red_of_another_row_unproves_the_table_even_under_a_fault_that_is_not_due() -> None:
+    chosen, faults = observed({TOOL_AZURE: PASS}), [Fault(), Fault("other", rows=frozenset({"vision"}))]
+    sound = observed({TOOL_AZURE: FAIL}, Fault().name)
+    assert kill_table(faults, chosen, sound).proven
+    assert not kill_table(faults, chosen, [*sound, *observed({TOOL_AZURE: FAIL}, "other")]).proven
 
 
 def test_a_cell_of_another_row_that_goes_red_is_collateral() -> None:
@@ -143,6 +181,7 @@ def test_the_table_has_a_line_per_fault_and_names_what_needs_a_look() -> None:
         "never_run        a bug              not exercised  0       0       0           1",
         "missed: vision|azure/claude-haiku-4-5 under picture_dropped",
         "collateral: vision|azure/claude-haiku-4-5 under tool_input_lost",
+        "not exercised: tool_use|* under never_run",
         "1 of 3 faults killed, 1 collateral red",
     ]
 

@@ -33,7 +33,10 @@ def test_the_summary_tells_changes_then_the_matrix_then_how_to_run_a_red_cell_ag
         assert f"\n{reproduce(mixed(), cell)}\n" in text
 
 
-AGAIN = "compat gate --litellm path:. --claude-code 2.1.329 --cells 'tool_use|azure/claude-haiku-4-5'"
+AGAIN = (
+    "COMPAT_UPSTREAM=emulated compat gate --litellm path:. --claude-code 2.1.329 "
+    "--cells 'tool_use|azure/claude-haiku-4-5'"
+)
 """Whoever runs it stands in a checkout of the code, which lies elsewhere than it did here."""
 
 
@@ -55,7 +58,7 @@ def test_the_command_runs_elsewhere_with_the_same_code_cell_and_baseline(baselin
 def test_the_command_names_a_release_and_the_clouds_where_they_were_run() -> None:
     found = report({HAIKU: FAIL}, None).model_copy(update={"litellm": "1.106.2", "upstream": "live"})
     (cell,) = found.of("regression")
-    assert reproduce(found, cell) == "COMPAT_UPSTREAM=live " + AGAIN.replace("path:.", "1.106.2")
+    assert reproduce(found, cell) == AGAIN.replace("path:.", "1.106.2").replace("emulated", "live")
 
 
 def test_a_clean_summary_has_nothing_to_run_again() -> None:

@@ -225,7 +225,8 @@ class Bench:
             patched.setattr(runner, "SUITE", self.suite)
             patched.setenv("COMPAT_MANIFEST", str(self._root / "manifest.yaml"))
             trials = [Trial(cell) for cell in cells]
-            return {seen.cell: seen for seen in runner.run_suite(trials, settings, self.home, workers=workers)}
+            suite = runner.run_suite(trials, settings, self.home, workers=workers, artifact=False)
+            return {seen.cell: seen for seen in suite}
 
 
 @pytest.fixture(scope="module")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 from pathlib import Path
 
 from compat_pipeline.command.main import INTERRUPTED
 from compat_pipeline.ground.process import end_group, spawn
+from compat_pipeline.suite.runner import SUITE
 from compat_pipeline_tests.e2e.conftest import BIN, Site, make_site
 
 PATIENCE_S = 120
@@ -36,6 +38,23 @@ def test_the_suite_s_settings_stay_until_the_last_of_two_proxies_ends(tmp_path: 
         for door in doors:
             end_group(door)
     assert not list(site.home.runtimes.glob("*/runtime.json"))
+
+
+def test_an_author_runs_one_file_under_plain_pytest(small_site: Site) -> None:
+    door = spawn(
+        [BIN / "compat", "proxy"], env=small_site.environment, cwd=small_site.home.root, stdout=subprocess.PIPE
+    )
+    try:
+        wait_until_up(door)
+        done = small_site.run("pytest", SUITE / "vision" / "test_anthropic.py")
+        door.send_signal(signal.SIGINT)
+        door.wait(PATIENCE_S)
+    finally:
+        end_group(door)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 passed" in done.stdout
+    (seen,) = json.loads(small_site.home.results.read_text())["results"]
+    assert (seen["feature"], seen["provider"], seen["outcome"]["status"]) == ("vision", "anthropic", "pass")
 
 
 def test_sigterm_ends_a_proxy_that_was_started_with_sigint_ignored(small_site: Site) -> None:

@@ -30,7 +30,7 @@ def complaint(site: Site, *command: str, code: int = 1) -> str:
 
 
 def test_an_unknown_feature_is_answered_with_the_known_ones(site: Site) -> None:
-    said = complaint(site, "compat", "run", "--cells", "visoin|*")
+    said = complaint(site, "compat", "run", "--cells", "visoin|*", code=2)
     assert "'visoin|*'" in said
     assert "prompt_caching_5m" in said
 

@@ -65,6 +65,17 @@ def test_a_version_that_misses_an_upper_bound_gets_it(tmp_path: Path) -> None:
     assert locked_version(lock, "fastapi") == "0.136.3"
 
 
+def test_the_index_tells_when_a_version_was_published_and_that_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = resolve_litellm(LITELLM, tmp_path, PYTHON)
+    if found.published_at is None:
+        pytest.skip("this package index keeps no upload times")
+    assert found.published_at.tzinfo is not None
+    monkeypatch.setenv("UV_DEFAULT_INDEX", NOWHERE)
+    assert resolve_litellm(LITELLM, tmp_path, PYTHON).published_at == found.published_at
+
+
 @pytest.mark.usefixtures("litellm_release", "no_index")
 def test_a_pin_that_was_resolved_before_needs_no_network(shared_cache: Path) -> None:
     assert resolve_litellm(LITELLM, shared_cache, PYTHON).version == LITELLM

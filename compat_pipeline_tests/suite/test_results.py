@@ -111,3 +111,16 @@ def test_workers_hand_their_results_to_one_stream_and_one_artifact(tmp_path: Pat
     assert len(seen) == 2
     assert artifact["schema_version"] == "results/2"
     assert sorted(one["model"] for one in artifact["results"]) == ["haiku", "opus"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [({}, ["home/compat-results.json"]), ({"COMPAT_UPSTREAM": "live"}, ["home/live/compat-results.json"]),
+     ({"COMPAT_RESULTS": ""}, [])],
+)  # fmt: skip
+def test_the_artifact_lies_beside_the_documents_of_its_upstreams_or_nowhere(
+    tmp_path: Path, variables: dict[str, str], expected: list[str]
+) -> None:
+    observe(tmp_path, "compat_result.set({'status': 'pass'})", **variables)
+    found = [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("compat-results.json")]
+    assert found == expected

@@ -238,6 +238,14 @@ def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
 
 
 def test_the_command_that_runs_the_cell_again_is_told() -> None:
-    assert evidence().reproduce == "compat run --cells 'tool_use|bedrock_converse/claude-sonnet-4-6'"
-    broken = evidence(fault="picture_dropped").reproduce
-    assert broken == "compat prove --fault picture_dropped --cells 'tool_use|bedrock_converse/claude-sonnet-4-6'"
+    cell = "--cells 'tool_use|bedrock_converse/claude-sonnet-4-6'"
+    told = f"--litellm 1.106.2 --claude-code 2.1.329 {cell}"
+    assert evidence().reproduce == f"COMPAT_UPSTREAM=emulated compat gate {told}"
+    assert evidence(upstream="live").reproduce == f"COMPAT_UPSTREAM=live compat gate {told}"
+    broken, varied = evidence(fault="picture_dropped").reproduce, evidence(variant="drop_params").reproduce
+    assert broken == f"COMPAT_UPSTREAM=emulated compat prove --fault picture_dropped {told}"
+    assert varied == f"COMPAT_UPSTREAM=emulated compat variants --variant drop_params {told}"
+    made = evidence(litellm_version="1.107.0.dev1", litellm_request="path:~/my litellm").reproduce
+    assert made == f"COMPAT_UPSTREAM=emulated compat gate --litellm 'path:~/my litellm' --claude-code 2.1.329 {cell}"
+    elsewhere = evidence(litellm_version="unknown", litellm_request="unknown", claude_code_version="unknown")
+    assert elsewhere.reproduce == f"COMPAT_UPSTREAM=emulated compat gate {cell}"

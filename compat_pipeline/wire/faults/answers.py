@@ -20,8 +20,8 @@ from compat_pipeline.wire.faults.fault import Answer, Asked, Fault
 from compat_pipeline.wire.faults.requests import other_signature
 from compat_pipeline.wire.faults.rows import (
     NOT_STREAMED,
-    TALKS,
     THINKING,
+    TOLD_IN_WORDS,
     TOOLS,
     rows,
 )
@@ -83,14 +83,14 @@ CONTENT_FAULTS = (
         "wrong_code",
         "the code in the answer is another one",
         "Anthropic Messages: the text that the model wrote is the text that arrives",
-        TALKS - rows("structured_outputs"),
+        TOLD_IN_WORDS,
         on_answer=in_text(_other_code),
     ),
     Fault(
         "answer_text_cut",
         "the second half of the answer is lost",
         "LiteLLM #24767 #30024: text lost or empty on Converse",
-        TALKS - rows("structured_outputs"),
+        TOLD_IN_WORDS,
         on_answer=in_text(lambda text: text[: len(text) // 2]),
     ),
     Fault(
@@ -181,7 +181,7 @@ CONTENT_FAULTS = (
         "wrong_stop_reason",
         "a complete answer says that it ran into its limit",
         "Anthropic Messages: stop_reason is the model's",
-        TALKS,
+        TOLD_IN_WORDS,
         on_answer=in_stop(lambda reason: "max_tokens" if reason == "end_turn" else reason),
     ),
     Fault(

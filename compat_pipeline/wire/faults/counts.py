@@ -10,6 +10,7 @@ from compat_pipeline.wire.faults.answering import in_usage
 from compat_pipeline.wire.faults.asking import in_body
 from compat_pipeline.wire.faults.fault import Answer, Asked, Fault
 from compat_pipeline.wire.faults.rows import (
+    ASKED_BY_CLI,
     CACHING,
     TALKS,
     rows,
@@ -87,7 +88,7 @@ COUNT_FAULTS = (
         "cached_tokens_counted_twice",
         "tokens from the cache are counted as fresh input as well",
         "Anthropic prompt caching: input_tokens is what no cache breakpoint covers",
-        TALKS,
+        ASKED_BY_CLI,
         on_answer=in_usage(_counted_twice),
     ),
     Fault(

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from compat_pipeline.wire.client_exchange import Json, Operation
 from compat_pipeline.wire.faults.asking import blocks_of
 from compat_pipeline.wire.faults.fault import Answer, Asked, Fault
-from compat_pipeline.wire.faults.rows import NOT_STREAMED, STREAMED, TALKS, rows
+from compat_pipeline.wire.faults.rows import ASKED_BY_CLI, NOT_STREAMED, STREAMED, TALKS, THINKING_LEFT_ON, rows
 
 _TYPES = {400: "invalid_request_error", 404: "not_found_error", 500: "api_error"}
 _LAST_KNOWN_BETA = "2025-12-31"
@@ -122,28 +122,28 @@ REFUSALS = (
         "unknown_beta_refused",
         "a beta flag goes to a provider that does not know it",
         "LiteLLM #16561 #19373 #19877: `invalid beta flag`; Claude Code drops the feature and asks again",
-        TALKS | rows("cancellation"),
+        ASKED_BY_CLI | rows("cancellation"),
         on_request=refusing(_new_beta),
     ),
     Fault(
         "unknown_field_refused",
         "a field goes to a provider that does not know it",
         "LiteLLM #26240: `context_management: Extra inputs are not permitted`",
-        TALKS | rows("cancellation"),
+        THINKING_LEFT_ON,
         on_request=refusing(_field("context_management")),
     ),
     Fault(
         "output_config_refused",
         "the effort goes to a provider in a form it does not know",
         "LiteLLM #18241 #21407: `output_config` rejected",
-        TALKS | rows("cancellation", "error_surfaces"),
+        ASKED_BY_CLI | rows("cancellation", "error_surfaces"),
         on_request=refusing(_field("output_config")),
     ),
     Fault(
         "thinking_refused",
         "thinking is refused",
         "LiteLLM on Bedrock: a thinking form that the model does not take is a 400 (AWS: adaptive thinking)",
-        TALKS,
+        THINKING_LEFT_ON,
         on_request=refusing(_thinking),
     ),
     Fault(

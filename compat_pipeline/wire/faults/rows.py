@@ -24,4 +24,15 @@ REPLAYED = rows("extended_thinking", "redacted_thinking", "multi_turn_resume", "
 TALKS = NOT_STREAMED | CACHING | THINKING | TOOLS | REPLAYED | rows("basic_messaging_streaming", "vision", "context_1m")
 """Rows that prove a whole conversation: the prompt, the answer, its counts."""
 
+ASKED_BY_CLI = TALKS - rows("true_non_streaming")
+"""Of those, the ones in which Claude Code itself asks: with its betas, its effort, its cached prompt."""
+
+TOLD_IN_WORDS = TALKS - rows("structured_outputs")
+"""Of those, the ones that end in an answer in words, not in a call of a tool."""
+
+THINKING_LEFT_ON = THINKING | rows(
+    *("basic_messaging_non_streaming", "basic_messaging_streaming", "prompt_caching_5m", "vision")
+)
+"""Rows in which Claude Code asks for thinking, as it does by itself; the others switch it off."""
+
 STREAMED = TALKS - NOT_STREAMED

@@ -15,6 +15,8 @@ from compat_pipeline.wire.faults.answering import (
 from compat_pipeline.wire.faults.fault import Answer, Asked, Fault
 from compat_pipeline.wire.faults.rows import (
     STREAMED,
+    THINKING_LEFT_ON,
+    TOLD_IN_WORDS,
     rows,
 )
 
@@ -114,21 +116,21 @@ STREAM_FAULTS = (
         "text_as_thinking",
         "text comes in thinking deltas",
         "LiteLLM #33224: thinking_delta into a text block",
-        STREAMED,
+        TOLD_IN_WORDS & STREAMED,
         on_answer=in_events(_text_as_thinking),
     ),
     Fault(
         "thinking_opened_as_text",
         "thinking comes in a block that was opened as text",
         "LiteLLM #29441 #33224: a delta's type differs from its block's",
-        STREAMED,
+        THINKING_LEFT_ON & STREAMED,
         on_answer=in_events(_thinking_opened_as_text),
     ),
     Fault(
         "text_delta_in_thinking",
         "an empty text ends a thinking block",
         "LiteLLM #29441 #33315: Bedrock's empty text before a signature, passed on as it came",
-        STREAMED,
+        THINKING_LEFT_ON & STREAMED,
         on_answer=in_events(_empty_text_in_thinking),
     ),
     Fault(

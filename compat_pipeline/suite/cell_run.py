@@ -19,7 +19,7 @@ from compat_pipeline.domain.cell import Cell
 from compat_pipeline.domain.manifest import AuthMode
 from compat_pipeline.domain.observation import Fail, Inconclusive, Outcome, Pass, ProductCause
 from compat_pipeline.domain.retries import pause_before_retry
-from compat_pipeline.suite.crossing import harm, user_text
+from compat_pipeline.suite.crossing import harm, said, user_text
 from compat_pipeline.suite.settings import SuiteSettings
 from compat_pipeline.wire.client_exchange import HUNG_UP, ClientExchange
 from compat_pipeline.wire.evidence import CallEvidence
@@ -64,11 +64,14 @@ class Talk:
     client: list[ClientExchange]
     exchanges: list[Exchange]
 
-    def prove_answer(self, expected: str) -> None:
-        """The model's last words were `expected`, and they arrived so."""
-        sent = "".join(block["text"] for block in self.replies[-1]["content"] if block["type"] == "text").strip()
+    def prove_answer(self, expected: str, turn: int = -1) -> None:
+        """The model's words in the user's turn number `turn` (from 0) were `expected`, and they arrived so.
+
+        By default the last; before another there must have been no turn of more than one reply.
+        """
+        sent = said(self.replies[turn]).strip()
         expect_of_model(sent == expected, f"the model was led to answer '{expected}', but answered '{sent}'")
-        told = self.result.text.strip()
+        told = (self.result.text if turn == -1 else self.result.answers[turn]).strip()
         prove(told == expected, f"the upstream answered '{expected}', the CLI was told '{told}'")
 
     @property

@@ -223,7 +223,7 @@ REQUEST_FAULTS = (
     Fault(
         "document_dropped",
         "the model sees no document",
-        "LiteLLM #36499: document blocks on Converse",
+        "LiteLLM #24641: document blocks silently dropped on Converse",
         rows("pdf_input"),
         on_request=in_blocks(drop_type("document")),
     ),

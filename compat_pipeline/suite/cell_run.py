@@ -148,8 +148,10 @@ _Tried = TypeVar("_Tried", Talk, Direct)
 
 @dataclass
 class CellRun:
-    """One run of one cell. Everything it did is kept in `calls`, in order; `findings` is what is worth telling.
+    """One run of one cell. Everything it did is kept in `calls`, in order.
 
+    `findings` is what is worth telling of a cell that passes all the same: trouble after which a call was tried again,
+    a refusal that the proxy made up for, a setting that became another one on the way.
     `served_as` holds the names under which the proxy serves the model, each with the authentication that it means;
     calls go to `name`, by default the cell's target. `behaviour` is what every nonce is armed with.
     """
@@ -226,9 +228,12 @@ class CellRun:
         """One request straight to the proxy, without the CLI; `nonce` must be in it. Again after passing trouble.
 
         Raises Judged as `ask` does. Only a refusal that speaks of the request itself, and that the proxy made up for,
-        is left to the caller.
+        is left to the caller; it is a finding.
         """
-        return self._persist(lambda: self._post_once(nonce, path, body, headers or {}))
+        direct = self._persist(lambda: self._post_once(nonce, path, body, headers or {}))
+        for refusal in _refused(direct.exchanges):
+            self.findings.append(f"refused by the upstream ({refusal.status}), made up for by LiteLLM: {refusal.error}")
+        return direct
 
     def _persist(self, attempt: Callable[[], _Tried]) -> _Tried:
         number = 1
@@ -240,6 +245,7 @@ class CellRun:
             pause_s = pause_before_retry(outcome, number, timed_out=tried.timed_out, retry_after_s=tried.retry_after_s)
             if pause_s is None:
                 raise Judged(outcome)
+            self.findings.append(f"attempt {number} was in vain, and was repeated: {_told(outcome)}")
             time.sleep(pause_s)
             number += 1
             self.attempts = max(self.attempts, number)
@@ -323,6 +329,10 @@ def _expect_turns(talk: Talk, turns: int) -> None:
         changed = harm(talk.client, talk.exchanges)
         prove(not changed, "; ".join(changed))
     expect_of_model(taken == turns, f"the model was led to take {turns} turn(s), but took {taken}")
+
+
+def _told(outcome: Outcome) -> str:
+    return f"{outcome.cause}: {outcome.error}" if isinstance(outcome, Fail | Inconclusive) else outcome.status
 
 
 def _refused(exchanges: Sequence[Exchange]) -> list[Exchange]:

@@ -13,11 +13,15 @@ from typing import Any
 
 from compat_pipeline.domain.observation import Outcome
 from compat_pipeline.suite.cell_run import CellRun, expect_of_model, prove
-from compat_pipeline.suite.crossing import blocks
+from compat_pipeline.suite.crossing import blocks, said
 from compat_pipeline.suite.tool_turn import WITHOUT_THINKING, tool_calls
 
 _FILE = "page.pdf"
 _TURNS = 4
+_SWITCHES = {
+    **WITHOUT_THINKING,
+    "CLAUDE_CODE_TOTAL_TOKENS_REMINDER": "off",  # words that would stand beside the document alone
+}
 
 
 def probe(run: CellRun) -> Outcome:
@@ -40,7 +44,7 @@ def probe(run: CellRun) -> Outcome:
         tools=("Read",),
         allowed_tools=("Read",),
         files={_FILE: filed},
-        extra_env=WITHOUT_THINKING,
+        extra_env=_SWITCHES,
     )
 
     first, second, _, last = (exchange.request for exchange in talk.exchanges)
@@ -48,6 +52,8 @@ def probe(run: CellRun) -> Outcome:
     _prove_document(first, shown, "the page beside the prompt")
     talk.prove_answer(f"{nonce} {words[0]}", turn=0)
     _prove_document(second, alone, "the page that was sent alone")
+    if said(talk.client[1].request["messages"][-1]):
+        run.findings.append("Claude Code put words of its own beside the page that was sent alone")
     talk.prove_answer(f"{nonce} {words[1]}", turn=1)
     calls = [call["name"] for call in tool_calls(talk.replies[2])]
     expect_of_model(calls == ["Read"], f"the model was led to read the file, but called {calls}")

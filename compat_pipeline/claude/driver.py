@@ -56,7 +56,6 @@ class ClaudeCall:
     allowed_tools: tuple[str, ...] = ()
     include_partial_messages: bool = False
     effort: str | None = None
-    betas: tuple[str, ...] = ()
     json_schema: Mapping[str, Any] | None = None
     mcp_servers: Mapping[str, Any] = field(default_factory=dict)
     agents: Mapping[str, Any] = field(default_factory=dict)
@@ -152,8 +151,6 @@ def command(cli: Path, call: ClaudeCall) -> list[str]:
         options += ["--include-partial-messages"]
     if call.effort:
         options += ["--effort", call.effort]
-    if call.betas:
-        options += ["--betas", *call.betas]
     if call.json_schema is not None:
         options += ["--json-schema", json.dumps(call.json_schema)]
     if call.mcp_servers:

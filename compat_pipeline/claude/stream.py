@@ -57,15 +57,6 @@ class Thinking:
 
 
 @dataclass(frozen=True)
-class Init:
-    """What the CLI said of itself at the start."""
-
-    version: str
-    model: str
-    tools: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class Usage:
     """Tokens of the whole call, every turn added up; the `ephemeral` ones are a breakdown of the cache creation."""
 
@@ -92,10 +83,8 @@ class ClaudeResult:
     tool_results: tuple[ToolResult, ...]
     thinking: tuple[Thinking, ...]
     stream_events: tuple[dict[str, Any], ...]
-    init: Init | None
     usage: Usage
     model_usage: dict[str, Any]
-    num_turns: int
     structured_output: Any
     unreadable: tuple[str, ...]
     error: CliError | None
@@ -107,6 +96,11 @@ class ClaudeResult:
     argv: tuple[str, ...] = ()
     env: dict[str, str] = field(default_factory=dict)
     stdin: str = ""
+
+    @property
+    def answers(self) -> list[str]:
+        """What the CLI told at the end of each user turn."""
+        return [_text(event.get("result")) for event in self.events if event.get("type") == "result"]
 
 
 def ends_turn(line: bytes) -> bool:
@@ -142,10 +136,8 @@ def read_stream(run: ChildRun, turns: int = 1) -> ClaudeResult:
             if block.get("type") == "thinking"
         ),
         stream_events=tuple(_mapping(event.get("event")) for event in events if event.get("type") == "stream_event"),
-        init=_init(events),
         usage=_usage(results),
         model_usage=_mapping(last.get("modelUsage")),
-        num_turns=sum(_count(result.get("num_turns")) for result in results),
         structured_output=last.get("structured_output"),
         unreadable=tuple(unreadable),
         error=_error(results, run, turns),
@@ -179,15 +171,6 @@ def _event(line: bytes) -> dict[str, Any] | None:
 def _blocks(events: Iterable[Mapping[str, Any]], role: str) -> list[dict[str, Any]]:
     contents = [_mapping(event.get("message")).get("content") for event in events if event.get("type") == role]
     return [block for content in contents if isinstance(content, list) for block in content if isinstance(block, dict)]
-
-
-def _init(events: Iterable[Mapping[str, Any]]) -> Init | None:
-    for event in events:
-        if event.get("type") == "system" and event.get("subtype") == "init":
-            tools = event.get("tools")
-            named = tuple(map(str, tools)) if isinstance(tools, list) else ()
-            return Init(_text(event.get("claude_code_version")), _text(event.get("model")), named)
-    return None
 
 
 def _usage(results: Iterable[Mapping[str, Any]]) -> Usage:

@@ -97,6 +97,8 @@ async def _pieces(
         for number, event in enumerate(events):
             if number == BREAK_AFTER_EVENTS:
                 await asyncio.sleep(transfer.stall_s)
+                if transfer.cut == "short":
+                    return
                 if transfer.cut == "midway":
                     await asyncio.sleep(_READ_TIME_S)
                     reset(request.receive)

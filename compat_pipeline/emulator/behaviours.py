@@ -31,7 +31,7 @@ class Behaviour:
     seconds: float | None = None
     advises: bool = False
     slow: Literal["at_once", "midway"] | None = None
-    cut: Literal["at_once", "midway"] | None = None
+    cut: Literal["at_once", "midway", "short"] | None = None
     shapes: bool | None = None
 
 
@@ -50,6 +50,7 @@ BEHAVIOURS = {
     "stall": Behaviour("a stream pauses after its first events", streams_only=True, seconds=3, slow="midway"),
     "reset": Behaviour("the connection is reset before any byte", cut="at_once"),
     "reset_stream": Behaviour("the connection is reset in the middle of a stream", streams_only=True, cut="midway"),
+    "truncated_stream": Behaviour("a stream just ends after its first events", streams_only=True, cut="short"),
     "shapes_shown": Behaviour("rules C1, C4: shapes that answers take now and then are in each", shapes=True),
     "shapes_hidden": Behaviour("rules C1, C4: shapes that answers take now and then are in none", shapes=False),
 }

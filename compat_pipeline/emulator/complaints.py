@@ -173,11 +173,10 @@ def blank_text(call: Call) -> str | None:
 
 
 def document_only(call: Call) -> str | None:
-    for number, message in enumerate(call.messages):
+    for message in call.messages:
         kinds = {block["type"] for block in blocks_of(message)}
         if "document" in kinds and not kinds & {"text", "tool_result"}:
-            place = f"The content field in the Message object at messages.{number}"
-            return f"{place} contains a document and no text. Add a text block and try again."
+            return "A text block must be included when using documents. Add a text block and retry your request."
     return None
 
 
@@ -192,6 +191,15 @@ def unsupported_thinking(call: Call) -> str | None:
         return "adaptive thinking is not supported on this model"
     instead = 'Use "thinking.type.adaptive" and "output_config.effort" to control thinking behavior.'
     return f'"thinking.type.{kind}" is not supported for this model. {instead}'
+
+
+def unsupported_effort(call: Call) -> str | None:
+    effort, known = call.setting("output_config").get("effort"), call.facts.efforts
+    if effort is None or effort in known:
+        return None
+    if not known:
+        return "This model does not support the effort parameter."
+    return f"This model does not support effort level '{effort}'. Supported levels: {', '.join(sorted(known))}."
 
 
 def budget_too_large(call: Call) -> str | None:

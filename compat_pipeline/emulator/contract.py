@@ -157,11 +157,14 @@ class Answer:
 
 @dataclass(frozen=True)
 class Transfer:
-    """How a reply travels: after `delay_s`, with a pause of `stall_s` within a stream, or `cut` by a reset."""
+    """How a reply travels: after `delay_s`, with a pause of `stall_s` within a stream, or `cut`.
+
+    `at_once` and `midway` are by a reset; a stream that is cut `short` ends in its middle as if that were its end.
+    """
 
     delay_s: float = 0.0
     stall_s: float = 0.0
-    cut: Literal["at_once", "midway"] | None = None
+    cut: Literal["at_once", "midway", "short"] | None = None
 
 
 @dataclass(frozen=True)

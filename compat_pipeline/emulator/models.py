@@ -11,14 +11,16 @@ from typing import Literal
 class ModelFacts:
     """`thinking` are the accepted `thinking.type`s beside `disabled`; `display` is what thinking shows by default.
 
+    `efforts` are the levels of `output_config.effort` it knows, none of them where it takes no effort at all.
     `sampling`: whether temperature, top_k and top_p are accepted. `counted`: whether Bedrock's CountTokens takes it.
 
-    Sources: Anthropic's pages on thinking (support and display by model) and prompt caching (minimum length),
+    Sources: Anthropic's pages on thinking (support and display by model), effort and prompt caching (minimum length),
     AWS's pages on adaptive thinking and on counting tokens (with litellm#37102), Anthropic's on context windows.
     """
 
     name: str
     thinking: frozenset[str]
+    efforts: frozenset[str]
     display: Literal["summarized", "omitted"]
     min_cached_tokens: int
     context_tokens: int = 1_000_000
@@ -26,10 +28,13 @@ class ModelFacts:
     counted: bool = True
 
 
+_EFFORTS = frozenset({"low", "medium", "high", "max"})
+_BUDGET, _ADAPTIVE = frozenset({"enabled"}), frozenset({"adaptive"})
+
 _MODELS = (
-    ModelFacts("claude-haiku-4-5", frozenset({"enabled"}), "summarized", 4096, context_tokens=200_000),
-    ModelFacts("claude-sonnet-4-6", frozenset({"enabled", "adaptive"}), "summarized", 1024),
-    ModelFacts("claude-opus-4-7", frozenset({"adaptive"}), "omitted", 4096, sampling=False, counted=False),
+    ModelFacts("claude-haiku-4-5", _BUDGET, frozenset(), "summarized", 4096, context_tokens=200_000),
+    ModelFacts("claude-sonnet-4-6", _BUDGET | _ADAPTIVE, _EFFORTS, "summarized", 1024),
+    ModelFacts("claude-opus-4-7", _ADAPTIVE, _EFFORTS | {"xhigh"}, "omitted", 4096, sampling=False, counted=False),
 )
 
 _IDS = {

@@ -195,7 +195,7 @@ REFUSALS: tuple[Refusal, ...] = (
     Refusal(
         "C15-document",
         _CONVERSE,
-        "[I] litellm#36499; wording [J]",
+        "[I] litellm#36499, the text verbatim",
         "pdf row: a turn with nothing but a document",
         complaints.document_only,
         by_model=False,
@@ -220,8 +220,15 @@ REFUSALS: tuple[Refusal, ...] = (
         "M1",
         _ALL,
         "[D] AWS adaptive thinking; Anthropic: thinking support by model",
-        "a thinking mode the model does not have: v1.83.9-v1.87.x, every Sonnet and Opus request 400",
+        "a thinking mode the model does not have",
         complaints.unsupported_thinking,
+    ),
+    Refusal(
+        "M1-effort",
+        _ALL,
+        "[D] Anthropic effort: levels by model; [I] SkillfulAgents/SuperAgent#1142 (live, by model), oratis/LISA#218",
+        "a thinking budget mapped to effort xhigh: v1.83.9-v1.87.x, every request to Sonnet and Opus 4.6 a 400",
+        complaints.unsupported_effort,
     ),
     Refusal(
         "V1",

@@ -22,7 +22,7 @@ Said = tuple[list[Json], str]
 
 @dataclass(frozen=True)
 class Turn:
-    """The last thing the user really said, the other blocks beside it, and the tool results since, oldest first.
+    """The last thing the user really said, what was shown with it or since, and the tool results since, oldest first.
 
     What a tool search brought is none of them: it says which tools there are, not what one did.
     """
@@ -32,7 +32,7 @@ class Turn:
     tool_results: tuple[Json, ...]
 
     def blocks(self, kind: str) -> list[Json]:
-        """The blocks of one type (`image`, `document`) beside the prompt."""
+        """The blocks of one type (`image`, `document`) beside the prompt or after it."""
         return [block for block in self.beside if block.get("type") == kind]
 
 
@@ -47,14 +47,17 @@ class Script:
 def last_turn(call: Call) -> Turn:
     """The turn to answer; without a word of the user in it, the prompt is ''."""
     results: list[Json] = []
+    shown: list[Json] = []
     for message in reversed(call.messages):
         if message.get("role") != "user":
             continue
         blocks = [block for block in blocks_of(message) if not _is_summary(block)]
         results = [block for block in blocks if _is_tool_result(block)] + results
-        if prompt := words(blocks):
-            return Turn(prompt, tuple(block for block in blocks if block.get("type") != "text"), tuple(results))
-    return Turn("", (), tuple(results))
+        shown = [block for block in blocks if block.get("type") not in ("text", "tool_result")] + shown
+        prompt = words(blocks)
+        if any(map(str.isalnum, prompt)):  # a lone full stop fills a turn in which nothing was said
+            return Turn(prompt, tuple(shown), tuple(results))
+    return Turn("", tuple(shown), tuple(results))
 
 
 def _is_summary(block: Json) -> bool:

@@ -19,6 +19,7 @@ from compat_pipeline.emulator.contract import (
     Json,
     Refused,
     Reply,
+    Transfer,
     Wire,
     broken,
     json_object,
@@ -89,7 +90,7 @@ class Upstream:
         counting = call.operation == "count_tokens"
         reply, seen = self._count(wire, call) if counting else self._speak(wire, call, behaviour)
         reply = behaviours.carry(reply, behaviour)
-        return reply, seen | ({"error": "connection reset"} if reply.transfer.cut else {})
+        return reply, seen | _cut_off(reply.transfer)
 
     def _count(self, wire: Wire, call: Call) -> tuple[Reply, Json]:
         tokens = count_tokens(call)
@@ -104,6 +105,12 @@ class Upstream:
         if answer.broken_off:
             seen["error"] = error_text(call.provider, answer.broken_off, call.model).message
         return (wire.stream if call.streamed else wire.whole)(call, answer), seen
+
+
+def _cut_off(transfer: Transfer) -> Json:
+    if transfer.cut is None:
+        return {}
+    return {"error": "the answer ended before it was whole" if transfer.cut == "short" else "connection reset"}
 
 
 def _message(call: Call, content: list[Json], stop_reason: str, used: InputUsage) -> Json:

@@ -172,6 +172,8 @@ class _Passage:
                 due, place = False, place - len(held) + len(chunk)
                 yield chunk[:place]
                 await asyncio.sleep(transfer.stall_s)
+                if transfer.cut == "short":
+                    return
                 if transfer.cut:
                     await asyncio.sleep(_READ_TIME_S)
                     await self._cut(receive)

@@ -19,7 +19,7 @@ from compat_pipeline.domain.cell import Cell
 from compat_pipeline.domain.manifest import AuthMode
 from compat_pipeline.domain.observation import Fail, Inconclusive, Outcome, Pass, ProductCause
 from compat_pipeline.domain.retries import pause_before_retry
-from compat_pipeline.suite.crossing import harm, user_text
+from compat_pipeline.suite.crossing import harm, said, user_text
 from compat_pipeline.suite.settings import SuiteSettings
 from compat_pipeline.wire.client_exchange import HUNG_UP, ClientExchange
 from compat_pipeline.wire.evidence import CallEvidence
@@ -64,11 +64,14 @@ class Talk:
     client: list[ClientExchange]
     exchanges: list[Exchange]
 
-    def prove_answer(self, expected: str) -> None:
-        """The model's last words were `expected`, and they arrived so."""
-        sent = "".join(block["text"] for block in self.replies[-1]["content"] if block["type"] == "text").strip()
+    def prove_answer(self, expected: str, turn: int = -1) -> None:
+        """The model's words in the user's turn number `turn` (from 0) were `expected`, and they arrived so.
+
+        By default the last; before another there must have been no turn of more than one reply.
+        """
+        sent = said(self.replies[turn]).strip()
         expect_of_model(sent == expected, f"the model was led to answer '{expected}', but answered '{sent}'")
-        told = self.result.text.strip()
+        told = (self.result.text if turn == -1 else self.result.answers[turn]).strip()
         prove(told == expected, f"the upstream answered '{expected}', the CLI was told '{told}'")
 
     @property
@@ -145,8 +148,10 @@ _Tried = TypeVar("_Tried", Talk, Direct)
 
 @dataclass
 class CellRun:
-    """One run of one cell. Everything it did is kept in `calls`, in order; `findings` is what is worth telling.
+    """One run of one cell. Everything it did is kept in `calls`, in order.
 
+    `findings` is what is worth telling of a cell that passes all the same: trouble after which a call was tried again,
+    a refusal that the proxy made up for, a setting that became another one on the way.
     `served_as` holds the names under which the proxy serves the model, each with the authentication that it means;
     calls go to `name`, by default the cell's target. `behaviour` is what every nonce is armed with.
     """
@@ -221,9 +226,12 @@ class CellRun:
         """One request straight to the proxy, without the CLI; `nonce` must be in it. Again after passing trouble.
 
         Raises Judged as `ask` does. Only a refusal that speaks of the request itself, and that the proxy made up for,
-        is left to the caller.
+        is left to the caller; it is a finding.
         """
-        return self._persist(lambda: self._post_once(nonce, path, body, headers or {}))
+        direct = self._persist(lambda: self._post_once(nonce, path, body, headers or {}))
+        for refusal in _refused(direct.exchanges):
+            self.findings.append(f"refused by the upstream ({refusal.status}), made up for by LiteLLM: {refusal.error}")
+        return direct
 
     def _persist(self, attempt: Callable[[], _Tried]) -> _Tried:
         number = 1
@@ -235,6 +243,7 @@ class CellRun:
             pause_s = pause_before_retry(outcome, number, timed_out=tried.timed_out, retry_after_s=tried.retry_after_s)
             if pause_s is None:
                 raise Judged(outcome)
+            self.findings.append(f"attempt {number} was in vain, and was repeated: {_told(outcome)}")
             time.sleep(pause_s)
             number += 1
             self.attempts = max(self.attempts, number)
@@ -318,6 +327,10 @@ def _expect_turns(talk: Talk, turns: int) -> None:
         changed = harm(talk.client, talk.exchanges)
         prove(not changed, "; ".join(changed))
     expect_of_model(taken == turns, f"the model was led to take {turns} turn(s), but took {taken}")
+
+
+def _told(outcome: Outcome) -> str:
+    return f"{outcome.cause}: {outcome.error}" if isinstance(outcome, Fail | Inconclusive) else outcome.status
 
 
 def _refused(exchanges: Sequence[Exchange]) -> list[Exchange]:

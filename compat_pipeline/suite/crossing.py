@@ -26,7 +26,7 @@ def harm(client: Sequence[ClientExchange], upstream: Sequence[Exchange]) -> list
 
 
 def _request_harm(sent: Mapping[str, Any], arrived: Mapping[str, Any]) -> Iterator[str]:
-    for what, text_of in (("the system prompt", _system_text), ("the user's words", user_text)):
+    for what, text_of in (("the system prompt", system_text), ("the user's words", user_text)):
         if text_of(sent) != text_of(arrived):
             yield f"{what} did not reach the upstream whole"
     if sent.get("max_tokens") != arrived.get("max_tokens"):
@@ -34,7 +34,7 @@ def _request_harm(sent: Mapping[str, Any], arrived: Mapping[str, Any]) -> Iterat
 
 
 def _answer_harm(told: Mapping[str, Any], sent: Mapping[str, Any]) -> Iterator[str]:
-    for what, part_of in (("text", _text), ("tool calls", _tool_calls), ("stop reason", _stop_reason)):
+    for what, part_of in (("text", said), ("tool calls", _tool_calls), ("stop reason", _stop_reason)):
         if part_of(told) != part_of(sent):
             yield f"the upstream sent the {what} {_cut(part_of(sent))}, the CLI was given {_cut(part_of(told))}"
 
@@ -46,23 +46,33 @@ def blocks(message: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def user_text(request: Mapping[str, Any]) -> str:
-    """All text a user wrote in a Messages request, in order."""
+    """All text a user wrote in a Messages request, in order.
+
+    A text without a letter or digit beside a document says nothing: Bedrock's Converse takes no document without a
+    text, and where the user wrote none, LiteLLM puts one there.
+    """
     return "\n".join(
         block["text"]
         for message in request.get("messages", [])
         if message["role"] == "user"
-        for block in blocks(message)
-        if block.get("type") == "text"
+        for block in _with_words(blocks(message))
     )
 
 
-def _system_text(request: Mapping[str, Any]) -> str:
+def _with_words(content: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    shows_document = any(block.get("type") == "document" for block in content)
+    texts = [block for block in content if block.get("type") == "text"]
+    return [block for block in texts if not shows_document or any(map(str.isalnum, block["text"]))]
+
+
+def system_text(request: Mapping[str, Any]) -> str:
     """The system prompt without Claude Code's billing line, which LiteLLM passes on to Anthropic only."""
     parts = blocks({"content": request.get("system")})
     return "".join(part["text"] for part in parts if not part["text"].startswith(_BILLING_LINE))
 
 
-def _text(message: Mapping[str, Any]) -> str:
+def said(message: Mapping[str, Any]) -> str:
+    """All text of a message."""
     return "".join(block["text"] for block in blocks(message) if block.get("type") == "text")
 
 

@@ -247,7 +247,10 @@ def pytest_runtest_makereport(
 
 
 def _observe(trial: Trial, item: pytest.Item, call: pytest.CallInfo[None]) -> Observation:
-    """The observation as it may be kept, and its evidence: error texts of the CLI and the proxy can quote a key."""
+    """The observation as it may be kept, and its evidence: error texts of the CLI and the proxy can quote a key.
+
+    An observation whose evidence cannot be kept judges nothing, whatever it saw; the other cells go on.
+    """
     run = item.stash.get(_RUN, None)
     seen = Observation(
         **trial.cell._asdict(),
@@ -263,7 +266,11 @@ def _observe(trial: Trial, item: pytest.Item, call: pytest.CallInfo[None]) -> Ob
     seen = Observation.model_validate(redactor.json(seen.model_dump(mode="json")))
     if run is None:
         return seen
-    kept = item.config.stash[_SUITE].evidence.keep(_evidence(seen, run), redactor)
+    try:
+        kept = item.config.stash[_SUITE].evidence.keep(_evidence(seen, run), redactor)
+    except CompatError as error:
+        lost = Inconclusive(cause="environment", error=redactor.text(f"its evidence is lost: {error}"))
+        return seen.model_copy(update={"outcome": lost})
     return seen.model_copy(update={"evidence": kept})
 
 

@@ -78,7 +78,7 @@ class _Call:
 
     def so_far(self, finished_at: float, broken: str | None) -> ClientExchange:
         events, body, unreadable = read_answer(self.response_headers, b"".join(self.response))
-        if broken == HUNG_UP and (body is not None or (events and events[-1]["type"] == "message_stop")):
+        if broken == HUNG_UP and (body is not None or (events and events[-1]["type"] in ("message_stop", "error"))):
             broken = None  # with the whole answer in hand, a client need not wait for our end of it
         return ClientExchange(
             method=self.method,

@@ -49,17 +49,10 @@ def test_at_least_two_versions_are_recorded() -> None:
 @every_version
 def test_a_plain_answer(version: str) -> None:
     result = recorded(version, "plain_text")
-    assert (result.text, result.error, result.num_turns) == (ANSWER, None, 1)
+    assert (result.text, result.error) == (ANSWER, None)
     assert result.usage == ONE_TURN
     assert result.model_usage["anthropic/claude-sonnet-4-6"]["outputTokens"] == 9
     assert (result.tool_calls, result.thinking, result.stream_events) == ((), (), ())
-
-
-@every_version
-def test_the_cli_introduces_itself(version: str) -> None:
-    init = recorded(version, "tool_call").init
-    assert init is not None
-    assert (init.version, init.model, init.tools) == (version, "anthropic/claude-sonnet-4-6", ("Bash",))
 
 
 @every_version
@@ -76,7 +69,7 @@ def test_a_tool_call_its_result_and_the_tokens_of_both_model_turns(version: str)
     assert result.tool_calls == (ToolCall("toolu_01", "Bash", TOOL_INPUT),)
     [returned] = result.tool_results
     assert (returned.tool_use_id, returned.content, returned.is_error) == ("toolu_01", "pong", False)
-    assert (result.text, result.num_turns, result.usage) == (ANSWER, 2, TWO_TURNS)
+    assert (result.text, result.usage) == (ANSWER, TWO_TURNS)
     assert [event["type"] for event in result.stream_events].count("message_start") == 2
     assert check_message_events(result.stream_events) == []
 
@@ -84,8 +77,9 @@ def test_a_tool_call_its_result_and_the_tokens_of_both_model_turns(version: str)
 @every_version
 def test_two_user_turns_add_up(version: str) -> None:
     result = recorded(version, "thinking_two_turns", turns=2)
-    assert (result.text, result.error, result.num_turns, result.usage) == (ANSWER, None, 2, TWO_TURNS)
+    assert (result.text, result.error, result.usage) == (ANSWER, None, TWO_TURNS)
     assert [block.signature for block in result.thinking] == [SIGNATURE, SIGNATURE]
+    assert result.answers == [ANSWER, ANSWER]
 
 
 @every_version
@@ -102,7 +96,7 @@ def test_structured_output_is_the_value_itself(version: str) -> None:
 @every_version
 def test_the_fallback_after_a_refused_stream_leaves_no_trace_on_stdout(version: str) -> None:
     result = recorded(version, "fallback_after_404")
-    assert (result.text, result.error, result.num_turns) == (ANSWER, None, 1)
+    assert (result.text, result.error) == (ANSWER, None)
 
 
 def test_an_older_cli_counts_no_tokens_of_the_fallback() -> None:
@@ -203,7 +197,7 @@ events = st.fixed_dictionaries(
     {"type": st.sampled_from(["system", "assistant", "user", "result", "stream_event"])},
     optional={
         name: json_values | st.just({"content": [{"type": "tool_use"}, {"type": "thinking"}, 3]})
-        for name in ("subtype", "message", "event", "result", "usage", "modelUsage", "num_turns", "tools", "errors")
+        for name in ("subtype", "message", "event", "result", "usage", "modelUsage", "tools", "errors")
     },
 )
 

@@ -205,7 +205,7 @@ def violations(nonce: str) -> list[Violation]:
         Violation(
             "C15-document",
             "bedrock_converse",
-            "Add a text block",
+            "A text block must be included when using documents.",
             converse(
                 talk(nonce), {"role": "assistant", "content": [{"text": "Hi"}]}, {"role": "user", "content": [DOCUMENT]}
             ),
@@ -218,6 +218,25 @@ def violations(nonce: str) -> list[Violation]:
             "azure",
             "adaptive thinking is not supported on this model",
             ask(words, thinking={"type": "adaptive"}),
+            HAIKU,
+        ),
+        Violation(
+            "M1-effort",
+            "anthropic",
+            "This model does not support effort level 'xhigh'. Supported levels: high, low, max, medium.",
+            ask(words, output_config={"effort": "xhigh"}),
+        ),
+        Violation(
+            "M1-effort",
+            "bedrock_converse",
+            "The model returned the following errors: This model does not support effort level 'xhigh'.",
+            converse(talk(nonce), additionalModelRequestFields={"output_config": {"effort": "xhigh"}}),
+        ),
+        Violation(
+            "M1-effort",
+            "azure",
+            "This model does not support the effort parameter.",
+            ask(words, output_config={"effort": "low"}),
             HAIKU,
         ),
         Violation(
@@ -415,6 +434,11 @@ def test_a_budget_may_exceed_max_tokens_when_thinking_is_interleaved_with_tools(
     request = ask("Hello", thinking={"type": "enabled", "budget_tokens": 4096}, tools=[BASH])
     assert emulated.post("anthropic", request, HAIKU).status_code == 400
     assert emulated.post("anthropic", request, HAIKU, betas=("interleaved-thinking-2025-05-14",)).status_code == 200
+
+
+@pytest.mark.parametrize(("model", "effort"), [(SONNET, "max"), (OPUS, "xhigh")])
+def test_an_effort_that_the_model_knows_passes(emulated: Emulated, model: str, effort: str) -> None:
+    assert emulated.post("anthropic", ask("Hello", output_config={"effort": effort}), model).status_code == 200
 
 
 def test_context_management_passes_with_its_beta_and_is_reported(emulated: Emulated) -> None:

@@ -39,6 +39,12 @@ def test_it_reads_the_word_beside_the_prompt(page: bytes) -> None:
     assert said(user(document(page), LOOK))[0]["text"] == f"{CODE} heron"
 
 
+@pytest.mark.parametrize("beside", [[], ["."]])
+def test_it_answers_a_page_without_a_word_as_it_was_told_before(beside: list[str]) -> None:
+    told = said(user(document(pdf("heron")), LOOK), assistant(f"{CODE} heron"), user(document(pdf("crane")), *beside))
+    assert told[0]["text"] == f"{CODE} crane"
+
+
 @pytest.mark.parametrize("shown", [[], [document(b"heron")], [document(pdf("heron")[:-200])]])
 def test_without_a_page_it_says_no_word(shown: list[dict[str, Any]]) -> None:
     assert "heron" not in said(user(*shown, LOOK))[0]["text"]

@@ -176,6 +176,17 @@ def test_a_stream_may_be_reset_in_its_middle(emulated: Emulated, provider: Provi
     assert emulated.control.exchanges(nonce)[0].error == "connection reset"
 
 
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_stream_may_end_in_its_middle_as_if_it_were_whole(emulated: Emulated, provider: Provider) -> None:
+    nonce = new_nonce()
+    emulated.control.arm(nonce, "truncated_stream_once")
+    short, whole = (emulated.post(provider, hello(provider, nonce), stream=True) for _ in range(2))
+    assert (short.status_code, whole.status_code) == (200, 200)
+    assert 0 < len(short.content) < len(whole.content)
+    errors = [(one.error, one.delivered) for one in emulated.control.exchanges(nonce)]
+    assert errors == [("the answer ended before it was whole", False), (None, True)]
+
+
 def test_an_unknown_behaviour_is_named_with_the_known_ones(emulated: Emulated) -> None:
     with pytest.raises(CannotScript, match="explode") as refused:
         emulated.control.arm(new_nonce(), "explode")

@@ -154,6 +154,15 @@ def test_a_scripted_reset_in_mid_stream_breaks_the_connection(chain: Chain, prov
     assert (exchange.status, exchange.error, exchange.delivered) == (200, "connection reset", False)
 
 
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_scripted_end_in_mid_stream_looks_like_the_end(chain: Chain, provider: Provider) -> None:
+    nonce = new_nonce()
+    chain.relay.control.arm(nonce, "truncated_stream")
+    assert chain.relay.post(provider, hello(provider, nonce), stream=True).status_code == 200
+    (exchange,) = chain.relay.control.exchanges(nonce)
+    assert (exchange.status, exchange.error) == (200, "the answer ended before it was whole")
+
+
 @pytest.mark.parametrize("behaviour", ["shapes_shown", "shapes_hidden", "broken_stream", "no_such_thing"])
 def test_what_only_a_persona_can_do_is_refused(chain: Chain, behaviour: str) -> None:
     with pytest.raises(CannotScript, match=f"cannot be made to do '{behaviour}'"):

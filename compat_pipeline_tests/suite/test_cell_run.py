@@ -166,6 +166,15 @@ def test_harm_done_on_the_way_is_the_gateways(
     assert complaint in outcome.error
 
 
+def test_what_was_said_in_each_turn_must_arrive(stage: Stage) -> None:
+    told = [{"type": "result", "result": words} for words in ("wrong", NONCE)]
+    talk = stage.run(result(events=tuple(told)), exchange(), exchange(), client=[asked(), asked()]).ask(NONCE, PROMPT)
+    talk.prove_answer(NONCE)
+    talk.prove_answer(NONCE, turn=1)
+    with pytest.raises(Judged, match="the CLI was told 'wrong'"):
+        talk.prove_answer(NONCE, turn=0)
+
+
 def test_a_model_that_said_something_else_judges_no_product(stage: Stage) -> None:
     other = {"content": [{"type": "text", "text": "Hello!"}], "stop_reason": "end_turn", "usage": USAGE}
     hello = tuple(event | {"delta": {"type": "text_delta", "text": "Hello!"}} if "delta" in event and "index" in event
@@ -253,6 +262,8 @@ def test_passing_trouble_is_tried_again_until_the_budget_ends(stage: Stage) -> N
         run.ask(NONCE, PROMPT)
     assert judged.value.outcome.status == "inconclusive"
     assert (run.attempts, len(stage.pauses)) == (3, 2)
+    assert len(run.findings) == 2
+    assert run.findings[0].startswith("attempt 1 was in vain, and was repeated: provider: ")
 
 
 def test_the_wait_that_the_answer_asks_for_is_kept(stage: Stage) -> None:
@@ -304,8 +315,11 @@ def test_an_answer_that_the_proxy_made_up_during_trouble_upstream_judges_no_prod
 
 def test_a_refusal_of_the_request_that_the_proxy_made_up_for_is_left_to_the_row(stage: Stage) -> None:
     refusal = exchange(status=400, reply=None, error="counting is not supported for this model", rule="N1")
-    _, answered = direct(stage, asked(events=(), body={"input_tokens": 9}), refusal, exchange())
+    run, answered = direct(stage, asked(events=(), body={"input_tokens": 9}), refusal, exchange())
     assert isinstance(answered, Direct)
+    assert run.findings == [
+        "refused by the upstream (400), made up for by LiteLLM: counting is not supported for this model"
+    ]
 
 
 @pytest.mark.parametrize(

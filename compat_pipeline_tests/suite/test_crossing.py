@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from compat_pipeline.suite.crossing import harm
+from compat_pipeline.suite.crossing import harm, user_text
 from compat_pipeline.wire.client_exchange import ClientExchange
 from compat_pipeline.wire.exchange import Exchange
 
@@ -74,6 +74,20 @@ def test_an_answer_that_was_changed_is_told(answer_change: dict[str, Any], compl
 def test_the_form_of_the_same_words_does_not_matter() -> None:
     plain = {"system": "Be good.", "messages": [{"role": "user", "content": "Say red."}]}
     assert changed(request=plain) == []
+
+
+DOCUMENT = {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "JVBERg=="}}
+
+
+def words(*content: dict[str, Any]) -> str:
+    return user_text({"messages": [{"role": "user", "content": list(content)}]})
+
+
+def test_a_full_stop_that_fills_a_turn_of_a_document_alone_says_nothing() -> None:
+    stop = {"type": "text", "text": "."}
+    assert words(DOCUMENT, stop) == words(DOCUMENT) == ""
+    assert words(stop) == "."
+    assert words(DOCUMENT, {"type": "text", "text": "Read."}) == "Read."
 
 
 def test_claude_code_s_billing_line_may_be_taken_out() -> None:

@@ -86,17 +86,36 @@ def test_two_tests_of_one_cell_speak_for_neither(tmp_path: Path) -> None:
     assert "2 tests report for this cell" in seen[0]["error"]
 
 
+ADDRESSES = {
+    "COMPAT_PROXY_URL": "http://127.0.0.1:9",
+    "COMPAT_PROXY_KEY": "sk-not-to-be-seen",
+    "COMPAT_UPSTREAM_URL": "http://127.0.0.1:9",
+    "COMPAT_UPSTREAM_TOKEN": "token-not-to-be-seen",
+    "COMPAT_CLAUDE": "/nowhere/claude",
+}
+
+
 def test_the_proxys_key_is_taken_out_of_an_error_that_quotes_it(tmp_path: Path) -> None:
     quoting = "compat_result.set({'status': 'fail', 'error': 'wrong key: ' + compat.settings.proxy_key})"
-    addresses = {
-        "COMPAT_PROXY_URL": "http://127.0.0.1:9",
-        "COMPAT_PROXY_KEY": "sk-not-to-be-seen",
-        "COMPAT_UPSTREAM_URL": "http://127.0.0.1:9",
-        "COMPAT_UPSTREAM_TOKEN": "token-not-to-be-seen",
-        "COMPAT_CLAUDE": "/nowhere/claude",
-    }
-    seen = observe(tmp_path, quoting, takes="compat", **addresses)
+    seen = observe(tmp_path, quoting, takes="compat", **ADDRESSES)
     assert seen[0]["outcome"]["error"] == "wrong key: [redacted]"
+
+
+def test_a_finding_travels_with_the_observation_of_a_cell_that_passed(tmp_path: Path) -> None:
+    finding = "compat.findings.append('asked twice'); compat_result.set({'status': 'pass'})"
+    seen = observe(tmp_path, finding, takes="compat", **ADDRESSES)
+    assert [(one["outcome"]["status"], one["findings"]) for one in seen] == [("pass", ["asked twice"])] * 2
+
+
+@pytest.mark.parametrize("status", ["{'status': 'pass'}", "{'status': 'fail', 'error': 'lost'}"])
+def test_a_cell_whose_evidence_cannot_be_kept_judges_nothing_and_the_others_go_on(tmp_path: Path, status: str) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "evidence").write_text("a file where the folder should be, as good as a full disk")
+    seen = observe(tmp_path, f"compat_result.set({status})", takes="compat", **ADDRESSES)
+    assert [one["model"] for one in seen] == ["haiku", "opus"]
+    for one in seen:
+        assert (one["outcome"]["status"], one["outcome"]["cause"]) == ("inconclusive", "environment")
+        assert "its evidence is lost: cannot " in one["outcome"]["error"]
 
 
 def test_only_the_chosen_cells_run(tmp_path: Path) -> None:

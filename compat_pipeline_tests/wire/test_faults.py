@@ -235,7 +235,8 @@ STREAM_VIOLATIONS = {
 
 OF_OTHER_SHAPES = {
     *("request_sent_twice", "stream_held_back", "hang_up_ignored"),  # the recorder's part, tested there
-    *("context_1m_beta_dropped", "user_agent_replaced"),
+    *("context_1m_beta_dropped", "user_agent_replaced", "thinking_budget_changed", "document_alone_refused"),
+    *("cache_counts_missing_at_start", "truncation_called_whole"),
     *("count_without_tools", "count_guessed", "count_refused", "non_streaming_refused", "fallback_empty"),
     *("stream_in_one_delta", "wrong_stop_reason", "error_wording_swallowed", "error_status_changed", "call_id_dropped"),
 }
@@ -312,6 +313,57 @@ def test_a_request_without_the_feature_passes_as_it_is(name: str) -> None:
     )
 
     assert FAULTS[name].on_request(plain) is plain
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, {"thinking": {"type": "enabled", "budget_tokens": 2048, "display": "updates"}}),
+        (
+            {"output_config": {"effort": "high"}},
+            {"thinking": {"type": "adaptive", "display": "updates"}, "output_config": {"effort": "xhigh"}},
+        ),
+    ],
+    ids=["another budget", "an effort"],
+)
+def test_a_thinking_budget_becomes_something_else(settings: Json, expected: Json) -> None:
+    budget = {"thinking": {"type": "enabled", "budget_tokens": 4096, "display": "updates"}}
+
+    changed = FAULTS["thinking_budget_changed"].on_request(Asked("messages", {}, {"model": "m", **budget, **settings}))
+
+    assert changed == Asked("messages", {}, {"model": "m", **expected})
+    assert FAULTS["thinking_budget_changed"].on_request(adaptive := asked()) is adaptive
+
+
+def test_only_a_turn_of_a_document_alone_is_refused() -> None:
+    fault = FAULTS["document_alone_refused"]
+    refused = fault.on_request(asked(messages=[{"role": "user", "content": [DOCUMENT]}]))
+
+    assert isinstance(refused, Answer)
+    assert refused.status == 400
+    assert "A text block must be included" in (refused.body or {})["error"]["message"]
+    assert fault.on_request(beside_a_text := asked()) is beside_a_text
+
+
+@pytest.mark.parametrize("end", [(), ({"type": "error", "error": {"type": "api_error", "message": "lost"}},)])
+def test_an_answer_that_ends_in_its_middle_is_called_whole(end: tuple[Json, ...]) -> None:
+    fault, sound = FAULTS["truncation_called_whole"], streamed(ANSWER)
+    short = Answer(200, {}, (*sound.events[:3], *end))
+
+    told = fault.on_answer(asked(), short)
+
+    assert told.events[:3] == sound.events[:3]
+    assert check_message_events(told.events) == []
+    assert fault.on_answer(asked(), sound) is sound
+
+
+def test_a_stream_begins_without_the_cache_counts_and_tells_them_at_its_end() -> None:
+    fault, before = FAULTS["cache_counts_missing_at_start"], streamed(ANSWER)
+    after = fault.on_answer(asked(), before)
+
+    assert set(after.events[0]["message"]["usage"]) == {"input_tokens", "output_tokens"}
+    assert after.events[1:] == before.events[1:]
+    assert fault.on_answer(asked(), unstreamed := whole(ANSWER)) is unstreamed
 
 
 def test_one_beta_is_dropped_and_the_others_stay() -> None:

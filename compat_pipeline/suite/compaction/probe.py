@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import re
 import secrets
-from typing import Any
 
 from compat_pipeline.domain.observation import Outcome
 from compat_pipeline.suite.cell_run import CellRun, expect_of_model, prove
-from compat_pipeline.suite.crossing import blocks, user_text
+from compat_pipeline.suite.crossing import said, user_text
 from compat_pipeline.suite.multi_turn_resume.probe import spoken
 from compat_pipeline.suite.tool_turn import WITHOUT_THINKING
 
@@ -29,14 +28,14 @@ def probe(run: CellRun) -> Outcome:
         f"Which password did I tell you? Reply with the code {nonce} followed by that password, separated by a single "
         "space, and nothing else."
     )
-    turns = tuple(({"type": "text", "text": said},) for said in (telling, "/compact", asking))
+    turns = tuple(({"type": "text", "text": words},) for words in (telling, "/compact", asking))
     talk = run.converse(nonce, messages=turns, turns=3, nested=True, extra_env=WITHOUT_THINKING)
 
     whole, compacted = talk.exchanges[1].request, talk.exchanges[2].request
     prove(telling in user_text(whole), "what the user had said did not reach the model that was to summarise it")
     answers = spoken(whole)
     prove(answers == [nonce], f"the model had answered '{nonce}', the request for a summary has it say {answers}")
-    found = _SUMMARY.search(_text(talk.replies[1]))
+    found = _SUMMARY.search(said(talk.replies[1]))
     summary = found[1].strip() if found else ""
     expect_of_model(password in summary, f"the model was led to keep the password, but summarised: {summary}")
     prove(summary in user_text(compacted), "the next prompt does not carry the summary that the model wrote", "client")
@@ -44,7 +43,3 @@ def probe(run: CellRun) -> Outcome:
     prove(asking in user_text(compacted), "the prompt after the summary did not reach the upstream whole")
     talk.prove_answer(f"{nonce} {password}")
     return run.passed()
-
-
-def _text(message: dict[str, Any]) -> str:
-    return "".join(block["text"] for block in blocks(message) if block.get("type") == "text")

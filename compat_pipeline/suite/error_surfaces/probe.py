@@ -1,9 +1,11 @@
-"""A prompt too long, a refused key and an overloaded provider: each arrives as what it is, in the provider's words.
+"""A prompt too long, a refused key, an overloaded provider, a stream that just ends: each arrives as what it is.
 
 Source: Anthropic's errors page (a status and an `error.type` for each kind); Claude Code's gateway guide (forward
 errors unmodified: what the CLI does next hangs on them) and its errors page. For each error this is proven:
 the HTTP status and the `error.type` are among those documented for its kind (or the status is the provider's own),
 `error.message` holds the provider's words, and Claude Code tells status and trouble.
+An answer that ends in its middle is not told as a whole one (LiteLLM on Converse: it is); that Claude Code then asks
+again is its own affair.
 A 529 that arrives as a 500 is none of its kind: Claude Code takes it for a defect, not for a reason to switch to its
 fallback model. At a wrong key Claude Code 2.1.329 puts words of its own in place of Anthropic's.
 """
@@ -60,21 +62,25 @@ SURFACES = (
 
 def probe(run: CellRun) -> Outcome:
     """One conversation in which each prompt meets another error."""
-    nonce, marks = run.nonce(), [run.nonce() for _ in SURFACES]
-    for mark, surface in zip(marks, SURFACES, strict=True):
-        run.arm(mark, f"{surface.behaviour}_once")
+    behaviours = (*(surface.behaviour for surface in SURFACES), "truncated_stream")
+    nonce, marks = run.nonce(), [run.nonce() for _ in behaviours]
+    for mark, behaviour in zip(marks, behaviours, strict=True):
+        run.arm(mark, f"{behaviour}_once")
     question = "Which is the capital of Norway, and how many people live there?"
     turns = tuple(({"type": "text", "text": f"{nonce} {mark}: {question}"},) for mark in marks)
     talk = run.try_once(nonce, messages=turns, extra_env=WITHOUT_THINKING)
 
     _prove_ended_by_itself(talk)
     told = [event for event in talk.result.events if event.get("type") == "result"]
-    prove(len(told) == len(SURFACES), f"Claude Code told {len(told)} results of {len(SURFACES)} prompts", "client")
+    prove(len(told) == len(marks), f"Claude Code told {len(told)} results of {len(marks)} prompts", "client")
     # What LiteLLM and the CLI healed on the way is for other rows: here the armed refusals and the last answers count.
     refusals = [one for one in talk.exchanges if one.error is not None and one.rule is None]
-    for number, (mark, surface) in enumerate(zip(marks, SURFACES, strict=True)):
+    for number, (mark, surface) in enumerate(zip(marks, SURFACES, strict=False)):
         prove(number < len(refusals), f"{surface.name} was due, but no such request reached the upstream")
-        _prove_surface(surface, refusals[number], _last_answer(talk, mark), told[number])
+        _prove_surface(surface, refusals[number], _answers(talk, mark)[-1], told[number])
+    if len(refusals) > len(SURFACES):  # without a stream, which is for other rows, none was cut short
+        told_whole = any(event["type"] == "message_stop" for event in _answers(talk, marks[-1])[0].events)
+        prove(not told_whole, "the upstream's answer ended in its middle, Claude Code was told that it was whole")
     return run.passed()
 
 
@@ -87,11 +93,11 @@ def _prove_ended_by_itself(talk: Talk) -> None:
             raise Judged(outcome)
 
 
-def _last_answer(talk: Talk, mark: str) -> ClientExchange:
-    """What the CLI was told last in the turn whose prompt bears `mark`."""
+def _answers(talk: Talk, mark: str) -> list[ClientExchange]:
+    """What the CLI was told in the turn whose prompt bears `mark`: one answer at least."""
     asked = [one for one in talk.client if user_text(one.request).rpartition(":")[0].endswith(mark)]
     prove(bool(asked), "Claude Code did not send the prompt", "client")
-    return asked[-1]
+    return asked
 
 
 def _prove_surface(surface: Surface, upstream: Exchange, client: ClientExchange, told: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from compat_pipeline.domain.observation import Outcome
 from compat_pipeline.suite.cell_run import CellRun, prove
-from compat_pipeline.suite.crossing import blocks, user_text
+from compat_pipeline.suite.crossing import said, user_text
 from compat_pipeline.suite.tool_turn import WITHOUT_THINKING
 
 
@@ -40,8 +40,4 @@ def probe(run: CellRun) -> Outcome:
 
 def spoken(request: dict[str, Any]) -> list[str]:
     """What the model said in each earlier turn of a Messages request."""
-    return [
-        "".join(block["text"] for block in blocks(message) if block.get("type") == "text").strip()
-        for message in request["messages"]
-        if message["role"] == "assistant"
-    ]
+    return [said(message).strip() for message in request["messages"] if message["role"] == "assistant"]

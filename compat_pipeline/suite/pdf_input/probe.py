@@ -1,8 +1,8 @@
-"""A PDF reaches the upstream bit by bit, beside a prompt and as a tool's result, and the word on its page comes back.
+"""A PDF reaches the upstream bit by bit, and the word on its page comes back: beside a prompt, alone, from a tool.
 
 Source: Anthropic's PDF support documentation and Claude Code's Read tool, which returns a PDF as a `document` inside
-its `tool_result`; LiteLLM bugs #36499 (documents on Converse) and #38251 (`document` inside `tool_result` dropped).
-Each of the two pages bears a random word of its own.
+its `tool_result`; LiteLLM bugs #24641 (documents dropped on Converse), #36499 (a user turn of a document alone refused
+there) and #38251 (`document` inside `tool_result` dropped). Each of the three pages bears a random word of its own.
 """
 
 from __future__ import annotations
@@ -12,44 +12,53 @@ import secrets
 from typing import Any
 
 from compat_pipeline.domain.observation import Outcome
-from compat_pipeline.suite.cell_run import CellRun, Talk, expect_of_model, prove
-from compat_pipeline.suite.crossing import blocks
+from compat_pipeline.suite.cell_run import CellRun, expect_of_model, prove
+from compat_pipeline.suite.crossing import blocks, said
+from compat_pipeline.suite.tool_turn import WITHOUT_THINKING, tool_calls
 
 _FILE = "page.pdf"
-_TURNS = 3
-# Thinking across tool calls is another feature; without it a fault of thinking cannot turn this row red.
-_NO_THINKING = {"MAX_THINKING_TOKENS": "0"}
+_TURNS = 4
+_SWITCHES = {
+    **WITHOUT_THINKING,
+    "CLAUDE_CODE_TOTAL_TOKENS_REMINDER": "off",  # words that would stand beside the document alone
+}
 
 
 def probe(run: CellRun) -> Outcome:
-    """Show one page in the prompt, then let the model open another with the Read tool."""
+    """Show one page in the prompt and one without a word, then let the model open another with the Read tool."""
     nonce = run.nonce()
-    shown_word, filed_word = secrets.token_hex(4), secrets.token_hex(4)
-    shown, filed = pdf(shown_word), pdf(filed_word)
-    source = {"type": "base64", "media_type": "application/pdf", "data": _encoded(shown)}
-    look = f"Which word is printed on this page? Reply with the code {nonce} followed by that word."
+    words = [secrets.token_hex(4) for _ in range(3)]
+    shown, alone, filed = map(pdf, words)
+    look = (
+        f"Which word is printed on this page? Reply with the code {nonce} followed by that word. "
+        "To every page that I send without a question, reply in the same way."
+    )
     read = (
         f"Use the Read tool to open the file {_FILE} in the working folder. "
         f"Then reply with the code {nonce} followed by the word printed on its page."
     )
     talk = run.converse(
         nonce,
-        messages=(({"type": "document", "source": source}, {"type": "text", "text": look}), (_text(read),)),
+        messages=((_document(shown), _text(look)), (_document(alone),), (_text(read),)),
         turns=_TURNS,
         tools=("Read",),
         allowed_tools=("Read",),
         files={_FILE: filed},
-        extra_env=_NO_THINKING,
+        extra_env=_SWITCHES,
     )
 
-    first, _, last = (exchange.request for exchange in talk.exchanges)
+    first, second, _, last = (exchange.request for exchange in talk.exchanges)
     prove(look in str(first["messages"]), "the question beside the page did not reach the upstream whole")
     _prove_document(first, shown, "the page beside the prompt")
-    _prove_answer(talk, 0, f"{nonce} {shown_word}")
-    calls = [block["name"] for block in talk.replies[1]["content"] if block["type"] == "tool_use"]
+    talk.prove_answer(f"{nonce} {words[0]}", turn=0)
+    _prove_document(second, alone, "the page that was sent alone")
+    if said(talk.client[1].request["messages"][-1]):
+        run.findings.append("Claude Code put words of its own beside the page that was sent alone")
+    talk.prove_answer(f"{nonce} {words[1]}", turn=1)
+    calls = [call["name"] for call in tool_calls(talk.replies[2])]
     expect_of_model(calls == ["Read"], f"the model was led to read the file, but called {calls}")
     _prove_document(last, filed, "the page that the Read tool returned")
-    _prove_answer(talk, -1, f"{nonce} {filed_word}")
+    talk.prove_answer(f"{nonce} {words[2]}")
     return run.passed()
 
 
@@ -88,11 +97,9 @@ def _prove_document(request: dict[str, Any], due: bytes, what: str) -> None:
     prove(seen == [_encoded(due)], f"{what} did not reach the upstream" + (": its bytes were changed" if seen else ""))
 
 
-def _prove_answer(talk: Talk, turn: int, expected: str) -> None:
-    sent = "".join(block["text"] for block in talk.replies[turn]["content"] if block["type"] == "text").strip()
-    expect_of_model(sent == expected, f"the model was led to answer '{expected}', but answered '{sent}'")
-    told = [event.get("result") for event in talk.result.events if event.get("type") == "result"][turn]
-    prove(told == expected, f"the upstream answered '{expected}', the CLI was told '{told}'")
+def _document(page: bytes) -> dict[str, Any]:
+    source = {"type": "base64", "media_type": "application/pdf", "data": _encoded(page)}
+    return {"type": "document", "source": source}
 
 
 def _encoded(document: bytes) -> str:

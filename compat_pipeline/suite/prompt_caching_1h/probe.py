@@ -8,8 +8,8 @@ counts lost); on Converse the split of what was written is lost on streaming.
 from __future__ import annotations
 
 from compat_pipeline.domain.observation import Outcome
-from compat_pipeline.suite.cell_run import INPUT_COUNTS, CellRun, expect_of_model, prove
-from compat_pipeline.suite.prompt_caching_5m.probe import cache_markers
+from compat_pipeline.suite.cell_run import CellRun, expect_of_model, prove
+from compat_pipeline.suite.prompt_caching_5m.probe import cache_markers, prove_cache_counts
 from compat_pipeline.suite.tool_turn import WITHOUT_THINKING
 
 _SWITCHES = {**WITHOUT_THINKING, "ENABLE_PROMPT_CACHING_1H": "1"}
@@ -27,9 +27,7 @@ def probe(run: CellRun) -> Outcome:
         prove(len(came) == len(due), f"{len(due)} cache markers left the CLI in the {which} call, {len(came)} arrived")
         prove(all(one.get("ttl") == "1h" for one in came), f"a cache of an hour was asked for, not {came}")
         talk.prove_answer(nonce)
-        for name in INPUT_COUNTS:
-            sent, told = talk.replies[0]["usage"][name], getattr(talk.result.usage, name)
-            prove(told == sent, f"the upstream counted {sent} {name} in the {which} call, the CLI was told {told}")
+        prove_cache_counts(run, talk, which)
         counted = talk.replies[0]["usage"]["cache_creation"]["ephemeral_1h_input_tokens"]
         told = talk.result.usage.ephemeral_1h_input_tokens
         prove(told == counted, f"the upstream cached {counted} tokens for an hour, the CLI was told {told}")

@@ -1,7 +1,7 @@
 """The same prompt twice: the first call writes the cache, the second reads it, and the counts are the upstream's.
 
 Source: Anthropic's prompt caching documentation; LiteLLM bugs #26625, #41424, #32730 and #19123 (cache marker lost,
-counts lost, nothing read at full price).
+counts lost, nothing read at full price), #31069 (no counts at the start of a stream, from which gauges read them).
 """
 
 from __future__ import annotations
@@ -9,10 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 from compat_pipeline.domain.observation import Outcome
-from compat_pipeline.suite.cell_run import INPUT_COUNTS, CellRun, expect_of_model, prove
+from compat_pipeline.suite.cell_run import INPUT_COUNTS, CellRun, Talk, expect_of_model, prove
 from compat_pipeline.suite.crossing import blocks
 
 _PROMPT = ("tools", "system", "messages")
+_CACHE_COUNTS = ("cache_creation_input_tokens", "cache_read_input_tokens")
+_COUNTED_LAST = frozenset({"bedrock_converse"})
+"""Providers whose streams tell no counts before their end (AWS: ConverseStream's `metadata`)."""
 
 
 def probe(run: CellRun) -> Outcome:
@@ -32,9 +35,7 @@ def probe(run: CellRun) -> Outcome:
         )
         prove(all(one.get("ttl", "5m") == "5m" for one in markers), f"a 5 minute cache was asked for, not {markers}")
         talk.prove_answer(nonce)
-        for name in INPUT_COUNTS:
-            sent, told = talk.replies[0]["usage"][name], getattr(talk.result.usage, name)
-            prove(told == sent, f"the upstream counted {sent} {name} in the {which} call, the CLI was told {told}")
+        prove_cache_counts(run, talk, which)
     prompts = [[talk.exchanges[0].request.get(part) for part in _PROMPT] for talk in (first, second)]
     prove(prompts[0] == prompts[1], "the same prompt reached the upstream in two versions: no cache can hit")
     # The counts are the upstream's own, so from here on it is the provider who speaks.
@@ -47,6 +48,21 @@ def probe(run: CellRun) -> Outcome:
     )
     prove(written.ephemeral_1h_input_tokens == 0, "a cache of 5 minutes was counted as one of an hour")
     return run.passed()
+
+
+def prove_cache_counts(run: CellRun, talk: Talk, which: str) -> None:
+    """What the upstream counted is what the CLI told in the end, and what the stream told at its start."""
+    counted, begun = talk.replies[0]["usage"], talk.client[0].events[0]["message"]["usage"]
+    for name in INPUT_COUNTS:
+        due, told = counted[name], getattr(talk.result.usage, name)
+        prove(told == due, f"the upstream counted {due} {name} in the {which} call, the CLI was told {told}")
+    for name in _CACHE_COUNTS:
+        due, told = counted[name], begun.get(name)
+        prove(told is not None, f"the stream of the {which} call began without {name}")
+        prove(
+            told == due or run.cell.provider in _COUNTED_LAST,
+            f"the upstream counted {due} {name} when the {which} call began, its message_start told {told}",
+        )
 
 
 def cache_markers(request: dict[str, Any]) -> list[dict[str, Any]]:

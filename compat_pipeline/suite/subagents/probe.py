@@ -8,11 +8,10 @@ can learn it from the agent and from nobody else. Background agents are switched
 from __future__ import annotations
 
 import secrets
-from typing import Any
 
 from compat_pipeline.domain.observation import Outcome
 from compat_pipeline.suite.cell_run import CellRun, Talk, expect_of_model, prove
-from compat_pipeline.suite.crossing import blocks, user_text
+from compat_pipeline.suite.crossing import system_text, user_text
 from compat_pipeline.suite.tool_turn import WITHOUT_THINKING, Due, offered, prove_tool_turn
 
 _AGENT = "keeper"
@@ -43,7 +42,7 @@ def probe(run: CellRun) -> Outcome:
     tool = next((name for name in _TOOL_NAMES if offered(talk.client[0].request, name)), None)
     prove(tool is not None, "Claude Code offered no tool that starts a sub-agent", cause="client")
     inner = talk.exchanges[1]
-    prove(duty in _system_text(inner.request), "the sub-agent's own system prompt did not reach the upstream")
+    prove(duty in system_text(inner.request), "the sub-agent's own system prompt did not reach the upstream")
     prove(question in user_text(inner.request), "the sub-agent's task did not reach the upstream")
     answer = str((inner.reply or {}).get("content"))
     expect_of_model(password in answer, f"the sub-agent was led to tell its password, but answered {answer}")
@@ -51,7 +50,3 @@ def probe(run: CellRun) -> Outcome:
     prove_tool_turn(outer, 0, Due(str(tool), {"subagent_type": _AGENT, "prompt": question}, password))
     talk.prove_answer(f"{nonce} {password}")
     return run.passed()
-
-
-def _system_text(request: dict[str, Any]) -> str:
-    return "\n".join(block["text"] for block in blocks({"content": request.get("system")}) if "text" in block)

@@ -73,6 +73,17 @@ def in_usage(change: Callable[[Json], Json]) -> OnAnswer:
     return in_parts(counted, told)
 
 
+def in_first_usage(change: Callable[[Json], Json]) -> OnAnswer:
+    """`change` the token counts with which a stream begins."""
+
+    def counted(event: Json) -> Json:
+        if event["type"] != "message_start" or not isinstance(event["message"].get("usage"), dict):
+            return event
+        return {**event, "message": {**event["message"], "usage": change(event["message"]["usage"])}}
+
+    return in_parts(counted, lambda body: body)
+
+
 def in_stop(change: Callable[[Any], Any]) -> OnAnswer:
     """`change` the stop reason."""
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from compat_pipeline.wire.client_exchange import Json
-from compat_pipeline.wire.faults.answering import in_usage
+from compat_pipeline.wire.faults.answering import in_first_usage, in_usage
 from compat_pipeline.wire.faults.asking import in_body
 from compat_pipeline.wire.faults.fault import Answer, Asked, Fault
 from compat_pipeline.wire.faults.rows import (
@@ -17,6 +17,10 @@ from compat_pipeline.wire.faults.rows import (
 )
 
 _CACHE_COUNTS = ("cache_creation_input_tokens", "cache_read_input_tokens")
+
+
+def _no_cache_counts(usage: Json) -> Json:
+    return {name: value for name, value in usage.items() if name not in (*_CACHE_COUNTS, "cache_creation")}
 
 
 def _nothing_counted(usage: Json) -> Json:
@@ -101,9 +105,16 @@ COUNT_FAULTS = (
     Fault(
         "cache_creation_zeroed",
         "what was written to the cache is told as fresh input",
-        "LiteLLM #32730 #41424: message_start lacks the cache counts",
+        "LiteLLM #32730 #41424: what is written to the cache is not told",
         CACHING,
         on_answer=in_usage(_at_full_price("cache_creation_input_tokens")),
+    ),
+    Fault(
+        "cache_counts_missing_at_start",
+        "a stream begins without the cache counts and tells them at its end only",
+        "LiteLLM #31069: message_start lacks the cache counts",
+        CACHING,
+        on_answer=in_first_usage(_no_cache_counts),
     ),
     Fault(
         "cache_hour_counted_as_minutes",

@@ -72,6 +72,14 @@ def _unexpected(place: str, tag: str, expected: str) -> str:
     return f"{place}: Input tag '{tag}' found using 'type' does not match any of the expected tags: {expected}"
 
 
+def _document_alone(asked: Asked) -> str | None:
+    for message in asked.body.get("messages", []):
+        kinds = {block.get("type") for block in blocks_of(message["content"])}
+        if "document" in kinds and not kinds & {"text", "tool_result"}:
+            return "A text block must be included when using documents. Add a text block and retry your request."
+    return None
+
+
 def _new_beta(asked: Asked) -> str | None:
     """Refuses betas by the date in their name. Claude Code drops those and asks again, and nobody is told."""
     dates = [beta.strip()[-len(_LAST_KNOWN_BETA) :] for beta in asked.headers.get("anthropic-beta", "").split(",")]
@@ -159,6 +167,13 @@ REFUSALS = (
         "LiteLLM #26252 on Bedrock Invoke: a web_search tool matches none of the expected tags",
         rows("web_search"),
         on_request=refusing(_search_tool),
+    ),
+    Fault(
+        "document_alone_refused",
+        "a user turn with nothing but a document is refused",
+        "LiteLLM #36499 on Converse: a document passed on without the text that Bedrock asks for",
+        rows("pdf_input"),
+        on_request=refusing(_document_alone),
     ),
     Fault(
         "tool_type_refused",

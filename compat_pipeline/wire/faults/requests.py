@@ -63,6 +63,17 @@ def _low_effort(body: Json) -> Json:
     return {**body, "output_config": {**config, "effort": "low"}} if "effort" in config else body
 
 
+def _budget_changed(body: Json) -> Json:
+    """The budget as an effort, where the model takes one; half of it, where it takes a budget only."""
+    thinking, config = body.get("thinking") or {}, body.get("output_config") or {}
+    if thinking.get("type") != "enabled":
+        return body
+    if "effort" not in config:
+        return {**body, "thinking": {**thinking, "budget_tokens": thinking["budget_tokens"] // 2}}
+    adaptive = {name: value for name, value in thinking.items() if name != "budget_tokens"} | {"type": "adaptive"}
+    return {**body, "thinking": adaptive, "output_config": {**config, "effort": "xhigh"}}
+
+
 def other_signature(block: Json) -> Json:
     """A signed thinking block with one letter of its signature exchanged, which is still fit for base64."""
     signature = block.get("signature")
@@ -223,7 +234,7 @@ REQUEST_FAULTS = (
     Fault(
         "document_dropped",
         "the model sees no document",
-        "LiteLLM #36499: document blocks on Converse",
+        "LiteLLM #24641: document blocks silently dropped on Converse",
         rows("pdf_input"),
         on_request=in_blocks(drop_type("document")),
     ),
@@ -272,9 +283,16 @@ REQUEST_FAULTS = (
     Fault(
         "effort_lowered",
         "another effort than was asked for",
-        "LiteLLM v1.83.9: thinking mapped to another effort",
+        "Anthropic effort: output_config.effort reaches the model as it was asked for",
         rows("extended_thinking"),
         on_request=in_body(_low_effort),
+    ),
+    Fault(
+        "thinking_budget_changed",
+        "a thinking budget becomes an effort that the model may not know, or another budget",
+        "LiteLLM v1.83.9-v1.87.x: budget_tokens mapped to effort=xhigh, a 400 on Sonnet and Opus 4.6",
+        rows("extended_thinking"),
+        on_request=in_body(_budget_changed),
     ),
     Fault(
         "replayed_signature_altered",

@@ -83,6 +83,26 @@ def _cut_short(events: Sequence[Json]) -> list[Json]:
     return [event for event in events if event["type"] not in ("message_delta", "message_stop")]
 
 
+def _called_whole(events: Sequence[Json]) -> list[Json]:
+    """A stream that ended before it was whole, with the end of one that is."""
+    kinds = [event["type"] for event in events]
+    if "message_start" not in kinds or "message_stop" in kinds:
+        return list(events)
+    came = [event for event in events if event["type"] != "error"]
+    started = [event["index"] for event in came if event["type"] == "content_block_start"]
+    stopped = [event["index"] for event in came if event["type"] == "content_block_stop"]
+    return [
+        *came,
+        *({"type": "content_block_stop", "index": index} for index in started if index not in stopped),
+        {
+            "type": "message_delta",
+            "delta": {"stop_reason": "end_turn", "stop_sequence": None},
+            "usage": {"output_tokens": 1},
+        },
+        {"type": "message_stop"},
+    ]
+
+
 def _without_message_stop(events: Sequence[Json]) -> list[Json]:
     return [event for event in events if event["type"] != "message_stop"]
 
@@ -136,9 +156,16 @@ STREAM_FAULTS = (
     Fault(
         "stream_truncated",
         "a stream ends without its final events",
-        "LiteLLM on Converse: a truncated stream taken for success",
+        "Anthropic streaming: message_delta and message_stop end a stream",
         STREAMED,
         on_answer=in_events(_cut_short),
+    ),
+    Fault(
+        "truncation_called_whole",
+        "an answer that ends in its middle is told as a whole one",
+        "LiteLLM on Converse: a truncated stream taken for success",
+        rows("error_surfaces"),
+        on_answer=in_events(_called_whole),
     ),
     Fault(
         "message_stop_lost",

@@ -169,11 +169,11 @@ def test_publishers_of_the_same_time_all_land(docs: GithubDocs, repository: Repo
 
 
 @pytest.mark.parametrize("path", [r"/repos/acme/docs$", "/git/ref/", "/git/trees", "/git/commits", "/git/refs/"])
-@pytest.mark.parametrize("late", [False, True])
-def test_a_server_error_anywhere_costs_another_attempt_and_no_second_commit(
-    path: str, late: bool, github: GithubStandIn, docs: GithubDocs, repository: Repository
+@pytest.mark.parametrize(("status", "late"), [(502, False), (502, True), (409, False)])
+def test_a_passing_error_anywhere_costs_another_attempt_and_no_second_commit(
+    path: str, status: int, late: bool, github: GithubStandIn, docs: GithubDocs, repository: Repository
 ) -> None:
-    github.trouble(502, path=path, late=late)
+    github.trouble(status, path=path, late=late)
     made = publish(docs, document("x"), message="mine")
     assert made.sha in repository.objects.line("main")
     assert made.reason == "1 cell changed (vision on azure: pass -> fail)"
@@ -222,6 +222,10 @@ def refusals() -> list[tuple[str, Callable[[GithubStandIn, GithubDocs], GithubDo
         github.trouble(403, path="/git/trees", message="Resource not accessible by integration", times=99)
         return docs
 
+    def suspended(github: GithubStandIn, docs: GithubDocs) -> GithubDocs:
+        github.trouble(403, path="/access_tokens$", message="This installation has been suspended", times=99)
+        return docs
+
     def other_key(github: GithubStandIn, docs: GithubDocs) -> GithubDocs:
         github.apps[APP] = "-----BEGIN PUBLIC KEY-----\nnone\n-----END PUBLIC KEY-----"
         return docs
@@ -261,6 +265,7 @@ def refusals() -> list[tuple[str, Callable[[GithubStandIn, GithubDocs], GithubDo
         ("an unknown token", lambda _, docs: replace(docs, credentials=Token(TOKEN)), r"refused the credentials \(Bad"),
         ("not installed", elsewhere, "App 4711 for acme/docs: it is not installed there"),
         ("read only", read_only, "lacks a permission of contents: write"),
+        ("suspended", suspended, "This installation has been suspended"),
         ("revoked", revoked, "do not allow it"),
         ("another key", other_key, r"refused the credentials \(A JSON web token"),
         ("no such file", no_file, r"acme/empty has no file compatibility-matrix\.json on main"),

@@ -56,5 +56,5 @@ lock:  ## Resolve the dependencies anew
 	$(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header --upgrade \
 	  requirements/bootstrap.in -o requirements/bootstrap.txt
 
-clean:
+clean:  ## Remove .venv and .compat: downloads, but also the history, the evidence and the local docs repository
 	rm -rf .venv .compat

@@ -6,7 +6,7 @@ import dagster as dg
 
 from compat_pipeline.assets import cells, matrix, publication, runtime, versions
 from compat_pipeline.automation import alerts, controls, gate, jobs, schedules, sensors, variants
-from compat_pipeline.ground.budget import budget_usd
+from compat_pipeline.ground.amount import budget_usd
 from compat_pipeline.resources.alerts import Alerts
 from compat_pipeline.resources.cell_runner import CellRunner
 from compat_pipeline.resources.docs_repo import DocsRepo

@@ -23,7 +23,7 @@ from compat_pipeline.domain.consumption import Spending
 from compat_pipeline.domain.details import CompatibilityDetails
 from compat_pipeline.domain.secret_shapes import names_a_credential
 from compat_pipeline.ground.acknowledged_file import load_acknowledged
-from compat_pipeline.ground.budget import budget_usd
+from compat_pipeline.ground.amount import budget_usd
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.git import Git
 from compat_pipeline.ground.github import App

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
+from compat_pipeline.ground.amount import amount
 from compat_pipeline.ground.errors import CompatError
 
 HOUR, ZONE, STALE_DAYS = "COMPAT_SCHEDULE_HOUR", "COMPAT_TIME_ZONE", "COMPAT_STALE_DAYS"
@@ -28,7 +28,7 @@ class Timetable:
         return cls(
             hour=_hour(environ.get(HOUR) or str(cls.hour)),
             zone=_zone(environ.get(ZONE) or cls.zone),
-            stale_days=_days(environ.get(STALE_DAYS) or str(cls.stale_days)),
+            stale_days=amount(environ, STALE_DAYS, "days") or cls.stale_days,
         )
 
 
@@ -46,13 +46,3 @@ def _zone(asked: str) -> str:
             f"{ZONE} is '{asked}', which is no time zone", "set it to a name such as Europe/Berlin or UTC"
         ) from error
     return asked
-
-
-def _days(asked: str) -> float:
-    try:
-        days = float(asked)
-    except ValueError:
-        days = math.nan
-    if not 0 < days < math.inf:
-        raise CompatError(f"{STALE_DAYS} is '{asked}', which is no number of days", "set it to one above 0, such as 7")
-    return days

@@ -10,6 +10,7 @@ import dagster as dg
 
 from compat_pipeline.domain.diff import REFRESH_AGE
 from compat_pipeline.domain.gate import Baseline
+from compat_pipeline.ground.amount import amount
 from compat_pipeline.ground.errors import CompatError, WrongUsage
 from compat_pipeline.ground.github import App, GithubSite, Token, repository_name
 from compat_pipeline.ground.home import CompatHome
@@ -21,6 +22,7 @@ from compat_pipeline.publication.outcome import MATRIX_FILE, Publication
 DOCS_REPO = "docs-repo"
 """As the place of a matrix: what the docs repository publishes."""
 
+_LONGEST_HOURS = 24.0 * 365 * 100
 _MODES = {"push": False, "pull_request": True}
 _PUBLISHABLE = re.compile(r"(?!\.)[\w.-]+(?:/(?!\.)[\w.-]+)*\.json")
 
@@ -128,12 +130,6 @@ def docs_credentials(environ: Mapping[str, str]) -> App | Token | None:
 
 
 def refresh_age(environ: Mapping[str, str]) -> timedelta:
-    """How old a published document gets before the same is published again; CompatError where that is no time."""
-    hours = environ.get("COMPAT_DOCS_REFRESH_HOURS")
-    try:
-        age = timedelta(hours=float(hours)) if hours else REFRESH_AGE
-    except (ValueError, OverflowError):
-        age = timedelta(0)
-    if age <= timedelta(0):
-        raise CompatError(f"COMPAT_DOCS_REFRESH_HOURS is no number of hours: {hours!r}", "such as 24")
-    return age
+    """How old a published document gets before the same is published again; WrongUsage where that is no time."""
+    hours = amount(environ, "COMPAT_DOCS_REFRESH_HOURS", "hours")
+    return timedelta(hours=min(hours, _LONGEST_HOURS)) if hours else REFRESH_AGE

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-import math
 import os
 import re
 import time
@@ -21,7 +20,8 @@ from compat_pipeline.domain.redaction import Redactor
 from compat_pipeline.domain.reproduce import again
 from compat_pipeline.domain.secret_shapes import names_a_credential
 from compat_pipeline.domain.verdict import UpstreamMode
-from compat_pipeline.ground.errors import CompatError, WrongUsage
+from compat_pipeline.ground.amount import amount
+from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import write_atomically
 from compat_pipeline.ground.lock import locked
 from compat_pipeline.wire.client_exchange import ClientExchange
@@ -41,16 +41,7 @@ _DEFAULT_DAYS = 30.0
 
 def days_kept(environ: Mapping[str, str] = os.environ) -> float:
     """For how many days evidence is kept; WrongUsage where the setting is no number of days."""
-    asked = environ.get(DAYS_VARIABLE) or str(_DEFAULT_DAYS)
-    try:
-        days = float(asked)
-    except ValueError:
-        days = math.nan
-    if not 0 < days < math.inf:
-        raise WrongUsage(
-            f"{DAYS_VARIABLE} is '{asked}', which is no number of days", "set it to one above 0, such as 30"
-        )
-    return days
+    return amount(environ, DAYS_VARIABLE, "days") or _DEFAULT_DAYS
 
 
 class CallEvidence(BaseModel):

@@ -87,7 +87,7 @@ def test_every_setting_and_its_default_is_the_readmes() -> None:
         ("COMPAT_EVIDENCE_DAYS", "soon", "COMPAT_EVIDENCE_DAYS is 'soon'"),
         ("COMPAT_TIME_ZONE", "Mars/Base", "COMPAT_TIME_ZONE is 'Mars/Base'"),
         ("COMPAT_LITELLM_SOURCE", "pypi", "COMPAT_LITELLM_SOURCE cannot be 'pypi'"),
-        ("COMPAT_DOCS_REFRESH_HOURS", "-1", "COMPAT_DOCS_REFRESH_HOURS is no number of hours"),
+        ("COMPAT_DOCS_REFRESH_HOURS", "-1", "which is no number of hours"),
         ("COMPAT_GATE_CELLS", "visoin|*", "no cell matches 'visoin|*'"),
         ("COMPAT_BASELINE", "/nowhere.json", "COMPAT_BASELINE names no file"),
         ("COMPAT_MANIFEST", "/nowhere.yaml", "cannot read the manifest /nowhere.yaml"),

@@ -90,7 +90,7 @@ def test_the_matrix_becomes_a_commit_that_a_person_is_led_to(
         ("COMPAT_DOCS_REPO", "somewhere", "name two docs repositories"),
         ("COMPAT_DOCS_PATH", ".github/workflows/x.json", "COMPAT_DOCS_PATH may not be"),
         ("COMPAT_DOCS_MODE", "force", "COMPAT_DOCS_MODE cannot be 'force'"),
-        ("COMPAT_DOCS_REFRESH_HOURS", "soon", "COMPAT_DOCS_REFRESH_HOURS is no number of hours"),
+        ("COMPAT_DOCS_REFRESH_HOURS", "soon", "which is no number of hours"),
         ("COMPAT_GITHUB_API", "http://github.example.com", "is not the https address"),
         ("COMPAT_PUBLISH", "", "the providers were emulated"),
         ("COMPAT_DOCS_APP_ID", "4712", "GitHub refused the credentials"),

@@ -19,9 +19,7 @@ def amount(environ: Mapping[str, str], name: str, unit: str) -> float | None:
     except ValueError:
         value = math.nan
     if not 0 < value < math.inf:
-        raise WrongUsage(
-            f"{name} is '{asked}', which is no number of {unit}", f"set it to one above 0, or unset {name}"
-        )
+        raise WrongUsage(f"{name} is '{asked}', which is no number of {unit}", "set it to one above 0, or unset it")
     return value
 
 

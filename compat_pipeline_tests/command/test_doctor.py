@@ -207,5 +207,5 @@ def test_the_command_ends_with_two_for_a_problem_and_gives_programs_the_same(
     told = json.loads("{\n" + document)
     assert {"name": "COMPAT_EVIDENCE_DAYS", "value": "soon", "source": "environment"} in told["settings"]
     assert [one["next_step"] for one in told["findings"] if one["level"] == "problem"] == [
-        "set it to one above 0, such as 30"
+        "set it to one above 0, or unset it"
     ]

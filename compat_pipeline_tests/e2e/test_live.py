@@ -140,7 +140,7 @@ def test_an_account_that_is_refused_is_asked_once_and_runs_no_cell(
     ("variable", "word", "told", "next_step"),
     [
         ("COMPAT_UPSTREAM", "real", "there are no 'real' upstreams", "set COMPAT_UPSTREAM to one of: emulated, live"),
-        ("COMPAT_BUDGET_USD", "5 USD", "COMPAT_BUDGET_USD is '5 USD', which is no number of USD", "such as 5"),
+        ("COMPAT_BUDGET_USD", "5 USD", "COMPAT_BUDGET_USD is '5 USD', which is no number of USD", "one above 0"),
     ],
 )
 def test_a_word_that_is_no_setting_is_told_before_anything_starts(

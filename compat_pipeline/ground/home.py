@@ -12,7 +12,7 @@ from typing import get_args
 from pydantic import TypeAdapter, ValidationError
 
 from compat_pipeline.domain.verdict import UpstreamMode
-from compat_pipeline.ground.errors import CompatError
+from compat_pipeline.ground.errors import CompatError, WrongUsage
 
 _MODES: TypeAdapter[UpstreamMode] = TypeAdapter(UpstreamMode)
 
@@ -114,7 +114,7 @@ def _upstream_mode(asked: str) -> UpstreamMode:
         return _MODES.validate_python(asked)
     except ValidationError as error:
         known = ", ".join(get_args(UpstreamMode))
-        raise CompatError(f"there are no '{asked}' upstreams", f"set COMPAT_UPSTREAM to one of: {known}") from error
+        raise WrongUsage(f"there are no '{asked}' upstreams", f"set COMPAT_UPSTREAM to one of: {known}") from error
 
 
 def make_folder(path: Path) -> Path:

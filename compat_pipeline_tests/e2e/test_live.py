@@ -147,6 +147,6 @@ def test_a_word_that_is_no_setting_is_told_before_anything_starts(
     site: Site, variable: str, word: str, told: str, next_step: str
 ) -> None:
     done = Site(site.home, site.environment | {variable: word}).run("compat", "run")
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (2, "")
     assert told in done.stderr
     assert next_step in done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ ADAPTER = Path("litellm/llms/anthropic/pass_through/adapters/transformation.py")
 PICTURE_BRANCH = """== "image":
                             # Convert Anthropic image"""
 STARTER = Path("litellm/proxy/proxy_cli.py")
+CREDENTIALS = {"COMPAT_DOCS_TOKEN": "github_pat_0123456789", "COMPAT_GITHUB_TOKEN": "github_pat_9876543210"}
 PICTURE_ON_CONVERSE = "vision|bedrock_converse/claude-haiku-4-5"
 
 
@@ -26,7 +28,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory, proxy_venv: ProxyVenv) ->
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path, checkout: Path) -> Site:
     """A home whose manifest plans four cells, and whose LiteLLM is the checkout."""
-    return make_small_site(tmp_path_factory.mktemp("gate"), shared_cache, COMPAT_LITELLM_VERSION=f"path:{checkout}")
+    settings = {"COMPAT_LITELLM_VERSION": f"path:{checkout}", **CREDENTIALS}
+    return make_small_site(tmp_path_factory.mktemp("gate"), shared_cache, **settings)
 
 
 def judged(site: Site) -> tuple[int, GateReport]:
@@ -58,10 +61,15 @@ def test_code_that_loses_pictures_on_one_way_is_a_regression_of_that_cell_alone(
     assert "one picture was sent, 0 reached the upstream" in (site.home.gate / "summary.md").read_text()
 
 
-def test_code_that_does_not_start_cannot_be_judged_and_says_why(site: Site, checkout: Path) -> None:
-    (checkout / STARTER).write_text('raise RuntimeError("half a merge")\n')
+def test_code_that_does_not_start_cannot_be_judged_says_why_and_saw_no_credential(site: Site, checkout: Path) -> None:
+    (checkout / STARTER).write_text(
+        'import os\nraise RuntimeError("half a merge; settings seen from within: " + " ".join(sorted(os.environ)))\n'
+    )
     commit(checkout)
     code, report = judged(site)
     assert (code, report.outcome) == (1, "could_not_judge")
     assert {cell.status for cell in report.cells} == {"unjudged"}
-    assert "half a merge" in (site.home.gate / "summary.md").read_text()
+    summary = (site.home.gate / "summary.md").read_text().replace("\\", "")
+    told = " ".join(re.findall("half a merge; settings seen from within: .*", summary))
+    assert " PATH" in told
+    assert [name for name in CREDENTIALS if name in told] == []

@@ -45,9 +45,8 @@ def cell_results(context: dg.AssetExecutionContext, cell_runner: CellRunner) -> 
     for observation in cell_runner.observe(versions.litellm, versions.claude_code, tested, context.run.run_id):
         observed.add(observation.cell)
         context.add_asset_metadata(cell_metadata(observation), partition_key=observation.cell.key)
-    for cell in cells:
-        if cell not in tested:
-            context.add_asset_metadata(NO_TEST, partition_key=cell.key)
+    for cell in set(cells).difference(tested):
+        context.add_asset_metadata(NO_TEST, partition_key=cell.key)
     return dg.MaterializeResult(
         check_results=[judged_check(verdicts(cell_runner, versions)), observed_check(cells, observed)]
     )

@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 
 from compat_pipeline.assets.cells import cell_results, verdicts
-from compat_pipeline.assets.face import ENGINEERS, RANGE_START, SINGLE_RUN
+from compat_pipeline.assets.face import ENGINEERS, FULL_RANGE, SINGLE_RUN
 from compat_pipeline.assets.versions import Versions
 from compat_pipeline.domain.acknowledged import check_acknowledgements, known_issue_of
 from compat_pipeline.domain.cell import Cell
@@ -60,10 +60,11 @@ def compatibility_matrix(
 ) -> dg.MaterializeResult:
     """The matrix of one LiteLLM and one Claude Code version, as the locked JSON and with its details beside it."""
     versions, home, before = Versions.of_run(context, cell_runner), cell_runner.home, Published.of(docs_repo)
-    rows = home.planned if RANGE_START in context.run.tags else rows_kept(home)
+    rows = home.planned if FULL_RANGE.items() <= context.run.tags.items() else rows_kept(home)
+    known = verdicts(cell_runner, versions)
     return dg.MaterializeResult(
-        metadata=write_matrix(cell_runner, before, versions, rows),
-        check_results=matrix_checks(home, before, verdicts(cell_runner, versions)),
+        metadata=write_matrix(cell_runner, before, versions, rows, known),
+        check_results=matrix_checks(home, before, known),
     )
 
 
@@ -96,10 +97,11 @@ def rows_kept(home: Home, chosen: Iterable[Cell] = ()) -> Manifest:
     return home.manifest.of_rows(planned | kept | {cell.feature for cell in chosen})
 
 
-def write_matrix(cell_runner: CellRunner, before: Published, versions: Versions, rows: Manifest) -> Mapping[str, Any]:
+def write_matrix(
+    cell_runner: CellRunner, before: Published, versions: Versions, rows: Manifest, known: Mapping[Cell, Verdict]
+) -> Mapping[str, Any]:
     """Write both documents with these `rows`; returns what a person sees of them in the UI."""
     home, now = cell_runner.home, datetime.now(timezone.utc)
-    known = verdicts(cell_runner, versions)
     pair = {"litellm_version": versions.litellm.tag, "claude_code_version": versions.claude_code.version}
     matrix = build_matrix(rows, known, generated_at=now, **pair)
     details = build_details(
@@ -142,7 +144,7 @@ def published(docs_repo: DocsRepo) -> CompatibilityMatrix | None:
     try:
         return parse_published(document) if document is not None else None
     except ValueError as error:
-        raise CompatError(f"{docs_repo.place}: {error}", "see what COMPAT_DOCS_PATH names there") from error
+        raise CompatError(f"{docs_repo.place}: {error}", "put it aside, or publish to another place") from error
 
 
 def written(home: Home) -> CompatibilityMatrix:

@@ -98,10 +98,14 @@ def _last_made(instance: dg.DagsterInstance, asset: dg.AssetKey) -> datetime | N
 
 
 def _last(instance: dg.DagsterInstance, check: dg.AssetCheckKey) -> dg.AssetCheckEvaluation | None:
-    """How the check ended last: one that is only planned, in a run under way, has not been evaluated."""
+    """What the check found last: one that is only planned, in a run under way, has not been evaluated.
+
+    Nor has one that could not be told, such as one against a docs repository out of reach: what it found before holds.
+    """
     for record in instance.event_log_storage.get_asset_check_execution_history(check, limit=_RECENT):
-        if isinstance(record.evaluation, dg.AssetCheckEvaluation):
-            return record.evaluation
+        seen = record.evaluation
+        if isinstance(seen, dg.AssetCheckEvaluation) and "unknown" not in seen.metadata:
+            return seen
     return None
 
 

@@ -135,5 +135,5 @@ def _judge(
         upstream=cell_runner.home.paths.upstream,
         generated_at=datetime.now(timezone.utc),
         fault=fault,
-        without_test=[cell for cell in cells if cell not in tested],
+        without_test=[cell for cell in cells if not has_test(cell)],
     )

@@ -70,7 +70,7 @@ def run_chosen_cells(
     yield from evaluations(cell_results.key, judged_check(known), observed_check(chosen, observed))
     rows = rows_kept(cell_runner.home, chosen)
     yield dg.AssetMaterialization(
-        compatibility_matrix.key, metadata=dict(write_matrix(cell_runner, before, versions, rows))
+        compatibility_matrix.key, metadata=dict(write_matrix(cell_runner, before, versions, rows, known))
     )
     yield from evaluations(compatibility_matrix.key, *matrix_checks(cell_runner.home, before, known))
 
@@ -83,7 +83,7 @@ def run_cells() -> None:
 def named_cells(patterns: list[str], left_open: Container[str] = ()) -> list[Cell]:
     """The cells that the patterns choose, in manifest order; WrongUsage when a pattern matches none."""
     try:
-        named = select(MANIFEST.cells, [pattern for pattern in patterns if pattern != INCONCLUSIVE])
+        named = set(select(MANIFEST.cells, [pattern for pattern in patterns if pattern != INCONCLUSIVE]))
     except NoSuchCell as error:
         raise WrongUsage(str(error)) from error
     wanted = [cell for cell in MANIFEST.cells if cell in named or (INCONCLUSIVE in patterns and cell.key in left_open)]

@@ -25,7 +25,6 @@ from compat_pipeline.domain.secret_shapes import names_a_credential
 from compat_pipeline.ground.acknowledged_file import load_acknowledged
 from compat_pipeline.ground.amount import budget_usd
 from compat_pipeline.ground.errors import CompatError
-from compat_pipeline.ground.git import Git
 from compat_pipeline.ground.github import App
 from compat_pipeline.ground.home import CompatHome
 from compat_pipeline.ground.manifest_file import feature_set, load_manifest
@@ -33,6 +32,7 @@ from compat_pipeline.ground.process import client_environment
 from compat_pipeline.ground.timetable import Timetable
 from compat_pipeline.proxy.checkout import PATH_REQUEST
 from compat_pipeline.proxy.venv import installed_versions
+from compat_pipeline.publication.local_git import is_repository
 from compat_pipeline.relay.accounts import accounts_from_env
 from compat_pipeline.relay.clouds import HOLDERS
 from compat_pipeline.resources.alerts import WEBHOOK
@@ -264,7 +264,7 @@ def _docs(environ: Environ) -> Iterator[Told]:
         yield "note", "credentials are set, but no repository on GitHub", "set COMPAT_DOCS_GITHUB"
     if not docs:
         folder = Path(own) if own else home.docs_repo
-        if folder.is_dir() and any(folder.iterdir()) and not Git(folder).succeeds("rev-parse", "--git-dir"):
+        if folder.is_dir() and any(folder.iterdir()) and not is_repository(folder):
             yield "problem", f"{folder} is no git repository", "set COMPAT_DOCS_REPO to one, or to a new folder"
         else:
             yield "ok", f"the local git repository {folder}" + ("" if folder.is_dir() else ", made on first use")
@@ -375,6 +375,6 @@ def _shown(name: str, value: str) -> str:
         return value
     try:
         address = urlsplit(value)
-        return f"{address.scheme}://{address.hostname}{f':{address.port}' if address.port else ''}{address.path}"
+        return f"{address.scheme}://{address.hostname or ''}{f':{address.port}' if address.port else ''}{address.path}"
     except ValueError:
         return "set"

@@ -11,7 +11,8 @@ from rich.markup import escape
 from compat_pipeline.command.output import Output, printable
 from compat_pipeline.command.run import executed
 from compat_pipeline.domain.gate import GateOutcome, GateReport, GateStatus
-from compat_pipeline.domain.gate_report import BEFORE, reproduce
+from compat_pipeline.domain.gate_report import BEFORE
+from compat_pipeline.domain.reproduce import again
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import CompatHome
 
@@ -44,7 +45,14 @@ def run_gate(home: CompatHome, choice: Mapping[str, object], output: Output) -> 
             icon, style = _STYLE[cell.status]
             told = f"[{style}]{icon} {escape(cell.key)}: {escape(printable(cell.told))}[/]"
             console.print(told + (f"  ({BEFORE[cell.status]})" if cell.status in BEFORE else ""), soft_wrap=True)
-            console.print(f"    again: {escape(reproduce(report, cell))}", soft_wrap=True)
+            again_here = again(
+                cell.key,
+                litellm=report.litellm,
+                claude_code=report.claude_code,
+                upstream=report.upstream,
+                baseline=report.baseline or "",
+            )
+            console.print(f"    again: {escape(again_here)}", soft_wrap=True)
         console.print(f"{escape(report.headline)}\nreports    {home.gate}", soft_wrap=True)
         console.print(f"[dim]{time.monotonic() - started:.0f} s in all[/]")
 

@@ -72,13 +72,13 @@ def page_at(source: str) -> Page:
     home = CompatHome.from_env()
     if not source:
         return page_of(home)
-    if (folder := Path(source)).is_dir():
+    from compat_pipeline.resources.docs_repo import DOCS_REPO, DocsRepo, matrix_at  # brings Dagster with it
+
+    if source != DOCS_REPO and (folder := Path(source)).is_dir():
         home = replace(home, root=folder.absolute())
         if not home.matrix.exists():
             raise WrongUsage(f"there is no {home.matrix}", "name a matrix, or the COMPAT_HOME of a finished run")
         return page_of(home)
-    from compat_pipeline.resources.docs_repo import DocsRepo, matrix_at  # brings Dagster with it
-
     found = matrix_at(source, DocsRepo())
     return Page(found.name, found.matrix)
 

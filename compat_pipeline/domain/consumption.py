@@ -49,7 +49,7 @@ def consumption(usage: Mapping[str, Any] | None, prices: TokenPrices | None) -> 
         taken.input_tokens * prices.input
         + taken.output_tokens * prices.output
         + taken.cache_read_tokens * prices.cache_read
-        + (written - for_an_hour) * prices.cache_write
+        + max(written - for_an_hour, 0) * prices.cache_write
         + for_an_hour * prices.cache_write_1h
     )
     return taken.model_copy(update={"cost_usd": cost_usd})

@@ -23,7 +23,7 @@ def again(
 ) -> str:
     """A shell command; `litellm` is a version or `path:CHECKOUT`, an unknown version is left out.
 
-    It publishes nothing and leaves the matrix alone.
+    It publishes nothing and writes no matrix; the next run that writes one counts what it observed.
     """
     if fault:
         command = f"prove --fault {shlex.quote(fault)}"

@@ -106,9 +106,10 @@ class GithubBusy(GithubRefused):
 
 
 def repository_name(value: str, variable: str) -> str:
-    """`value` if it reads `owner/name`; CompatError names the `variable` that holds it."""
+    """`value` if it reads `owner/name`; WrongUsage names the `variable` that holds it."""
     if not _REPOSITORY.fullmatch(value):
-        raise CompatError(f"{variable} does not name a repository: {value!r}", "write it as owner/name")
+        # Not quoted: an address that was pasted here can hold a token.
+        raise WrongUsage(f"{variable} does not name a repository", "write it as owner/name, without an address")
     return value
 
 

@@ -10,7 +10,7 @@ from typing import get_args
 from pydantic import TypeAdapter, ValidationError
 
 from compat_pipeline.domain.manifest import FeatureSet, Manifest, ManifestError, parse_manifest
-from compat_pipeline.ground.errors import CompatError
+from compat_pipeline.ground.errors import CompatError, WrongUsage
 
 _SETS: TypeAdapter[FeatureSet] = TypeAdapter(FeatureSet)
 
@@ -29,12 +29,10 @@ def load_manifest(environ: Mapping[str, str] = os.environ) -> Manifest:
 
 
 def feature_set(environ: Mapping[str, str] = os.environ) -> FeatureSet:
-    """The rows that `COMPAT_FEATURES` asks for, `v0` unless it says otherwise; CompatError for a set there is none."""
+    """The rows that `COMPAT_FEATURES` asks for, `v0` unless it says otherwise; WrongUsage for a set there is none."""
     asked = environ.get("COMPAT_FEATURES") or "v0"
     try:
         return _SETS.validate_python(asked)
     except ValidationError as error:
         known = ", ".join(get_args(FeatureSet))
-        raise CompatError(
-            f"there is no set of features '{asked}'", f"set COMPAT_FEATURES to one of: {known}"
-        ) from error
+        raise WrongUsage(f"there is no set of features '{asked}'", f"set COMPAT_FEATURES to one of: {known}") from error

@@ -171,8 +171,10 @@ def _publication(lock: Path) -> Path:
 
 
 def _published(lock: Path) -> datetime | None:
-    told = _read(_publication(lock))
-    return datetime.fromisoformat(told) if told else None
+    try:
+        return datetime.fromisoformat(_read(_publication(lock)) or "")
+    except ValueError:
+        return None
 
 
 def _upload_time(version: str, folder: Path, python: Path) -> str:

@@ -151,7 +151,7 @@ class _Order:
         if published is None:
             raise GithubRefused(
                 f"{desk.docs.repository} has no file {desk.docs.path} on {desk.branch}",
-                "create it there once, empty or not, so that nothing is published to a wrong place",
+                "create it there once, empty or with {}, so that nothing is published to a wrong place",
             )
         return published, self._due(published)
 

@@ -72,6 +72,11 @@ def latest(repo: Path, path: str = MATRIX_FILE) -> str | None:
     return git.read(git.head(), path)
 
 
+def is_repository(folder: Path) -> bool:
+    """Whether `folder` itself is a git repository, and not only inside one."""
+    return _Git(folder).succeeds("rev-parse", "--git-dir")
+
+
 def _open(repo: Path) -> _Git:
     make_folder(repo)
     git = _Git(repo)

@@ -103,7 +103,8 @@ class CellRunner(dg.ConfigurableResource):
             plan = plan_trials(faults, self._touched(faults, baseline), in_turn=in_turn)
             trials = []
             for done, seen in enumerate(self._until_the_proxy_dies(plan, stage), start=1):
-                trials.append(seen)
+                if seen.attempts:  # one that was not run proves nothing either way
+                    trials.append(seen)
                 progress.info("%d/%d %s under %s: %s", done, len(plan), seen.cell.key, seen.fault, seen.outcome.status)
             self.home.history.record_controls(stage.run, control_results(faults, baseline, trials))
         return kill_table(faults, baseline, trials)

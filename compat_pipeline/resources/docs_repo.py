@@ -8,14 +8,14 @@ from pathlib import Path
 
 import dagster as dg
 
-from compat_pipeline.domain.diff import REFRESH_AGE
+from compat_pipeline.domain.diff import REFRESH_AGE, parse_published
 from compat_pipeline.domain.gate import Baseline
 from compat_pipeline.ground.amount import amount
 from compat_pipeline.ground.errors import CompatError, WrongUsage
 from compat_pipeline.ground.github import App, GithubSite, Token, repository_name
 from compat_pipeline.ground.home import CompatHome
 from compat_pipeline.publication import github, local_git
-from compat_pipeline.publication.baseline import fetch_baseline, parse_baseline
+from compat_pipeline.publication.baseline import fetch_baseline
 from compat_pipeline.publication.github import GithubDocs
 from compat_pipeline.publication.outcome import MATRIX_FILE, Publication
 
@@ -36,7 +36,11 @@ class DocsRepo(dg.ConfigurableResource):
     @property
     def place(self) -> str:
         """What a person looks for: `owner/name` on GitHub, or the folder of the local repository."""
-        return os.environ.get("COMPAT_DOCS_GITHUB") or str(self._folder)
+        named = os.environ.get("COMPAT_DOCS_GITHUB")
+        try:
+            return repository_name(named, "COMPAT_DOCS_GITHUB") if named else str(self._folder)
+        except WrongUsage:
+            return "COMPAT_DOCS_GITHUB"
 
     def published(self) -> str | None:
         """The document as it stands, None when nothing was ever published."""
@@ -76,9 +80,14 @@ def matrix_at(source: str, docs_repo: DocsRepo) -> Baseline:
     """
     if source != DOCS_REPO:
         return fetch_baseline(source)
-    if (document := docs_repo.published()) is None:
+    document = docs_repo.published()
+    try:
+        matrix = parse_published(document) if document is not None else None
+    except ValueError as error:
+        raise WrongUsage(f"{docs_repo.place}: {error}", "name another matrix") from error
+    if matrix is None:
         raise WrongUsage("the docs repository has no matrix yet", "publish one, or name another matrix")
-    return parse_baseline(document, DOCS_REPO)
+    return Baseline(DOCS_REPO, matrix)
 
 
 def github_docs(environ: Mapping[str, str]) -> GithubDocs | None:
@@ -89,12 +98,12 @@ def github_docs(environ: Mapping[str, str]) -> GithubDocs | None:
     if not (repository := environ.get("COMPAT_DOCS_GITHUB")):
         return None
     if environ.get("COMPAT_DOCS_REPO"):
-        raise CompatError("COMPAT_DOCS_GITHUB and COMPAT_DOCS_REPO name two docs repositories", "unset one of them")
+        raise WrongUsage("COMPAT_DOCS_GITHUB and COMPAT_DOCS_REPO name two docs repositories", "unset one of them")
     path, mode = environ.get("COMPAT_DOCS_PATH") or MATRIX_FILE, environ.get("COMPAT_DOCS_MODE") or "push"
     if not _PUBLISHABLE.fullmatch(path):
-        raise CompatError(f"COMPAT_DOCS_PATH may not be {path!r}", "name a JSON file, such as static/data/matrix.json")
+        raise WrongUsage(f"COMPAT_DOCS_PATH may not be {path!r}", "name a JSON file, such as static/data/matrix.json")
     if mode not in _MODES:
-        raise CompatError(f"COMPAT_DOCS_MODE cannot be {mode!r}", f"set it to one of: {', '.join(_MODES)}")
+        raise WrongUsage(f"COMPAT_DOCS_MODE cannot be {mode!r}", f"set it to one of: {', '.join(_MODES)}")
     return GithubDocs(
         site=GithubSite.from_env(environ),
         repository=repository_name(repository, "COMPAT_DOCS_GITHUB"),

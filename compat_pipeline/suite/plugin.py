@@ -274,8 +274,12 @@ def _observe(trial: Trial, item: pytest.Item, call: pytest.CallInfo[None]) -> Ob
     return seen.model_copy(update={"evidence": kept})
 
 
-def _consumption(run: CellRun) -> Consumption:
-    return consumed((exchange for call in run.calls for exchange in call.upstream), run.settings.prices)
+def _consumption(run: CellRun) -> Consumption | None:
+    """None where an upstream counted in a way that makes no sense: the cell's tests judge that, not this."""
+    try:
+        return consumed((exchange for call in run.calls for exchange in call.upstream), run.settings.prices)
+    except (AttributeError, TypeError, ValueError):
+        return None
 
 
 def _evidence(seen: Observation, run: CellRun) -> Evidence:

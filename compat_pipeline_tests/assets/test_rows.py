@@ -8,7 +8,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from compat_pipeline.assets.face import MANIFEST
+from compat_pipeline.assets.face import MANIFEST, RANGE_END, RANGE_START
 from compat_pipeline.assets.matrix import compatibility_matrix
 from compat_pipeline.automation.jobs import run_cells
 from compat_pipeline.domain.observation import Fail
@@ -60,6 +60,8 @@ def test_rows_of_all_features_stay_until_a_run_over_fewer_of_them(
     run(instance, resources, INSIDE)
     assert rows(tmp_path) == everything
     dg.materialize([compatibility_matrix], instance=instance, resources=resources)
+    assert rows(tmp_path) == everything
+    walk(instance, resources, tags={RANGE_START: INSIDE, RANGE_END: INSIDE})
     assert rows(tmp_path) == everything
     walk(instance, resources)
     assert rows(tmp_path) == V0

@@ -111,6 +111,22 @@ def test_cells_that_broke_are_told_once_by_name(
 
 
 @pytest.mark.usefixtures("regressed")
+def test_a_docs_repository_that_was_out_of_reach_meanwhile_does_not_make_them_new(
+    instance: dg.DagsterInstance, resources: Resources, chat: Chat, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    cursor = tick(instance).cursor
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "notes.txt").write_text("no repository")
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setenv("COMPAT_DOCS_REPO", str(tmp_path / "other"))
+        walk(instance, resources, publish=False)
+        cursor = tick(instance, cursor).cursor
+    walk(instance, resources, publish=False)
+    tick(instance, cursor)
+    assert len(chat.messages) == 1
+
+
+@pytest.mark.usefixtures("regressed")
 def test_a_run_under_way_does_not_make_old_incidents_new(instance: dg.DagsterInstance, chat: Chat) -> None:
     first = tick(instance)
     job = defs.resolve_job_def("refresh_matrix")

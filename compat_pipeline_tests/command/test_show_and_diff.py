@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -103,6 +104,26 @@ def test_the_place_of_a_matrix_may_be_a_file_an_address_the_docs_repository_or_a
     pages = [shown(place).partition("\nmatrix     ")[0] for place in places]
     assert len(set(pages)) == 1
     assert "✗ fail" in pages[0]
+
+
+def test_a_docs_repository_that_was_only_prepared_has_no_matrix_yet(
+    monkeypatch: pytest.MonkeyPatch, home: CompatHome, capsys: pytest.CaptureFixture[str]
+) -> None:
+    publish(home.docs_repo, dump_matrix(GREEN), message="first")
+    git = ["git", "-C", str(home.docs_repo), "-c", "user.name=x", "-c", "user.email=x@y.z"]
+    (home.docs_repo / home.matrix.name).write_text("{}")
+    subprocess.run([*git, "commit", "-qam", "emptied"], check=True)
+    assert compat(monkeypatch, "show", "docs-repo") == WRONG_USAGE
+    assert "the docs repository has no matrix yet" in capsys.readouterr().err
+
+
+def test_a_folder_called_like_the_docs_repository_is_not_taken_for_it(
+    monkeypatch: pytest.MonkeyPatch, home: CompatHome, tmp_path: Path
+) -> None:
+    publish(home.docs_repo, dump_matrix(GREEN), message="first")
+    (tmp_path / "docs-repo").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert compat(monkeypatch, "show", "docs-repo") == 0
 
 
 def test_a_home_is_shown_with_its_details(home: CompatHome) -> None:

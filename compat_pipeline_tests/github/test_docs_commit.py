@@ -86,7 +86,7 @@ def test_the_matrix_becomes_a_commit_that_a_person_is_led_to(
         ("COMPAT_DOCS_APP_KEY_FILE", __file__, "no RSA key in PEM form"),
         ("COMPAT_DOCS_APP_ID", "", "half of the App's credentials is missing: COMPAT_DOCS_APP_ID"),
         ("COMPAT_DOCS_TOKEN", "github_pat_0123456789", "both an App and COMPAT_DOCS_TOKEN are set"),
-        ("COMPAT_DOCS_GITHUB", "https://github.com/acme/docs", "does not name a repository"),
+        ("COMPAT_DOCS_GITHUB", "https://x-access-token:ghs_0@github.com/acme/docs", "does not name a repository"),
         ("COMPAT_DOCS_REPO", "somewhere", "name two docs repositories"),
         ("COMPAT_DOCS_PATH", ".github/workflows/x.json", "COMPAT_DOCS_PATH may not be"),
         ("COMPAT_DOCS_MODE", "force", "COMPAT_DOCS_MODE cannot be 'force'"),
@@ -109,6 +109,7 @@ def test_a_refusal_is_materialised_with_its_reason_and_nothing_is_pushed(
     walk(instance, resources)
     monkeypatch.setenv(setting, value)
     seen, fine = published(instance, resources)
+    assert "x-access-token" not in str(seen)
     assert said in str(seen["reason"])
     assert (seen["sha"], fine) == ("none", False)
     assert len(repository.objects.line("main")) == 1

@@ -52,7 +52,8 @@ def probe(run: CellRun) -> Outcome:
 
 def prove_cache_counts(run: CellRun, talk: Talk, which: str) -> None:
     """What the upstream counted is what the CLI told in the end, and what the stream told at its start."""
-    counted, begun = talk.replies[0]["usage"], talk.client[0].events[0]["message"]["usage"]
+    starts = (event["message"] for event in talk.client[0].events if event["type"] == "message_start")
+    counted, begun = talk.replies[0]["usage"], next(starts)["usage"]
     for name in INPUT_COUNTS:
         due, told = counted[name], getattr(talk.result.usage, name)
         prove(told == due, f"the upstream counted {due} {name} in the {which} call, the CLI was told {told}")

@@ -29,10 +29,13 @@ _UNREACHABLE = {
 
 
 class Npm:
-    """npm with a cache of its own; the user's registry, mirror and proxy settings hold. Runs no install script."""
+    """npm with a cache of its own below `cache`; the user's registry, mirror and proxy settings hold.
+
+    Runs no install script.
+    """
 
     def __init__(self, cache: Path, environ: Mapping[str, str] | None = None) -> None:
-        self._cache = cache / "npm"
+        self.cache = cache
         self._env = client_environment() if environ is None else dict(environ)
 
     def document(self, package: str) -> dict[str, Any]:
@@ -51,7 +54,7 @@ class Npm:
 
     def view(self, spec: str, *fields: str) -> Any:
         """`fields` of `spec` (`package` or `package@version`) as npm gives them; CompatError when there is none."""
-        answer = self._run(["view", spec, *fields], spec, _VIEW_LIMIT_S, self._cache)
+        answer = self._run(["view", spec, *fields], spec, _VIEW_LIMIT_S, self.cache / "npm")
         if answer is None:
             raise CompatError(f"the npm registry has no {spec}", "check the version: `npm view PACKAGE versions`")
         return answer

@@ -5,16 +5,25 @@ from __future__ import annotations
 import platform
 import sys
 from datetime import datetime
+from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from compat_pipeline.claude.npm import Npm
-from compat_pipeline.domain.versions import NoSuchVersion, claude_code_candidates, pick_claude_code, published_at
+from compat_pipeline.domain.versions import (
+    EXACT_VERSION,
+    NoSuchVersion,
+    claude_code_candidates,
+    pick_claude_code,
+    published_at,
+)
 from compat_pipeline.ground.errors import CompatError
+from compat_pipeline.ground.home import write_atomically
 
 PACKAGE = "@anthropic-ai/claude-code"
 """A thin wrapper around one native binary per platform, which is in a package of its own."""
 
+_PINNED = "pinned"
 _ARCHITECTURES = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}
 
 
@@ -33,8 +42,13 @@ class ClaudeCodeRelease(BaseModel):
 def resolve_claude_code(request: str, npm: Npm, now: datetime) -> ClaudeCodeRelease:
     """The release that `request` means: a dist-tag such as `latest`, `cooldown` or an exact version.
 
+    A published version never changes: once resolved it is kept in npm's cache, and a pin resolves without a registry.
     Raises CompatError when there is none, when it has no binary for this machine, or npm cannot tell.
     """
+    package = platform_package(sys.platform, platform.machine(), platform.libc_ver()[0])
+    shelf = npm.cache / "claude" / "releases" / package.rpartition("/")[2]
+    if kept := _kept(shelf, request):
+        return kept
     document = npm.document(PACKAGE)
     try:
         version = pick_claude_code(document, request, now)
@@ -42,7 +56,6 @@ def resolve_claude_code(request: str, npm: Npm, now: datetime) -> ClaudeCodeRele
         raise CompatError(
             str(error), "ask for a dist-tag such as `latest`, `cooldown` or a version that npm lists"
         ) from error
-    package = platform_package(sys.platform, platform.machine(), platform.libc_ver()[0])
     manifest = npm.view(f"{package}@{version}", "version", "dist.integrity")
     integrity = manifest.get("dist.integrity") if isinstance(manifest, dict) else None
     if not isinstance(integrity, str) or not integrity.startswith("sha512-"):
@@ -50,13 +63,25 @@ def resolve_claude_code(request: str, npm: Npm, now: datetime) -> ClaudeCodeRele
             f"the npm registry gives no sha512 integrity for {package}@{version}",
             "use a registry or mirror that passes `dist.integrity` on",
         )
-    return ClaudeCodeRelease(
+    release = ClaudeCodeRelease(
         version=version,
         platform_package=package,
         integrity=integrity,
         published_at=published_at(document, version),
-        policy="pinned" if request == version else request,
+        policy=_PINNED,
     )
+    write_atomically(shelf / f"{version}.json", release.model_dump_json())
+    return release if request == version else release.model_copy(update={"policy": request})
+
+
+def _kept(shelf: Path, request: str) -> ClaudeCodeRelease | None:
+    """The release of a pinned version as it was resolved before."""
+    if not EXACT_VERSION.fullmatch(request):
+        return None
+    try:
+        return ClaudeCodeRelease.model_validate_json((shelf / f"{request}.json").read_bytes())
+    except (OSError, ValidationError):
+        return None
 
 
 def newest_claude_code(npm: Npm) -> str:

@@ -27,6 +27,8 @@ COOLDOWN_DAYS = 3
 _FINAL_TAG = re.compile(r"v?(\d+\.\d+\.\d+)(?:-stable)?")
 _MINOR = re.compile(r"v?(\d+\.\d+)")
 _FINAL_SEMVER = re.compile(r"\d+\.\d+\.\d+")
+EXACT_VERSION = re.compile(r"\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?")
+"""A Claude Code version, pre-releases too."""
 
 
 class NoSuchVersion(ValueError):

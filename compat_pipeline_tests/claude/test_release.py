@@ -44,6 +44,17 @@ def test_a_deprecated_version_is_passed_over_but_may_be_pinned(registry: Loopbac
     assert (pinned.version, pinned.policy) == ("2.1.10", "pinned")
 
 
+def test_a_version_that_was_resolved_once_resolves_without_a_registry(
+    registry: LoopbackRegistry, tmp_path: Path
+) -> None:
+    registry.publish("2.1.9")
+    found = resolve_claude_code("latest", npm_for(registry, tmp_path), NOW)
+    gone = Npm(tmp_path, registry.environment(str(tmp_path)) | {"npm_config_registry": closed_port()})
+    assert resolve_claude_code("2.1.9", gone, NOW) == found.model_copy(update={"policy": "pinned"})
+    with pytest.raises(CompatError):
+        resolve_claude_code("latest", gone, NOW)
+
+
 def test_the_newest_is_known_beside_what_its_publisher_promotes(registry: LoopbackRegistry, tmp_path: Path) -> None:
     registry.publish("2.1.10")
     registry.publish("2.1.9")

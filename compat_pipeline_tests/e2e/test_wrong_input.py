@@ -98,7 +98,7 @@ def test_a_registry_that_cannot_be_reached_is_told_in_one_message(tmp_path: Path
     site = make_site(tmp_path, shared_cache, UV_INDEX_URL=nowhere, UV_DEFAULT_INDEX=nowhere, UV_HTTP_RETRIES="0",
                      npm_config_registry=nowhere, npm_config_fetch_retries="0",
                      UV_CACHE_DIR=str(tmp_path / "cold"), npm_config_cache=str(tmp_path / "cold-npm"))  # fmt: skip
-    complaint(site, "compat", "run")
+    assert "cannot reach the npm registry" in complaint(site, "compat", "run", "--claude-code", "latest")
 
 
 def test_documents_of_two_different_runs_are_not_shown_as_one(site: Site) -> None:

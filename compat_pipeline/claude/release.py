@@ -46,7 +46,7 @@ def resolve_claude_code(request: str, npm: Npm, now: datetime) -> ClaudeCodeRele
     Raises CompatError when there is none, when it has no binary for this machine, or npm cannot tell.
     """
     package = platform_package(sys.platform, platform.machine(), platform.libc_ver()[0])
-    shelf = npm.cache / "claude" / "releases" / package.rpartition("/")[2]
+    shelf = npm.cache / "releases" / package.rpartition("/")[2]
     if kept := _kept(shelf, request):
         return kept
     document = npm.document(PACKAGE)

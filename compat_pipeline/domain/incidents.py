@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from compat_pipeline.domain.memory import SensorMemory
 
 _LISTED = 20
 _LONGEST_TEXT_CHARS = 2800
@@ -49,24 +49,14 @@ def failed_check(asset: str, check: str, title: str, found: Sequence[str]) -> li
     return [Incident(f"{asset}:{check}:{entry}", title, (entry,)) for entry in found]
 
 
-class Log(BaseModel):
-    """What people know: the keys of the open incidents they were told of, and what waits to be told."""
+class Log(SensorMemory):
+    """What people know: the keys of the open incidents they were told of, and what waits to be told.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    Where it starts anew, open incidents are told again: better twice than never.
+    """
 
     told: tuple[str, ...] = ()
     waiting: tuple[Incident, ...] = ()
-
-    @classmethod
-    def parse(cls, cursor: str | None) -> Log:
-        """What `dump` wrote; nothing where that was edited: better told twice than never."""
-        try:
-            return cls.model_validate_json(cursor or "{}")
-        except ValidationError:
-            return cls()
-
-    def dump(self) -> str:
-        return self.model_dump_json()
 
     def seen(self, found: Iterable[Incident]) -> Log:
         """With what is wrong now. What is new waits, even if it comes right before anybody could be told."""

@@ -4,31 +4,23 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime
+
+from compat_pipeline.domain.memory import SensorMemory
 
 _FIRST_PAUSE = timedelta(minutes=10)
 _LONGEST_PAUSE = timedelta(hours=6)
 
 
-class Watch(BaseModel):
-    """The version seen last; how often in a row the registry then gave no answer, and until when it is left alone."""
+class Watch(SensorMemory):
+    """The version seen last; how often in a row the registry then gave no answer, and until when it is left alone.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    To start anew repeats nothing: a version's run is made once anyway.
+    """
 
     version: str | None = None
     failures: int = 0
     not_before: AwareDatetime | None = None
-
-    @classmethod
-    def parse(cls, cursor: str | None) -> Watch:
-        """What `dump` wrote; a cursor that is none, or was edited, starts anew: a version's run is made once anyway."""
-        try:
-            return cls.model_validate_json(cursor or "{}")
-        except ValidationError:
-            return cls()
-
-    def dump(self) -> str:
-        return self.model_dump_json()
 
     def rests(self, now: datetime) -> bool:
         """Whether the registry is left alone at `now`. A clock that was set back does not make that longer."""

@@ -208,11 +208,13 @@ def _passing(baseline: Iterable[Observation]) -> set[Cell]:
 
 
 def _by_fault(trials: Iterable[Observation]) -> dict[str, dict[Cell, list[Observation]]]:
+    """One that was never run (the proxy died, the budget was used up) proves nothing either way, and is left out."""
     tried: dict[str, dict[Cell, list[Observation]]] = {}
     for trial in trials:
         if trial.fault is None:
             raise ValueError(f"the trial of {trial.cell.key} names no fault")
-        tried.setdefault(trial.fault, {}).setdefault(trial.cell, []).append(trial)
+        if trial.attempts:
+            tried.setdefault(trial.fault, {}).setdefault(trial.cell, []).append(trial)
     return tried
 
 

@@ -19,8 +19,8 @@ from compat_pipeline.domain.controls import (
     kill_table_text,
     plan_trials,
 )
-from compat_pipeline.domain.observation import Observation, Outcome
-from compat_pipeline_tests.domain.samples import FAIL, MANIFEST, NOT_APPLICABLE, OVERLOADED, PASS, observe
+from compat_pipeline.domain.observation import Inconclusive, Observation, Outcome
+from compat_pipeline_tests.domain.samples import FAIL, MANIFEST, NOON, NOT_APPLICABLE, OVERLOADED, PASS, observe
 
 OUTCOMES: list[Outcome] = [PASS, FAIL, NOT_APPLICABLE, OVERLOADED]
 CELLS = [cell for cell in MANIFEST.cells if cell.model == "claude-haiku-4-5"]
@@ -52,6 +52,15 @@ def test_a_fault_that_turns_every_cell_of_its_rows_red_is_killed() -> None:
     assert row.verdict == "killed"
     assert row.killed == (TOOL_ANTHROPIC.key, TOOL_AZURE.key)
     assert row.missed == row.collateral == row.not_exercised == ()
+
+
+def test_a_cell_that_was_never_run_under_it_missed_nothing_and_proves_nothing() -> None:
+    budget = Inconclusive(cause="account", error="the budget is used up")
+    never = [Observation.not_run(Trial(cell, Fault().name), budget, NOON) for cell in (TOOL_ANTHROPIC, TOOL_AZURE)]
+    baseline = observed(dict.fromkeys(CELLS, PASS))
+    (row,) = kill_table([Fault()], baseline, never).rows
+    assert (row.verdict, row.missed, row.not_exercised) == ("not_exercised", (), ("tool_use|*",))
+    assert control_results([Fault()], baseline, never) == []
 
 
 @pytest.mark.parametrize("outcome", [PASS, OVERLOADED, NOT_APPLICABLE])

@@ -82,6 +82,8 @@ FROM_THE_UPSTREAM: list[tuple[str, int, str]] = [
 
 FROM_THE_CLI: list[tuple[str, CliFault]] = [
     ("disk_full", CliFault("crash", None, "Error: ENOSPC: no space left on device, write")),
+    ("disk_full", CliFault("crash", None, "Error: EFBIG: file too large, write")),
+    ("disk_full", CliFault("crash", None, "Error: EDQUOT: quota exceeded, write")),
     ("out_of_memory", CliFault("crash", None, "spawn ENOMEM")),
     ("out_of_memory", CliFault("api", 500, "API Error: 500 litellm.InternalServerError: MemoryError")),
     ("open_files", CliFault("api", 500, "API Error: 500 [Errno 24] Too many open files")),

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from compat_pipeline.wire.client_exchange import Json
 from compat_pipeline.wire.faults.answering import in_first_usage, in_usage
-from compat_pipeline.wire.faults.asking import in_body
+from compat_pipeline.wire.faults.asking import in_body, without
 from compat_pipeline.wire.faults.fault import Answer, Asked, Fault
 from compat_pipeline.wire.faults.rows import (
     ASKED_BY_CLI,
@@ -143,5 +143,12 @@ COUNT_FAULTS = (
         "LiteLLM: x-litellm-call-id, the id of the call in its logs",
         rows("attribution"),
         on_answer=_without_call_id,
+    ),
+    Fault(
+        "count_without_tools",
+        "tokens are counted as if there were no tools",
+        "LiteLLM #27632 #26436: tools ignored by count_tokens",
+        rows("count_tokens"),
+        on_request=without("tools", operation="count_tokens"),
     ),
 )

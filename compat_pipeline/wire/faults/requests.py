@@ -401,11 +401,4 @@ REQUEST_FAULTS = (
         rows("attribution"),
         on_request=in_headers(_other_user_agent),
     ),
-    Fault(
-        "count_without_tools",
-        "tokens are counted as if there were no tools",
-        "LiteLLM #27632 #26436: tools ignored by count_tokens",
-        rows("count_tokens"),
-        on_request=without("tools", operation="count_tokens"),
-    ),
 )

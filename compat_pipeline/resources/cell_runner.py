@@ -103,8 +103,7 @@ class CellRunner(dg.ConfigurableResource):
             plan = plan_trials(faults, self._touched(faults, baseline), in_turn=in_turn)
             trials = []
             for done, seen in enumerate(self._until_the_proxy_dies(plan, stage), start=1):
-                if seen.attempts:  # one that was not run proves nothing either way
-                    trials.append(seen)
+                trials.append(seen)
                 progress.info("%d/%d %s under %s: %s", done, len(plan), seen.cell.key, seen.fault, seen.outcome.status)
             self.home.history.record_controls(stage.run, control_results(faults, baseline, trials))
         return kill_table(faults, baseline, trials)
@@ -143,6 +142,19 @@ class CellRunner(dg.ConfigurableResource):
                     touched[fault.name].append(seen.cell)
         return touched
 
+    def run_context(
+        self, litellm: LitellmRelease, claude_code: ClaudeCodeRelease, run_id: str, variant: Variant = DEFAULT
+    ) -> RunContext:
+        """Under what the observations of a run are kept."""
+        return RunContext(
+            litellm_version=litellm.tag,
+            claude_code_version=claude_code.version,
+            suite_revision=self.suite_revision,
+            upstream=self.home.paths.upstream,
+            variant=variant,
+            run_id=run_id,
+        )
+
     @contextmanager
     def _stage(
         self,
@@ -152,14 +164,7 @@ class CellRunner(dg.ConfigurableResource):
         spending: Spending,
         variant: Variant = DEFAULT,
     ) -> Iterator[_Stage]:
-        run = RunContext(
-            litellm_version=litellm.tag,
-            claude_code_version=claude_code.version,
-            suite_revision=self.suite_revision,
-            upstream=self.home.paths.upstream,
-            variant=variant,
-            run_id=run_id,
-        )
+        run = self.run_context(litellm, claude_code, run_id, variant)
         days_kept = self.home.evidence_days  # a wrong setting ends the run before it begins
         cli, venv = self.npm.fetch(claude_code), self.python_index.install(litellm)
         prices = price_list(venv, self.home.manifest)

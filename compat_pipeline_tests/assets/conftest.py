@@ -16,7 +16,6 @@ import pytest
 from compat_pipeline.claude.release import ClaudeCodeRelease
 from compat_pipeline.domain.cell import Cell
 from compat_pipeline.domain.observation import Fail, Inconclusive, NotApplicable, Observation, Outcome, Pass
-from compat_pipeline.history.store import RunContext
 from compat_pipeline.proxy.release import LitellmRelease
 from compat_pipeline.resources.cell_runner import CellRunner
 from compat_pipeline.resources.docs_repo import DocsRepo
@@ -75,13 +74,7 @@ class ScriptedRunner(CellRunner):
     ) -> Iterator[Observation]:
         self.observed.append([cell.key for cell in cells])
         self.plain.append(plain)
-        run = RunContext(
-            litellm_version=litellm.tag,
-            claude_code_version=claude_code.version,
-            suite_revision=self.suite_revision,
-            upstream="emulated",
-            run_id=run_id,
-        )
+        run = self.run_context(litellm, claude_code, run_id)
         for cell in [cell for cell in cells if cell.key != self.loses]:
             seen = Observation(
                 feature=cell.feature,

@@ -22,7 +22,6 @@ from compat_pipeline.domain.observation import Fail, Inconclusive, Observation, 
 from compat_pipeline.domain.variants import DEFAULT, Variant
 from compat_pipeline.ground.errors import WrongUsage
 from compat_pipeline.ground.home import CompatHome
-from compat_pipeline.history.store import RunContext
 from compat_pipeline.proxy.release import LitellmRelease
 from compat_pipeline.resources import cell_runner
 from compat_pipeline.resources.cell_runner import CellRunner
@@ -44,14 +43,7 @@ class StagedRunner(CellRunner):
         spending: Spending,
         variant: Variant = DEFAULT,
     ) -> Iterator[Any]:
-        run = RunContext(
-            litellm_version=litellm.tag,
-            claude_code_version=claude_code.version,
-            suite_revision=self.suite_revision,
-            upstream="emulated",
-            variant=variant,
-            run_id=run_id,
-        )
+        run = self.run_context(litellm, claude_code, run_id, variant)
         yield SimpleNamespace(run=run, settings=variant, proxy=SimpleNamespace(locked_out={}), spending=spending)
 
 

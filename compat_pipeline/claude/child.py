@@ -66,7 +66,7 @@ def run_child(
         cpu_s = talk.until(start + limit_s)
     finally:
         end_group(process)
-        talk.close()
+        talk.finish()
     return ChildRun(
         stdout=tuple(talk.lines),
         stderr=bytes(talk.stderr).decode(errors="replace"),
@@ -114,11 +114,15 @@ class _Talk:
                 break
             if not self._selector.get_map():
                 time.sleep(0.002)
-        if self._line:
-            self.lines.append(bytes(self._line))
         return cpu_s
 
-    def close(self) -> None:
+    def finish(self) -> None:
+        """Read what it said between the last look and its end, and close the pipes; nobody is left to be told more."""
+        self.turns, self.interrupt_on = [], None
+        for key, _ in self._selector.select(0):  # one read each: a pipe holds no more
+            self._serve(key)
+        if self._line:
+            self.lines.append(bytes(self._line))
         self._selector.close()
         for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
             if pipe:

@@ -224,6 +224,14 @@ class TestTheProcess:
         assert 0 < len(result.stderr) <= 64 * 1024
         assert [len(line) for line in result.unreadable] == [500]
 
+    def test_what_it_said_between_our_last_look_and_its_end_is_read(
+        self, script: Script, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        wait4 = os.wait4
+        monkeypatch.setattr(os, "wait4", lambda pid, _: wait4(pid, 0))  # as if we had slept until it ended
+        result = self.run(script(f"sleep 0.5; echo more >&2; echo '{OK}'"), sandbox)
+        assert (result.text, result.error, result.stderr) == ("ok", None, "more\n")
+
     def test_one_that_does_not_listen_is_read_all_the_same(self, script: Script, sandbox: Sandbox) -> None:
         cli = script(f"exec <&-\necho '{OK}'")
         result = self.run(cli, sandbox, prompt=None, messages=([{"type": "text", "text": "y" * 3_000_000}],))

@@ -57,13 +57,6 @@ def test_nothing_is_left_running(full_site: Site, full_run: Run) -> None:
     assert not list(full_site.home.scratch.glob("scratch-*"))
 
 
-def test_a_red_or_open_cell_is_re_run_alone(full_site: Site, full_run: Run) -> None:
-    assert full_run.returncode == 0
-    again = full_site.run("compat", "run", "--cells", "vision|azure/claude-haiku-4-5")
-    assert again.returncode == 0, again.stdout + again.stderr
-    assert "1/1" in again.stdout
-
-
 def test_nothing_inconclusive_means_nothing_to_re_run(full_site: Site, full_run: Run) -> None:
     assert full_run.returncode == 0
     again = full_site.run("compat", "run", "--cells", "inconclusive")

@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 
 import psutil
-import pytest
 
 from compat_pipeline_tests.e2e.conftest import BIN, Site, make_site
 
@@ -40,26 +39,32 @@ def started(site: Site) -> subprocess.Popen[str]:
     return process
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
-def test_a_run_stopped_in_the_middle_can_be_started_again(
-    tmp_path: Path, shared_cache: Path, number: signal.Signals
-) -> None:
-    site = make_site(tmp_path, shared_cache)
-    process = started(site)
+def stopped(process: subprocess.Popen[str], number: signal.Signals) -> str:
+    """What a run still says once it gets a signal."""
     assert process.stdout is not None
     process.send_signal(number)
     said = process.stdout.read()
     process.wait(PATIENCE_S)
-    assert "Traceback" not in said
-    deadline = time.monotonic() + PATIENCE_S
-    while site.processes() and time.monotonic() < deadline:
-        time.sleep(0.2)
-    assert site.processes() == []
-    kept = finished_cells(site)
-    assert kept >= 1
+    return said
+
+
+def test_a_run_stopped_in_the_middle_leaves_nothing_and_can_be_started_again(
+    tmp_path: Path, shared_cache: Path
+) -> None:
+    site, kept = make_site(tmp_path, shared_cache), 0
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        said = stopped(started(site), number)
+        assert "Traceback" not in said, number.name
+        deadline = time.monotonic() + PATIENCE_S
+        while site.processes() and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert site.processes() == [], number.name
+        assert finished_cells(site) > kept, number.name
+        kept = finished_cells(site)
 
     again = site.run("compat", "run", "--cells", "vision|azure/claude-haiku-4-5")
     assert again.returncode == 0, again.stdout + again.stderr
+    assert "1/1" in again.stdout
     assert finished_cells(site) == kept + 1
     assert not list(site.home.scratch.glob("scratch-*"))
 

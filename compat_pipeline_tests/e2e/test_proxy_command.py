@@ -10,7 +10,7 @@ from pathlib import Path
 from compat_pipeline.command.main import INTERRUPTED
 from compat_pipeline.ground.process import end_group, spawn
 from compat_pipeline.suite.runner import SUITE
-from compat_pipeline_tests.e2e.conftest import BIN, Site, make_site
+from compat_pipeline_tests.e2e.conftest import BIN, Site
 
 PATIENCE_S = 120
 
@@ -21,40 +21,28 @@ def wait_until_up(door: subprocess.Popen[bytes]) -> None:
         assert line, "it ended before its proxy was up"
 
 
-def test_the_suite_s_settings_stay_until_the_last_of_two_proxies_ends(tmp_path: Path, shared_cache: Path) -> None:
-    site = make_site(tmp_path, shared_cache)
+def test_two_proxies_of_one_home_serve_an_author_s_pytest_until_the_last_of_them_ends(small_site: Site) -> None:
     doors = [
-        spawn([BIN / "compat", "proxy"], env=site.environment, cwd=site.home.root, stdout=subprocess.PIPE)
+        spawn([BIN / "compat", "proxy"], env=small_site.environment, cwd=small_site.home.root, stdout=subprocess.PIPE)
         for _ in range(2)
     ]
     try:
         for door in doors:
             wait_until_up(door)
-        for door, left in zip(doors, (True, False), strict=True):
-            door.send_signal(signal.SIGINT)
-            assert door.wait(PATIENCE_S) == INTERRUPTED
-            assert site.home.suite_settings.exists() is left
+        doors[0].send_signal(signal.SIGINT)
+        assert doors[0].wait(PATIENCE_S) == INTERRUPTED
+        done = small_site.run("pytest", SUITE / "vision" / "test_anthropic.py")
+        doors[1].send_signal(signal.SIGINT)
+        assert doors[1].wait(PATIENCE_S) == INTERRUPTED
     finally:
         for door in doors:
             end_group(door)
-    assert not list(site.home.runtimes.glob("*/runtime.json"))
-
-
-def test_an_author_runs_one_file_under_plain_pytest(small_site: Site) -> None:
-    door = spawn(
-        [BIN / "compat", "proxy"], env=small_site.environment, cwd=small_site.home.root, stdout=subprocess.PIPE
-    )
-    try:
-        wait_until_up(door)
-        done = small_site.run("pytest", SUITE / "vision" / "test_anthropic.py")
-        door.send_signal(signal.SIGINT)
-        door.wait(PATIENCE_S)
-    finally:
-        end_group(door)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1 passed" in done.stdout
     (seen,) = json.loads(small_site.home.results.read_text())["results"]
     assert (seen["feature"], seen["provider"], seen["outcome"]["status"]) == ("vision", "anthropic", "pass")
+    assert not small_site.home.suite_settings.exists()
+    assert not list(small_site.home.runtimes.glob("*/runtime.json"))
 
 
 def test_sigterm_ends_a_proxy_that_was_started_with_sigint_ignored(small_site: Site) -> None:

@@ -34,11 +34,23 @@ class Cell(NamedTuple):
         return cls(feature, provider, model)
 
 
+AT_ONCE = "+"
+"""Between the names of faults that a trial has at once."""
+
+
 class Trial(NamedTuple):
-    """A cell to run; with the name of a fault, on a wire that is broken on purpose, to see its test go red."""
+    """A cell to run; with the name of a fault, on a wire that is broken on purpose, to see its test go red.
+
+    `fault` may name several, joined by `+`: a wire with all of them, of which the test must notice none.
+    """
 
     cell: Cell
     fault: str | None = None
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """The names of the faults on its wire."""
+        return tuple(self.fault.split(AT_ONCE)) if self.fault else ()
 
     @property
     def key(self) -> str:

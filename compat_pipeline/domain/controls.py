@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Literal, Protocol
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from compat_pipeline.domain.cell import Cell, Trial
+from compat_pipeline.domain.cell import AT_ONCE, Cell, Trial
 from compat_pipeline.domain.observation import Observation
 
 ControlVerdict = Literal["killed", "missed", "not_exercised"]
@@ -80,18 +81,33 @@ class KillTable(_Part):
 def plan_trials(faults: Iterable[Control], touched: Mapping[str, Sequence[Cell]], *, in_turn: bool) -> list[Trial]:
     """The trials of each fault: the cells it touches, those that must notice it and those that must not.
 
-    With `in_turn` each pair of fault and row is tried on one target only, the next pair on the next one: every
-    fault meets every row, and every target many of the faults.
+    A cell that must notice a fault is tried under it alone. All those that it must not notice are tried at once: most
+    trials would be of that kind, and none of them is to make a difference. `told_apart` says which one did.
+    With `in_turn` each pair of fault and row is tried on one target only: every fault meets every row, and every
+    target many of the faults.
     """
     plan = []
+    bystanders: dict[Cell, list[str]] = {}
+    turns = {row: turn for turn, row in enumerate(dict.fromkeys(cell.feature for cell in chain(*touched.values())))}
     for number, fault in enumerate(faults):
         rows: dict[str, list[Cell]] = {}
         for cell in touched[fault.name]:
             rows.setdefault(cell.feature, []).append(cell)
-        for place, cells in enumerate(rows.values(), start=number):
-            chosen = [cells[place % len(cells)]] if in_turn else cells
-            plan += [Trial(cell, fault.name) for cell in chosen]
-    return plan
+        for place, (row, cells) in enumerate(rows.items(), start=number):
+            must_notice = row in fault.rows
+            turn = place if must_notice else turns[row]  # so that a row's bystanders meet on one target
+            for cell in [cells[turn % len(cells)]] if in_turn else cells:
+                if must_notice:
+                    plan.append(Trial(cell, fault.name))
+                else:
+                    bystanders.setdefault(cell, []).append(fault.name)
+    return plan + [Trial(cell, AT_ONCE.join(names)) for cell, names in bystanders.items()]
+
+
+def told_apart(trials: Iterable[Observation]) -> list[Trial]:
+    """Each fault alone, where a cell did not pass under several at once."""
+    joint = (seen for seen in trials if len(seen.trial.faults) > 1 and seen.outcome.status != "pass")
+    return [Trial(seen.cell, name) for seen in joint for name in seen.trial.faults]
 
 
 def control_results(
@@ -208,13 +224,17 @@ def _passing(baseline: Iterable[Observation]) -> set[Cell]:
 
 
 def _by_fault(trials: Iterable[Observation]) -> dict[str, dict[Cell, list[Observation]]]:
-    """One that was never run (the proxy died, the budget was used up) proves nothing either way, and is left out."""
+    """One that was never run (the proxy died, the budget was used up) proves nothing either way, and is left out.
+
+    So is one under several faults at once that did not pass: it says nothing of any one of them.
+    """
     tried: dict[str, dict[Cell, list[Observation]]] = {}
     for trial in trials:
-        if trial.fault is None:
+        names = trial.trial.faults
+        if not names:
             raise ValueError(f"the trial of {trial.cell.key} names no fault")
-        if trial.attempts:
-            tried.setdefault(trial.fault, {}).setdefault(trial.cell, []).append(trial)
+        for name in names if trial.attempts and (len(names) == 1 or trial.outcome.status == "pass") else ():
+            tried.setdefault(name, {}).setdefault(trial.cell, []).append(trial)
     return tried
 
 

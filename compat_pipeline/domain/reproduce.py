@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 
+from compat_pipeline.domain.cell import AT_ONCE
 from compat_pipeline.domain.variants import DEFAULT
 from compat_pipeline.domain.verdict import UpstreamMode
 
@@ -26,7 +27,7 @@ def again(
     It publishes nothing and writes no matrix; the next run that writes one counts what it observed.
     """
     if fault:
-        command = f"prove --fault {shlex.quote(fault)}"
+        command = " ".join(["prove", *(f"--fault {shlex.quote(name)}" for name in fault.split(AT_ONCE))])
     elif variant != DEFAULT:
         command = f"variants --variant {shlex.quote(variant)}"
     else:

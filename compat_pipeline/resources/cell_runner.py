@@ -13,7 +13,7 @@ import dagster as dg
 from compat_pipeline.claude.release import ClaudeCodeRelease
 from compat_pipeline.domain.cell import Cell, Trial
 from compat_pipeline.domain.consumption import Spending
-from compat_pipeline.domain.controls import KillTable, control_results, kill_table, plan_trials
+from compat_pipeline.domain.controls import KillTable, control_results, kill_table, plan_trials, told_apart
 from compat_pipeline.domain.observation import Inconclusive, NotApplicable, Observation, Pass
 from compat_pipeline.domain.variants import DEFAULT, Comparison, Variant, compare
 from compat_pipeline.ground.errors import CompatError
@@ -100,13 +100,20 @@ class CellRunner(dg.ConfigurableResource):
             return kill_table(faults, (), ())
         with self._stage(litellm, claude_code, run_id, self._spending()) as stage:
             baseline = list(self._observe(stage, cells))
-            plan = plan_trials(faults, self._touched(faults, baseline), in_turn=in_turn)
-            trials = []
-            for done, seen in enumerate(self._until_the_proxy_dies(plan, stage), start=1):
-                trials.append(seen)
-                progress.info("%d/%d %s under %s: %s", done, len(plan), seen.cell.key, seen.fault, seen.outcome.status)
+            trials = self._try(plan_trials(faults, self._touched(faults, baseline), in_turn=in_turn), stage)
+            trials += self._try(told_apart(trials), stage)
             self.home.history.record_controls(stage.run, control_results(faults, baseline, trials))
         return kill_table(faults, baseline, trials)
+
+    def _try(self, plan: Sequence[Trial], stage: _Stage) -> list[Observation]:
+        """What came of trials under faults."""
+        trials = []
+        for done, seen in enumerate(self._until_the_proxy_dies(plan, stage), start=1):
+            trials.append(seen)
+            names = seen.trial.faults
+            under = names[0] if len(names) == 1 else f"{len(names)} faults at once"
+            progress.info("%d/%d %s under %s: %s", done, len(plan), seen.cell.key, under, seen.outcome.status)
+        return trials
 
     def compare(
         self,

@@ -48,7 +48,7 @@ from compat_pipeline.suite.settings import (
 )
 from compat_pipeline.wire.evidence import Evidence, EvidenceStore
 from compat_pipeline.wire.exchange import UpstreamControl
-from compat_pipeline.wire.faults import FAULTS
+from compat_pipeline.wire.faults import fault_called
 
 _RUN = pytest.StashKey[CellRun]()
 _REPORTED = pytest.StashKey["CompatResult"]()
@@ -208,7 +208,7 @@ def cell(trial: Trial) -> Cell:
 def compat(request: pytest.FixtureRequest, trial: Trial) -> CellRun:
     """What a probe works with, bound to this test's cell."""
     suite = request.config.stash[_SUITE]
-    fault = FAULTS[trial.fault] if trial.fault else None
+    fault = fault_called(trial.fault) if trial.fault else None
     provider, model = suite.provider(trial.cell), trial.cell.model
     run = CellRun(
         trial.cell,

@@ -18,6 +18,7 @@ from compat_pipeline.domain.controls import (
     kill_table,
     kill_table_text,
     plan_trials,
+    told_apart,
 )
 from compat_pipeline.domain.observation import Inconclusive, Observation, Outcome
 from compat_pipeline_tests.domain.samples import FAIL, MANIFEST, NOON, NOT_APPLICABLE, OVERLOADED, PASS, observe
@@ -223,7 +224,39 @@ def test_a_fault_is_tried_on_every_cell_it_touches_and_on_no_other() -> None:
 def test_in_turn_every_pair_of_fault_and_row_is_tried_once_and_no_target_is_left_out() -> None:
     faults = [Fault(name=name) for name in ("one", "two")]
     plan = plan_trials(faults, dict.fromkeys(("one", "two"), CELLS), in_turn=True)
-    assert sorted((trial.fault, trial.cell.feature) for trial in plan) == sorted(
+    assert sorted((name, trial.cell.feature) for trial in plan for name in trial.faults) == sorted(
         (fault.name, row) for fault in faults for row in ("tool_use", "vision")
     )
-    assert {trial.cell for trial in plan} == set(CELLS)
+    assert {trial.cell for trial in plan if trial.cell.feature == "tool_use"} == {TOOL_ANTHROPIC, TOOL_AZURE}
+
+
+@pytest.mark.parametrize("in_turn", [False, True])
+def test_a_cell_is_tried_at_once_under_all_that_it_must_not_notice(in_turn: bool) -> None:
+    faults = [Fault("one"), Fault("two"), Fault("three", rows=frozenset({"vision"}))]
+    plan = plan_trials(faults, {one.name: [TOOL_AZURE, VISION_AZURE] for one in faults}, in_turn=in_turn)
+    assert set(plan) == {
+        Trial(TOOL_AZURE, "one"),
+        Trial(TOOL_AZURE, "two"),
+        Trial(VISION_AZURE, "three"),
+        Trial(VISION_AZURE, "one+two"),
+        Trial(TOOL_AZURE, "three"),
+    }
+
+
+def test_a_cell_that_passes_under_several_at_once_passes_under_each() -> None:
+    rows = kill_table(
+        [Fault(), Fault("another")],
+        observed(dict.fromkeys(CELLS, PASS)),
+        [*observed({TOOL_AZURE: FAIL}, Fault().name), *observed({VISION_AZURE: PASS}, f"{Fault().name}+another")],
+    ).rows
+    assert [(row.verdict, row.collateral) for row in rows] == [("killed", ()), ("not_exercised", ())]
+
+
+@pytest.mark.parametrize("outcome", [FAIL, OVERLOADED])
+def test_which_of_several_faults_it_was_is_told_by_trying_each_alone(outcome: Outcome) -> None:
+    passed, joint = observed({TOOL_AZURE: PASS}, "one+two"), observed({VISION_AZURE: outcome}, "one+two")
+    again = told_apart([*passed, *joint, *observed({VISION_ANTHROPIC: FAIL}, "one")])
+    assert again == [Trial(VISION_AZURE, "one"), Trial(VISION_AZURE, "two")]
+    alone = [*observed({VISION_AZURE: PASS}, "one"), *observed({VISION_AZURE: FAIL}, "two")]
+    table = kill_table([Fault("one"), Fault("two")], observed(dict.fromkeys(CELLS, PASS)), [*passed, *joint, *alone])
+    assert [row.collateral for row in table.rows] == [(), (VISION_AZURE.key,)]

@@ -244,6 +244,8 @@ def test_the_command_that_runs_the_cell_again_is_told() -> None:
     assert evidence(upstream="live").reproduce == f"COMPAT_UPSTREAM=live compat gate {told}"
     broken, varied = evidence(fault="picture_dropped").reproduce, evidence(variant="drop_params").reproduce
     assert broken == f"COMPAT_UPSTREAM=emulated compat prove --fault picture_dropped {told}"
+    two = evidence(fault="effort_dropped+call_id_dropped").reproduce
+    assert two == f"COMPAT_UPSTREAM=emulated compat prove --fault effort_dropped --fault call_id_dropped {told}"
     assert varied == f"COMPAT_UPSTREAM=emulated compat variants --variant drop_params {told}"
     made = evidence(litellm_version="1.107.0.dev1", litellm_request="path:~/my litellm").reproduce
     assert made == f"COMPAT_UPSTREAM=emulated compat gate --litellm 'path:~/my litellm' --claude-code 2.1.329 {cell}"

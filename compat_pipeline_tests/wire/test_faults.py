@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from compat_pipeline.wire.client_exchange import HUNG_UP, ClientExchange
-from compat_pipeline.wire.faults import FAULTS
+from compat_pipeline.wire.faults import FAULTS, Answer, Asked, fault_called
 from compat_pipeline_tests.wire.fault_samples import (
     ANSWER,
     CONTENT_CHANGES,
@@ -88,3 +88,35 @@ def test_a_cell_that_hangs_up_on_an_answer_is_not_tried_with_answers_kept_until_
     assert FAULTS["hang_up_ignored"].touches(interrupted)
     for name in ("answer_text_cut", "stream_held_back"):
         assert not FAULTS[name].touches(interrupted)
+
+
+def test_several_at_once_do_what_each_does() -> None:
+    one, other = FAULTS["system_dropped"], FAULTS["model_swapped"]
+    asked = Asked("messages", {}, REQUEST)
+    alone = one.on_request(asked)
+    assert isinstance(alone, Asked)
+    both = fault_called("system_dropped+model_swapped")
+
+    assert both.on_request(asked) == other.on_request(alone)
+    assert not both.changes_answers
+    assert both.rows == one.rows | other.rows
+
+
+def test_of_several_at_once_a_refusal_ends_the_request() -> None:
+    both = fault_called("requests_refused+system_dropped")
+
+    assert isinstance(both.on_request(Asked("messages", {}, REQUEST)), Answer)
+
+
+def test_several_at_once_change_an_answer_one_after_another() -> None:
+    both = fault_called("answer_text_cut+usage_zeroed")
+    asked, answer = Asked("messages", {}, REQUEST), Answer(200, {}, tuple(stream(ANSWER)))
+
+    cut = FAULTS["answer_text_cut"].on_answer(asked, answer)
+    assert both.on_answer(asked, answer) == FAULTS["usage_zeroed"].on_answer(asked, cut) != cut
+
+
+def test_several_at_once_hold_back_send_again_and_go_on_if_any_does() -> None:
+    both = fault_called("stream_held_back+request_sent_twice+hang_up_ignored")
+
+    assert (both.held_back, both.sends, both.deaf_to_hang_up) == (True, FAULTS["request_sent_twice"].sends, True)

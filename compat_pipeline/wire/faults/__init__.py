@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from compat_pipeline.domain.cell import AT_ONCE
 from compat_pipeline.wire.faults.answers import CONTENT_FAULTS
 from compat_pipeline.wire.faults.counts import COUNT_FAULTS
 from compat_pipeline.wire.faults.fault import Answer, Asked, Fault
@@ -21,4 +22,11 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
 )
 """The catalogue, by name."""
 
-__all__ = ["FAULTS", "Answer", "Asked", "Fault"]
+
+def fault_called(name: str) -> Fault:
+    """The fault of that name, or all those that it joins by `+`, at once; KeyError for one that is not there."""
+    faults = [FAULTS[one] for one in name.split(AT_ONCE)]
+    return faults[0] if len(faults) == 1 else Fault.at_once(faults)
+
+
+__all__ = ["FAULTS", "Answer", "Asked", "Fault", "fault_called"]

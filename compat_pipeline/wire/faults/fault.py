@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from compat_pipeline.domain.cell import AT_ONCE
 from compat_pipeline.wire.client_exchange import HUNG_UP, ClientExchange, Json, Operation
 
 
@@ -74,6 +75,36 @@ class Fault:
         if (self.changes_answers or self.held_back) and any(one.broken == HUNG_UP for one in exchanges):
             return False
         return any(map(self._changes, exchanges))
+
+    @classmethod
+    def at_once(cls, faults: Sequence[Fault]) -> Fault:
+        """All of them on one wire, each on what the one before leaves; it breaks no row that none of them breaks."""
+        answering = [fault for fault in faults if fault.changes_answers]
+
+        def on_request(asked: Asked) -> Asked | Answer:
+            for fault in faults:
+                changed = fault.on_request(asked)
+                if isinstance(changed, Answer):
+                    return changed
+                asked = changed
+            return asked
+
+        def on_answer(asked: Asked, answer: Answer) -> Answer:
+            for fault in answering:
+                answer = fault.on_answer(asked, answer)
+            return answer
+
+        return cls(
+            name=AT_ONCE.join(fault.name for fault in faults),
+            description="; ".join(fault.description for fault in faults),
+            imitates="; ".join(fault.imitates for fault in faults),
+            rows=frozenset().union(*(fault.rows for fault in faults)),
+            on_request=on_request,
+            on_answer=on_answer if answering else _pass_back,
+            sends=max(fault.sends for fault in faults),
+            held_back=any(fault.held_back for fault in faults),
+            deaf_to_hang_up=any(fault.deaf_to_hang_up for fault in faults),
+        )
 
     def _changes(self, exchange: ClientExchange) -> bool:
         if self.sends > 1 or self.held_back or self.deaf_to_hang_up:

@@ -100,8 +100,11 @@ class CellRunner(dg.ConfigurableResource):
             return kill_table(faults, (), ())
         with self._stage(litellm, claude_code, run_id, self._spending()) as stage:
             baseline = list(self._observe(stage, cells))
-            trials = self._try(plan_trials(faults, self._touched(faults, baseline), in_turn=in_turn), stage)
-            trials += self._try(told_apart(trials), stage)
+            trials: list[Observation] = []
+            plan = plan_trials(faults, self._touched(faults, baseline), in_turn=in_turn)
+            while plan:
+                tried = self._try(plan, stage)
+                trials, plan = trials + tried, told_apart(tried)
             self.home.history.record_controls(stage.run, control_results(faults, baseline, trials))
         return kill_table(faults, baseline, trials)
 

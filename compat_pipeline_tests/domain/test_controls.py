@@ -253,10 +253,12 @@ def test_a_cell_that_passes_under_several_at_once_passes_under_each() -> None:
 
 
 @pytest.mark.parametrize("outcome", [FAIL, OVERLOADED])
-def test_which_of_several_faults_it_was_is_told_by_trying_each_alone(outcome: Outcome) -> None:
-    passed, joint = observed({TOOL_AZURE: PASS}, "one+two"), observed({VISION_AZURE: outcome}, "one+two")
+def test_which_of_several_faults_it_was_is_told_by_halves(outcome: Outcome) -> None:
+    passed, joint = observed({TOOL_AZURE: PASS}, "one+two"), observed({VISION_AZURE: outcome}, "one+two+three")
     again = told_apart([*passed, *joint, *observed({VISION_ANTHROPIC: FAIL}, "one")])
-    assert again == [Trial(VISION_AZURE, "one"), Trial(VISION_AZURE, "two")]
-    alone = [*observed({VISION_AZURE: PASS}, "one"), *observed({VISION_AZURE: FAIL}, "two")]
-    table = kill_table([Fault("one"), Fault("two")], observed(dict.fromkeys(CELLS, PASS)), [*passed, *joint, *alone])
-    assert [row.collateral for row in table.rows] == [(), (VISION_AZURE.key,)]
+    assert again == [Trial(VISION_AZURE, "one"), Trial(VISION_AZURE, "two+three")]
+    alone = [*observed({VISION_AZURE: FAIL}, "one"), *observed({VISION_AZURE: PASS}, "two+three")]
+    assert told_apart(alone) == []
+    faults, baseline = [Fault(name) for name in ("one", "two", "three")], observed(dict.fromkeys(CELLS, PASS))
+    table = kill_table(faults, baseline, [*passed, *joint, *alone])
+    assert [row.collateral for row in table.rows] == [(VISION_AZURE.key,), (), ()]

@@ -119,6 +119,12 @@ def _events(words: str, refusal: str) -> Iterator[dict[str, Any]]:
     yield {"type": "result", "subtype": "success", "is_error": True, "api_error_status": 401, "result": refusal}
 
 
+def environment_of(role: str, seeds: Path) -> Path:
+    """Where the proxy or the CLI leaves the names of what it was given."""
+    return seeds.with_name(f"environment-of-{role}.json")
+
+
 if __name__ == "__main__":
+    environment_of(sys.argv[1], Path(sys.argv[2])).write_text(json.dumps(sorted(os.environ)))
     known = everything_known(Path(sys.argv[2]))
     {"proxy": serve, "cli": converse}[sys.argv[1]](sys.argv[3:], known)

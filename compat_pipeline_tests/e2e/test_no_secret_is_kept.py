@@ -45,6 +45,12 @@ from compat_pipeline_tests.e2e import leaky
 ASKED, RAISING, BROKEN = (
     f"{feature}|anthropic/claude-haiku-4-5" for feature in ("basic_messaging_streaming", "vision", "tool_use")
 )
+OURS_ALONE = {
+    name: f"made up {secrets.token_hex(12)}"
+    for name in ("COMPAT_DOCS_TOKEN", "COMPAT_DOCS_APP_KEY_FILE", "COMPAT_GITHUB_TOKEN", "COMPAT_ALERT_WEBHOOK")
+}
+"""Settings that nobody else's code may see."""
+
 RAISES = """
 SEEDS = {seeds!r}
 
@@ -103,11 +109,12 @@ class WatchedRuntime(ProxyRuntime):
 
 @dataclass(frozen=True)
 class Leaks:
-    """A home in which everything leaked, and what must not be found in it."""
+    """A home in which everything leaked, what must not be found in it, and the variables that each part saw."""
 
     home: CompatHome
     known: frozenset[str]
     recognised: frozenset[str]
+    seen: dict[str, list[str]]
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +126,8 @@ def leaks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Leaks]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COMPAT_HOME", str(home))
         patch.setenv("DAGSTER_HOME", str(home / "dagster"))
+        for name, value in OURS_ALONE.items():
+            patch.setenv(name, value)
         patch.setattr(runner, "SUITE", leaky_suite(outside, list(made_up.values())))
         paths = CompatHome.from_env()
         with open_instance(paths) as instance:
@@ -127,7 +136,9 @@ def leaks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Leaks]:
             assert dg.materialize(parts, instance=instance, resources=leaky_resources(outside, seeds)).success
             assert not run(instance, leaky_resources(outside, seeds, leaky.DIES)).success
         stop_idle(paths)
-        yield Leaks(paths, frozenset(WatchedRuntime.secrets), frozenset(made_up))
+        seen = {role: json.loads(leaky.environment_of(role, seeds).read_text()) for role in ("proxy", "cli")}
+        known = frozenset((*WatchedRuntime.secrets, *OURS_ALONE.values()))
+        yield Leaks(paths, known, frozenset(made_up), seen)
 
 
 def run(instance: dg.DagsterInstance, resources: dict[str, object]) -> dg.ExecuteInProcessResult:
@@ -220,6 +231,12 @@ def test_no_secret_is_in_any_file(leaks: Leaks) -> None:
 def test_every_place_was_tried(leaks: Leaks, place: str) -> None:
     names = {str(path.relative_to(leaks.home.root)) for path in leaks.home.root.glob(place)}
     assert any("[redacted" in content for name, content in kept(leaks.home) if name in names)
+
+
+@pytest.mark.parametrize("role", ["proxy", "cli"])
+def test_from_within_none_of_our_own_credentials_is_seen(leaks: Leaks, role: str) -> None:
+    assert {"PATH", "HOME"} <= set(leaks.seen[role])
+    assert OURS_ALONE.keys().isdisjoint(leaks.seen[role])
 
 
 def test_nothing_short_lived_is_left(leaks: Leaks) -> None:

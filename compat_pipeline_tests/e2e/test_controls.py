@@ -58,11 +58,11 @@ def test_every_row_is_broken_by_one_of_them() -> None:
 def test_every_fault_turns_its_own_rows_red_and_no_other(
     full_site: Site, proven: subprocess.CompletedProcess[str]
 ) -> None:
+    assert proven.returncode == 0, proven.stdout[-6000:] + proven.stderr[-3000:]
     table = json.loads(full_site.home.mutants.read_text())
     wrong = {row["fault"]: (row["missed"], row["collateral"]) for row in table["rows"] if row["verdict"] != "killed"}
-    assert (wrong, table["collateral"]) == ({}, 0), proven.stdout[-3000:]
+    assert (wrong, table["collateral"]) == ({}, 0)
     assert table["killed"] == table["faults"] == len(CLOSEST)
-    assert proven.returncode == 0
 
 
 def test_the_command_prints_the_kill_table(proven: subprocess.CompletedProcess[str]) -> None:

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import psutil
+import pytest
 
 from compat_pipeline_tests.e2e.conftest import BIN, Site, make_site
 
@@ -48,29 +49,28 @@ def stopped(process: subprocess.Popen[str], number: signal.Signals) -> str:
     return said
 
 
-def test_a_run_stopped_in_the_middle_leaves_nothing_and_can_be_started_again(
-    tmp_path: Path, shared_cache: Path
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Site:
+    """One home: each run that starts in it shows that the one stopped before was no hindrance."""
+    return make_site(tmp_path_factory.mktemp("killed"), shared_cache)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
+def test_a_run_stopped_in_the_middle_leaves_no_process_and_loses_no_finished_cell(
+    site: Site, number: signal.Signals
 ) -> None:
-    site, kept = make_site(tmp_path, shared_cache), 0
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
-        said = stopped(started(site), number)
-        assert "Traceback" not in said, number.name
-        deadline = time.monotonic() + PATIENCE_S
-        while site.processes() and time.monotonic() < deadline:
-            time.sleep(0.2)
-        assert site.processes() == [], number.name
-        assert finished_cells(site) > kept, number.name
-        kept = finished_cells(site)
-
-    again = site.run("compat", "run", "--cells", "vision|azure/claude-haiku-4-5")
-    assert again.returncode == 0, again.stdout + again.stderr
-    assert "1/1" in again.stdout
-    assert finished_cells(site) == kept + 1
-    assert not list(site.home.scratch.glob("scratch-*"))
+    before = finished_cells(site)
+    said = stopped(started(site), number)
+    assert "Traceback" not in said
+    deadline = time.monotonic() + PATIENCE_S
+    while site.processes() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert site.processes() == []
+    assert finished_cells(site) > before
 
 
-def test_cells_whose_proxy_died_are_open_and_re_run_with_one_command(tmp_path: Path, shared_cache: Path) -> None:
-    site = make_site(tmp_path, shared_cache)
+def test_cells_whose_proxy_died_are_open_and_re_run_with_one_command(site: Site) -> None:
+    before = finished_cells(site)
     process = started(site)
     for proxy in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
@@ -80,13 +80,16 @@ def test_cells_whose_proxy_died_are_open_and_re_run_with_one_command(tmp_path: P
     assert process.stdout is not None
     said = process.stdout.read()
     assert process.wait(PATIENCE_S) == 3, said
-    cells = json.loads(site.home.details.read_text())["cells"]
-    assert not [cell for cell in cells if cell["status"] == "fail"]
-    assert {cell["cause"] for cell in cells if cell["status"] == "unjudged" and "observed_at" in cell} == {
-        "environment"
-    }
+    details = json.loads(site.home.details.read_text())
+    assert not [cell for cell in details["cells"] if cell["status"] == "fail"]
+    unjudged = [cell for cell in details["cells"] if cell["status"] == "unjudged" and "observed_at" in cell]
+    assert {cell["cause"] for cell in unjudged} == {"environment"}
+    left_open = details["counts"]["inconclusive"]
 
     again = site.run("compat", "run", "--cells", "inconclusive")
     assert again.returncode == 0, again.stdout + again.stderr
+    assert f"{left_open}/{left_open}" in again.stdout
+    assert finished_cells(site) == before + 15 + left_open
     counts = json.loads(site.home.details.read_text())["counts"]
     assert (counts["observed"], counts["inconclusive"]) == (15, 0)
+    assert not list(site.home.scratch.glob("scratch-*"))

@@ -260,9 +260,14 @@ def too_long(call: Call) -> str | None:
     return _too_long(call, tokens) if tokens > limit else None
 
 
+_TOKENS_TOO_MANY = 403
+"""LiteLLM on Vertex takes every error in whose text it finds these digits for a 403 (`_map_vertex_exception` in
+1.106.2), and token counts are where users meet them by chance."""
+
+
 def too_long_message(call: Call) -> str:
-    """What a prompt gets that is longer than this one by all the model could take."""
-    return _too_long(call, call.facts.context_tokens + count_tokens(call))
+    """What a prompt gets that the model can nearly take."""
+    return _too_long(call, call.facts.context_tokens + _TOKENS_TOO_MANY)
 
 
 def _too_long(call: Call, tokens: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import string
 from dataclasses import dataclass
 
 from compat_pipeline.emulator.contract import ErrorKind, Json, Provider, Refused, Reply
@@ -136,10 +137,13 @@ def _body(provider: Provider, text: ErrorText) -> Json:
     return {"error": {"code": text.type, "message": text.message}}
 
 
+_ID_LETTERS = string.ascii_letters  # digits could by chance read as a status, which LiteLLM looks for in such texts
+
+
 def anthropic_error(text: ErrorText, id_prefix: str = "req_") -> Json:
     """Anthropic's error body; also the data of an `error` event."""
     return {
         "type": "error",
         "error": {"type": text.type, "message": text.message},
-        "request_id": id_prefix + secrets.token_hex(12),
+        "request_id": id_prefix + "011C" + "".join(secrets.choice(_ID_LETTERS) for _ in range(20)),
     }

@@ -5,6 +5,8 @@ export COMPAT_CACHE ?= $(COMPAT_HOME)/cache
 # uv alone would trust none of the certificates that this machine has, as pip and git do.
 export UV_SYSTEM_CERTS ?= $(if $(wildcard /etc/ssl/certs/* /etc/ssl/cert.pem /etc/pki/tls/certs/*),true,false)
 export UV_CACHE_DIR ?= $(COMPAT_CACHE)/uv
+# Hundreds of processes start here; without it each would compile all modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready

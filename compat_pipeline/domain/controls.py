@@ -82,7 +82,8 @@ def plan_trials(faults: Iterable[Control], touched: Mapping[str, Sequence[Cell]]
     """The trials of each fault: the cells it touches, those that must notice it and those that must not.
 
     A cell that must notice a fault is tried under it alone. All those that it must not notice are tried at once: most
-    trials would be of that kind, and none of them is to make a difference. `told_apart` says which one did.
+    trials would be of that kind, and none of them is to make a difference. `told_apart` finds the one that did (not one
+    that another hides, as a refusal hides what else would become of that request).
     With `in_turn` each pair of fault and row is tried on one target only: every fault meets every row, and every
     target many of the faults.
     """
@@ -105,14 +106,14 @@ def plan_trials(faults: Iterable[Control], touched: Mapping[str, Sequence[Cell]]
 
 
 def told_apart(trials: Iterable[Observation]) -> list[Trial]:
-    """One half of the faults, and the other, where a cell did not pass under several at once.
+    """One half of the faults, and the other, where a cell was run under several at once and did not pass.
 
     To be asked again of what came of those: what is left in the end is each fault that makes a difference, alone.
     """
     halves = []
     for seen in trials:
         names, middle = seen.trial.faults, len(seen.trial.faults) // 2
-        if len(names) > 1 and seen.outcome.status != "pass":
+        if len(names) > 1 and seen.attempts and seen.outcome.status != "pass":
             halves += [Trial(seen.cell, AT_ONCE.join(half)) for half in (names[:middle], names[middle:])]
     return halves
 

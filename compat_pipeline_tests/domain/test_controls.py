@@ -257,6 +257,8 @@ def test_which_of_several_faults_it_was_is_told_by_halves(outcome: Outcome) -> N
     passed, joint = observed({TOOL_AZURE: PASS}, "one+two"), observed({VISION_AZURE: outcome}, "one+two+three")
     again = told_apart([*passed, *joint, *observed({VISION_ANTHROPIC: FAIL}, "one")])
     assert again == [Trial(VISION_AZURE, "one"), Trial(VISION_AZURE, "two+three")]
+    never = Observation.not_run(Trial(VISION_AZURE, "one+two"), OVERLOADED, NOON)
+    assert told_apart([never]) == []
     alone = [*observed({VISION_AZURE: FAIL}, "one"), *observed({VISION_AZURE: PASS}, "two+three")]
     assert told_apart(alone) == []
     faults, baseline = [Fault(name) for name in ("one", "two", "three")], observed(dict.fromkeys(CELLS, PASS))

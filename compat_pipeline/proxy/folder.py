@@ -147,9 +147,10 @@ class RuntimeFolder:
         for lease in self._leases.glob("[!.]*"):
             if _is_locked(lease):
                 held = True
-            else:
-                lease.unlink(missing_ok=True)
-                self._linger.unlink(missing_ok=True)
+                continue
+            with suppress(FileNotFoundError):  # given back this moment, and perhaps to linger from now on
+                lease.unlink()
+                self._linger.unlink()
         return held
 
     def is_idle(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -21,6 +22,7 @@ from compat_pipeline.emulator.credentials import EmulatorCredentials
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import CompatHome
 from compat_pipeline.ground.manifest_file import load_manifest
+from compat_pipeline.proxy import folder as folders
 from compat_pipeline.proxy.config import EmbeddedUpstreams, render_config
 from compat_pipeline.proxy.folder import RecordedProcess, RuntimeFolder
 from compat_pipeline.proxy.lease import ProxyDown, Runtime, RuntimeSpec, lease, reap, stop_idle, why_down
@@ -323,6 +325,24 @@ def test_a_proxy_that_does_not_come_up_says_why_keeps_its_secrets_and_leaves_not
         pytest.fail("there is no proxy")
     assert "LiteLLM ended with exit code 3; its last lines:\n    no module named [redacted]" in str(refusal.value)
     assert is_gone(own_home)
+
+
+def test_a_lease_that_is_given_back_just_as_one_looks_does_not_end_the_lingering(
+    own_home: CompatHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime, look = RuntimeFolder.of(own_home, "litellm-0"), folders._is_locked
+    mine = runtime.hold()
+
+    def meanwhile(lease: Path) -> bool:
+        runtime.release(mine)
+        runtime.linger(LONG_S)
+        return look(lease)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(folders, "_is_locked", meanwhile)
+        assert not runtime.is_held()
+    assert not runtime.is_idle()
+    shutil.rmtree(runtime.root)
 
 
 def test_what_a_killed_supervisor_left_behind_is_reaped(own_home: CompatHome) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Literal, Protocol
 
@@ -78,12 +78,17 @@ class KillTable(_Part):
         return 0 < self.killed == self.due and not self.collateral
 
 
-def plan_trials(faults: Iterable[Control], touched: Mapping[str, Sequence[Cell]], *, in_turn: bool) -> list[Trial]:
+Grouping = Callable[[Cell, Sequence[str]], Iterable[Sequence[str]]]
+"""Gives the faults of those names in groups, in each of which none hides from the cell what another one does."""
+
+
+def plan_trials(
+    faults: Iterable[Control], touched: Mapping[str, Sequence[Cell]], grouped: Grouping, *, in_turn: bool
+) -> list[Trial]:
     """The trials of each fault: the cells it touches, those that must notice it and those that must not.
 
-    A cell that must notice a fault is tried under it alone. All those that it must not notice are tried at once: most
-    trials would be of that kind, and none of them is to make a difference. `told_apart` finds the one that did (not one
-    that another hides, as a refusal hides what else would become of that request).
+    A cell that must notice a fault is tried under it alone. Those that it must not notice are tried at once, a group at
+    a time: most trials would be of that kind, and none is to make a difference. `told_apart` finds the one that did.
     With `in_turn` each pair of fault and row is tried on one target only: every fault meets every row, and every
     target many of the faults.
     """
@@ -102,7 +107,8 @@ def plan_trials(faults: Iterable[Control], touched: Mapping[str, Sequence[Cell]]
                     plan.append(Trial(cell, fault.name))
                 else:
                     bystanders.setdefault(cell, []).append(fault.name)
-    return plan + [Trial(cell, AT_ONCE.join(names)) for cell, names in bystanders.items()]
+    joint = ((cell, group) for cell, names in bystanders.items() for group in grouped(cell, names))
+    return plan + [Trial(cell, AT_ONCE.join(group)) for cell, group in joint]
 
 
 def told_apart(trials: Iterable[Observation]) -> list[Trial]:

@@ -134,7 +134,9 @@ class RuntimeFolder:
     def release(self, lease: IO[str]) -> None:
         """Give a lease back. Only while `changing`."""
         name = Path(lease.name).name.removeprefix(".")
-        (self._leases / name).unlink(missing_ok=True)
+        (self._leases / name).unlink(
+            missing_ok=True
+        )  # first, so that one that is unlocked and still there is a dead one's
         lease.close()
 
     def linger(self, seconds: float) -> None:

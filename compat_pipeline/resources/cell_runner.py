@@ -13,7 +13,14 @@ import dagster as dg
 from compat_pipeline.claude.release import ClaudeCodeRelease
 from compat_pipeline.domain.cell import Cell, Trial
 from compat_pipeline.domain.consumption import Spending
-from compat_pipeline.domain.controls import KillTable, control_results, kill_table, plan_trials, told_apart
+from compat_pipeline.domain.controls import (
+    Grouping,
+    KillTable,
+    control_results,
+    kill_table,
+    plan_trials,
+    told_apart,
+)
 from compat_pipeline.domain.observation import Inconclusive, NotApplicable, Observation, Pass
 from compat_pipeline.domain.variants import DEFAULT, Comparison, Variant, compare
 from compat_pipeline.ground.errors import CompatError
@@ -28,7 +35,8 @@ from compat_pipeline.resources.runtime import ProxyRuntime
 from compat_pipeline.suite.revision import suite_revision
 from compat_pipeline.suite.runner import run_suite
 from compat_pipeline.suite.settings import SuiteSettings
-from compat_pipeline.wire.faults import Fault
+from compat_pipeline.wire.client_exchange import ClientExchange
+from compat_pipeline.wire.faults import FAULTS, Fault, side_by_side
 
 progress = logging.getLogger("compat_pipeline.progress")
 """One record per finished cell, with `observation`, `done` and `planned` as extras."""
@@ -101,7 +109,7 @@ class CellRunner(dg.ConfigurableResource):
         with self._stage(litellm, claude_code, run_id, self._spending()) as stage:
             baseline = list(self._observe(stage, cells))
             trials: list[Observation] = []
-            plan = plan_trials(faults, self._touched(faults, baseline), in_turn=in_turn)
+            plan = plan_trials(faults, self._touched(faults, baseline), self._grouping(baseline), in_turn=in_turn)
             while plan:
                 tried = self._try(plan, stage)
                 trials, plan = trials + tried, told_apart(tried)
@@ -145,12 +153,25 @@ class CellRunner(dg.ConfigurableResource):
         for seen in baseline:
             if seen.outcome.status != "pass":
                 continue
-            calls = self.home.evidence.read(seen.evidence).calls if seen.evidence else ()
-            exchanges = [exchange for call in calls for exchange in call.exchanges]
+            exchanges = self._exchanges(seen)
             for fault in faults:
                 if fault.touches(exchanges):
                     touched[fault.name].append(seen.cell)
         return touched
+
+    def _grouping(self, baseline: Sequence[Observation]) -> Grouping:
+        observed = {seen.cell: seen for seen in baseline}
+
+        def grouped(cell: Cell, names: Sequence[str]) -> list[list[str]]:
+            groups = side_by_side([FAULTS[name] for name in names], self._exchanges(observed[cell]))
+            return [[fault.name for fault in group] for group in groups]
+
+        return grouped
+
+    def _exchanges(self, seen: Observation) -> list[ClientExchange]:
+        """What passed between the CLI and the proxy."""
+        calls = self.home.evidence.read(seen.evidence).calls if seen.evidence else ()
+        return [exchange for call in calls for exchange in call.exchanges]
 
     def run_context(
         self, litellm: LitellmRelease, claude_code: ClaudeCodeRelease, run_id: str, variant: Variant = DEFAULT

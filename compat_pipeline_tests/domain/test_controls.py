@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pytest
@@ -213,9 +214,14 @@ def test_every_tried_cell_of_a_fault_is_accounted_for_once(
     assert all(Cell.parse(key).feature != "tool_use" for key in row.collateral)
 
 
+def together(_: Cell, names: Sequence[str]) -> list[Sequence[str]]:
+    """No fault hides another one."""
+    return [names]
+
+
 def test_a_fault_is_tried_on_every_cell_it_touches_and_on_no_other() -> None:
     touched = {"tool_input_lost": [TOOL_ANTHROPIC, VISION_AZURE]}
-    assert plan_trials([Fault()], touched, in_turn=False) == [
+    assert plan_trials([Fault()], touched, together, in_turn=False) == [
         Trial(TOOL_ANTHROPIC, "tool_input_lost"),
         Trial(VISION_AZURE, "tool_input_lost"),
     ]
@@ -223,7 +229,7 @@ def test_a_fault_is_tried_on_every_cell_it_touches_and_on_no_other() -> None:
 
 def test_in_turn_every_pair_of_fault_and_row_is_tried_once_and_no_target_is_left_out() -> None:
     faults = [Fault(name=name) for name in ("one", "two")]
-    plan = plan_trials(faults, dict.fromkeys(("one", "two"), CELLS), in_turn=True)
+    plan = plan_trials(faults, dict.fromkeys(("one", "two"), CELLS), together, in_turn=True)
     assert sorted((name, trial.cell.feature) for trial in plan for name in trial.faults) == sorted(
         (fault.name, row) for fault in faults for row in ("tool_use", "vision")
     )
@@ -233,7 +239,7 @@ def test_in_turn_every_pair_of_fault_and_row_is_tried_once_and_no_target_is_left
 @pytest.mark.parametrize("in_turn", [False, True])
 def test_a_cell_is_tried_at_once_under_all_that_it_must_not_notice(in_turn: bool) -> None:
     faults = [Fault("one"), Fault("two"), Fault("three", rows=frozenset({"vision"}))]
-    plan = plan_trials(faults, {one.name: [TOOL_AZURE, VISION_AZURE] for one in faults}, in_turn=in_turn)
+    plan = plan_trials(faults, {one.name: [TOOL_AZURE, VISION_AZURE] for one in faults}, together, in_turn=in_turn)
     assert set(plan) == {
         Trial(TOOL_AZURE, "one"),
         Trial(TOOL_AZURE, "two"),
@@ -241,6 +247,13 @@ def test_a_cell_is_tried_at_once_under_all_that_it_must_not_notice(in_turn: bool
         Trial(VISION_AZURE, "one+two"),
         Trial(TOOL_AZURE, "three"),
     }
+
+
+def test_faults_of_which_one_hides_another_are_tried_apart() -> None:
+    faults = [Fault(name) for name in ("one", "two", "three")]
+    touched = {one.name: [VISION_AZURE] for one in faults}
+    plan = plan_trials(faults, touched, lambda _, names: [names[::2], names[1::2]], in_turn=False)
+    assert plan == [Trial(VISION_AZURE, "one+three"), Trial(VISION_AZURE, "two")]
 
 
 def test_a_cell_that_passes_under_several_at_once_passes_under_each() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from compat_pipeline.wire.client_exchange import HUNG_UP, ClientExchange
-from compat_pipeline.wire.faults import FAULTS, Answer, Asked, fault_called
+from compat_pipeline.wire.faults import FAULTS, Answer, Asked, fault_called, side_by_side
 from compat_pipeline_tests.wire.fault_samples import (
     ANSWER,
     CONTENT_CHANGES,
@@ -120,3 +120,37 @@ def test_several_at_once_hold_back_send_again_and_go_on_if_any_does() -> None:
     both = fault_called("stream_held_back+request_sent_twice+hang_up_ignored")
 
     assert (both.held_back, both.sends, both.deaf_to_hang_up) == (True, FAULTS["request_sent_twice"].sends, True)
+
+
+def names_of(*names: str, exchanges: list[ClientExchange]) -> list[list[str]]:
+    groups = side_by_side([FAULTS[name] for name in names], exchanges)
+    return [[fault.name for fault in group] for group in groups]
+
+
+def test_faults_that_change_different_things_stand_side_by_side() -> None:
+    both = [exchange(request=REQUEST, answer=ANSWER)]
+
+    together = ["model_swapped", "answer_text_cut", "stream_held_back", "usage_zeroed"]
+    assert names_of(*together, exchanges=both) == [together]
+
+
+def test_a_refusal_hides_what_would_become_of_the_request() -> None:
+    both = [exchange(request=REQUEST)]
+
+    assert names_of("requests_refused", "model_swapped", "stream_held_back", exchanges=both) == [
+        ["requests_refused"],
+        ["model_swapped", "stream_held_back"],
+    ]
+
+
+def test_what_is_dropped_whole_hides_what_is_cut_whichever_comes_first() -> None:
+    both = [exchange(request=REQUEST)]
+
+    assert names_of("system_dropped", "system_cut", exchanges=both) == [["system_dropped"], ["system_cut"]]
+    assert names_of("system_cut", "system_dropped", exchanges=both) == [["system_cut"], ["system_dropped"]]
+
+
+def test_a_refusal_of_something_else_hides_nothing() -> None:
+    apart = [exchange(request=REQUEST), exchange("/v1/messages/count_tokens", request=REQUEST)]
+
+    assert names_of("count_refused", "stream_held_back", exchanges=apart) == [["count_refused", "stream_held_back"]]

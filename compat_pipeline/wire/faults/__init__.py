@@ -8,7 +8,7 @@ from types import MappingProxyType
 from compat_pipeline.domain.cell import AT_ONCE
 from compat_pipeline.wire.faults.answers import CONTENT_FAULTS
 from compat_pipeline.wire.faults.counts import COUNT_FAULTS
-from compat_pipeline.wire.faults.fault import Answer, Asked, Fault
+from compat_pipeline.wire.faults.fault import Answer, Asked, Fault, side_by_side
 from compat_pipeline.wire.faults.refusals import REFUSALS
 from compat_pipeline.wire.faults.requests import REQUEST_FAULTS
 from compat_pipeline.wire.faults.streams import STREAM_FAULTS
@@ -29,4 +29,4 @@ def fault_called(name: str) -> Fault:
     return faults[0] if len(faults) == 1 else Fault.at_once(faults)
 
 
-__all__ = ["FAULTS", "Answer", "Asked", "Fault", "fault_called"]
+__all__ = ["FAULTS", "Answer", "Asked", "Fault", "fault_called", "side_by_side"]

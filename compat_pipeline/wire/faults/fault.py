@@ -74,11 +74,22 @@ class Fault:
         """
         if (self.changes_answers or self.held_back) and any(one.broken == HUNG_UP for one in exchanges):
             return False
-        return any(map(self._changes, exchanges))
+        return any(self._changes(*_sides(exchange)) for exchange in exchanges)
+
+    def shows_beside(self, other: Fault, exchanges: Sequence[ClientExchange]) -> bool:
+        """Whether it changes each exchange that it touches also on a wire on which `other` has been before."""
+        for exchange in exchanges:
+            asked, answer = _sides(exchange)
+            left = other.on_request(asked)
+            if self._changes(asked, answer) and (
+                isinstance(left, Answer) or not self._changes(left, other.on_answer(asked, answer))
+            ):
+                return False
+        return True
 
     @classmethod
     def at_once(cls, faults: Sequence[Fault]) -> Fault:
-        """All of them on one wire, each on what the one before leaves; it breaks no row that none of them breaks."""
+        """All of them on one wire, each on what the one before leaves."""
         answering = [fault for fault in faults if fault.changes_answers]
 
         def on_request(asked: Asked) -> Asked | Answer:
@@ -106,9 +117,33 @@ class Fault:
             deaf_to_hang_up=any(fault.deaf_to_hang_up for fault in faults),
         )
 
-    def _changes(self, exchange: ClientExchange) -> bool:
+    def _changes(self, asked: Asked, answer: Answer) -> bool:
         if self.sends > 1 or self.held_back or self.deaf_to_hang_up:
-            return exchange.operation == "messages"
-        asked = Asked(exchange.operation, exchange.request_headers, exchange.request)
-        answer = Answer(exchange.status, exchange.response_headers, exchange.events, exchange.body)
+            return asked.operation == "messages"
         return self.on_request(asked) is not asked or self.on_answer(asked, answer) is not answer
+
+
+def side_by_side(faults: Sequence[Fault], exchanges: Sequence[ClientExchange]) -> list[list[Fault]]:
+    """`faults` in groups in which none hides what another one does to `exchanges`, recorded on a sound wire.
+
+    One that refuses a request, for instance, hides whatever else would become of it.
+    """
+    groups: list[list[Fault]] = []
+    for fault in faults:
+        fitting = (
+            group
+            for group in groups
+            if all(fault.shows_beside(one, exchanges) and one.shows_beside(fault, exchanges) for one in group)
+        )
+        if group := next(fitting, None):
+            group.append(fault)
+        else:
+            groups.append([fault])
+    return groups
+
+
+def _sides(exchange: ClientExchange) -> tuple[Asked, Answer]:
+    return (
+        Asked(exchange.operation, exchange.request_headers, exchange.request),
+        Answer(exchange.status, exchange.response_headers, exchange.events, exchange.body),
+    )

@@ -31,6 +31,7 @@ from compat_pipeline.ground.manifest_file import feature_set, load_manifest
 from compat_pipeline.ground.process import client_environment
 from compat_pipeline.ground.timetable import Timetable
 from compat_pipeline.proxy.checkout import PATH_REQUEST
+from compat_pipeline.proxy.image import IMAGE
 from compat_pipeline.proxy.venv import installed_versions
 from compat_pipeline.publication.local_git import is_repository
 from compat_pipeline.relay.accounts import accounts_from_env
@@ -51,6 +52,7 @@ SETTINGS = {
     "COMPAT_BUDGET_USD": "no limit",
     "COMPAT_LITELLM_VERSION": "latest",
     "COMPAT_LITELLM_SOURCE": "index",
+    "COMPAT_LITELLM_IMAGE": IMAGE,
     "COMPAT_GITHUB_TOKEN": "none",
     "COMPAT_GITHUB_API": "GitHub's own",
     "COMPAT_CLAUDE_CODE_VERSION": "latest",

@@ -1,5 +1,6 @@
 """Where releases come from: GitHub, the Python index or a checkout for LiteLLM, npm for Claude Code."""
 
+import logging
 import os
 import sys
 from collections.abc import Mapping
@@ -16,12 +17,16 @@ from compat_pipeline.ground.github import GithubSite, Token
 from compat_pipeline.ground.home import CompatHome
 from compat_pipeline.proxy.checkout import PATH_REQUEST, resolve_checkout
 from compat_pipeline.proxy.github_releases import GithubReleases
+from compat_pipeline.proxy.image import IMAGE, ImageUnknown, image_digest
 from compat_pipeline.proxy.listed import newest_listed
 from compat_pipeline.proxy.release import LitellmRelease, resolve_litellm
 from compat_pipeline.proxy.venv import ProxyVenv, ensure_venv
 
+log = logging.getLogger(__name__)
+
 LITELLM_VARIABLE = "COMPAT_LITELLM_VERSION"
 LITELLM_SOURCE_VARIABLE = "COMPAT_LITELLM_SOURCE"
+LITELLM_IMAGE_VARIABLE = "COMPAT_LITELLM_IMAGE"
 CLAUDE_CODE_VARIABLE = "COMPAT_CLAUDE_CODE_VERSION"
 
 
@@ -35,7 +40,7 @@ class PythonIndex(dg.ConfigurableResource):
         cache, python = CompatHome.from_env().cache, Path(sys.executable)
         if wanted.startswith(PATH_REQUEST):
             return resolve_checkout(wanted, cache, python)
-        return resolve_litellm(wanted, cache, python, litellm_releases(os.environ, cache))
+        return _with_image(resolve_litellm(wanted, cache, python, litellm_releases(os.environ, cache)), os.environ)
 
     def newest(self) -> str:
         """The newest version that the index lists, whatever installs here and whatever GitHub calls a release."""
@@ -64,6 +69,21 @@ class NpmRegistry(dg.ConfigurableResource):
 
     def _npm(self) -> Npm:
         return Npm(CompatHome.from_env().cache)
+
+
+def _with_image(release: LitellmRelease, environ: Mapping[str, str]) -> LitellmRelease:
+    """A release of GitHub's with the digest of its image, from the image's registry where its notes name none.
+
+    A registry that does not tell it is said in the log: the image is not what runs.
+    """
+    if release.source != "github" or release.image_digest:
+        return release
+    image = environ.get(LITELLM_IMAGE_VARIABLE) or IMAGE
+    try:
+        return release.model_copy(update={"image_digest": image_digest(image, release.tag)})
+    except ImageUnknown as unknown:
+        log.warning("The digest of the image of LiteLLM %s is unknown: %s", release.tag, unknown)
+        return release
 
 
 def litellm_releases(environ: Mapping[str, str], cache: Path) -> GithubReleases | None:

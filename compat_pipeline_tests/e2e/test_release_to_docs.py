@@ -24,6 +24,7 @@ from compat_pipeline_tests.github.conftest import app_key, app_pem, github, repo
 from compat_pipeline_tests.github.samples import APP, subjects, touched
 from compat_pipeline_tests.github.stand_in import GithubStandIn
 from compat_pipeline_tests.github.state import Repository
+from compat_pipeline_tests.proxy.registry import ImageRegistry, image_registry
 
 __all__ = ["app_key", "app_pem", "github", "repository"]
 
@@ -32,7 +33,22 @@ BEFORE, SKIPPED_OVER, NEW = "1.106.0", "1.106.1", "1.106.2"
 
 
 @pytest.fixture
-def site(tmp_path: Path, shared_cache: Path, github: GithubStandIn, repository: Repository, app_pem: str) -> Site:
+def images() -> Iterator[ImageRegistry]:
+    """A registry that holds the new release's image."""
+    with image_registry() as registry:
+        registry.images[f"litellm:v{NEW}"] = f"sha256:{'ab' * 32}"
+        yield registry
+
+
+@pytest.fixture
+def site(
+    tmp_path: Path,
+    shared_cache: Path,
+    github: GithubStandIn,
+    repository: Repository,
+    app_pem: str,
+    images: ImageRegistry,
+) -> Site:
     """A home that watches the stand-in's releases, has seen one of them, and publishes to its docs repository."""
     (tmp_path / "app.pem").write_text(app_pem)
     github.add_repository(REPOSITORY)
@@ -40,7 +56,7 @@ def site(tmp_path: Path, shared_cache: Path, github: GithubStandIn, repository: 
     made = make_small_site(
         tmp_path, shared_cache,
         COMPAT_LITELLM_VERSION="", COMPAT_LITELLM_SOURCE="github", COMPAT_GITHUB_API=github.url,
-        COMPAT_DOCS_GITHUB=repository.full_name, COMPAT_DOCS_APP_ID=APP,
+        COMPAT_LITELLM_IMAGE=f"{images.host}/litellm", COMPAT_DOCS_GITHUB=repository.full_name, COMPAT_DOCS_APP_ID=APP,
         COMPAT_DOCS_APP_KEY_FILE=str(tmp_path / "app.pem"), COMPAT_PUBLISH="emulated",
     )  # fmt: skip
     for words in (("cursor", SENSOR, "--set", Watch(version=BEFORE).dump()), ("start", SENSOR)):
@@ -80,7 +96,7 @@ def ticks(instance: dg.DagsterInstance) -> list[InstigatorTick]:
 
 
 def test_two_releases_within_one_tick_whose_daemon_is_killed_end_in_one_run_and_one_docs_commit(
-    site: Site, github: GithubStandIn, repository: Repository
+    site: Site, github: GithubStandIn, repository: Repository, images: ImageRegistry
 ) -> None:
     def in_the_middle_of_the_tick() -> None:
         github.publish_release(REPOSITORY, f"v{SKIPPED_OVER}")
@@ -100,6 +116,10 @@ def test_two_releases_within_one_tick_whose_daemon_is_killed_end_in_one_run_and_
         wait_for("one more tick", lambda: ticks(instance)[0].skip_reason)
         (run,) = instance.get_runs()
         assert run.tags["compat/because"] == f"LiteLLM {NEW}"
+        release = instance.get_latest_materialization_event(dg.AssetKey("litellm_release"))
+        assert release is not None
+        assert release.asset_materialization is not None
+        assert release.asset_materialization.metadata["image_digest"].value == images.images[f"litellm:v{NEW}"]
         assert ticks(instance)[0].skip_reason == f"LiteLLM {NEW} was seen before, and nothing newer is asked for"
 
     newest, first_of_all = subjects(repository)

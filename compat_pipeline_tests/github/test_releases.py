@@ -12,11 +12,14 @@ from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.github import GITHUB_API, GithubSite, Token
 from compat_pipeline.proxy.github_releases import REPOSITORY, GithubReleases
 from compat_pipeline.proxy.release import LitellmRelease, resolve_litellm
-from compat_pipeline.resources.registries import litellm_releases
+from compat_pipeline.resources.registries import PythonIndex, litellm_releases
 from compat_pipeline_tests.github.samples import TOKEN
 from compat_pipeline_tests.github.stand_in import GithubStandIn
 from compat_pipeline_tests.pins import LITELLM
+from compat_pipeline_tests.proxy.registry import image_registry
 
+NOTED, DIGEST = f"sha256:{'ab' * 32}", f"sha256:{'cd' * 32}"
+DIGEST_IN_NOTES = f"docker pull ghcr.io/berriai/litellm:v1.110.0@{NOTED}\n"
 LIST = f"GET /repos/{REPOSITORY}/releases"
 
 
@@ -83,9 +86,8 @@ def test_who_may_see_drafts_takes_none(github: GithubStandIn, releases: GithubRe
 def test_the_digest_of_the_image_is_told_where_the_notes_name_it(
     github: GithubStandIn, releases: GithubReleases
 ) -> None:
-    digest = f"sha256:{'ab' * 32}"
-    github.publish_release(REPOSITORY, "v1.110.0", body=f"docker pull ghcr.io/berriai/litellm:v1.110.0@{digest}\n")
-    assert releases.pick("latest").image_digest == digest
+    github.publish_release(REPOSITORY, "v1.110.0", body=DIGEST_IN_NOTES)
+    assert releases.pick("latest").image_digest == NOTED
     assert releases.pick("1.98").image_digest is None
 
 
@@ -192,6 +194,37 @@ def test_the_package_index_installs_what_github_names(
     assert (found.source, found.tag, found.version) == ("github", f"v{LITELLM}-stable", LITELLM)
     assert (found.lock, found.digest) == (litellm_release.lock, litellm_release.digest)
     assert found.published_at is not None
+
+
+@pytest.mark.parametrize(
+    ("notes", "in_registry", "told"),
+    [
+        (DIGEST_IN_NOTES, {f"v{LITELLM}": DIGEST}, NOTED),
+        ("", {f"v{LITELLM}": DIGEST}, DIGEST),
+        ("", {}, None),
+    ],
+    ids=["noted", "registered", "unknown"],
+)
+def test_the_digest_of_the_image_is_the_noted_one_or_else_its_registry_s(
+    notes: str,
+    in_registry: dict[str, str],
+    told: str | None,
+    github: GithubStandIn,
+    shared_cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    github.add_repository(REPOSITORY)
+    github.publish_release(REPOSITORY, f"v{LITELLM}", body=notes)
+    with image_registry() as registry:
+        registry.images = {f"own/image:{tag}": digest for tag, digest in in_registry.items()}
+        settings = {"SOURCE": "github", "VERSION": "latest", "IMAGE": f"{registry.host}/own/image"}
+        for name, value in settings.items():
+            monkeypatch.setenv(f"COMPAT_LITELLM_{name}", value)
+        monkeypatch.setenv("COMPAT_GITHUB_API", github.url)
+        monkeypatch.setenv("COMPAT_CACHE", str(shared_cache))
+        assert PythonIndex().resolve("").image_digest == told
+    assert ("own/image has no image" in caplog.text) == (told is None)
 
 
 def test_a_denied_release_is_not_installed_whoever_lists_it(releases: GithubReleases, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ An answer that ends in its middle is not told as a whole one (LiteLLM on Convers
 again is its own affair.
 The prompt that is too long is so by 403 tokens: on Vertex LiteLLM 1.106.2 looks for these digits in the whole text of
 an error, be they a token count or part of a request id, and tells a 403 (`permission_error`: log in again) where the
-provider said 400. By chance that is one long prompt in two hundred; here it is each.
+provider said 400. By chance that is one long prompt in some three hundred; here it is each.
 A 529 that arrives as a 500 is none of its kind: Claude Code takes it for a defect, not for a reason to switch to its
 fallback model. At a wrong key Claude Code 2.1.329 puts words of its own in place of Anthropic's.
 """

@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime, timezone
 
+import click
 import dagster as dg
 from pydantic import Field
 
@@ -16,6 +17,7 @@ from compat_pipeline.domain.gate_report import junit_xml, summary_markdown
 from compat_pipeline.domain.matrix import dump_matrix
 from compat_pipeline.domain.observation import Observation
 from compat_pipeline.ground.errors import CompatError, WrongUsage
+from compat_pipeline.ground.exit_codes import GATE, WRONG_USAGE
 from compat_pipeline.ground.home import write_atomically
 from compat_pipeline.resources.cell_runner import CellRunner, progress
 from compat_pipeline.resources.docs_repo import DOCS_REPO, DocsRepo, matrix_at
@@ -40,15 +42,20 @@ class GateChoice(dg.Config):
 def judge_pull_request(
     context: dg.OpExecutionContext, config: GateChoice, cell_runner: CellRunner, docs_repo: DocsRepo
 ) -> None:
-    """Run the cells and write the reports; the run fails unless the gate is clean."""
+    """Run the cells and write the reports; the run fails unless the gate is clean, and Dagster's command with it."""
+    _let_a_failure_exit_with(GATE["could_not_judge"])
     home = cell_runner.home.paths
     summary_file, junit_file = home.gate / "summary.md", home.gate / "junit.xml"
     for earlier in (home.gate_results, summary_file, junit_file):
         earlier.unlink(missing_ok=True)
     page = GithubPage.from_env()
     page.hold()
-    cells = gate_cells(config.cells)
-    report = _judge(context, config, cell_runner, cells, _baseline(config.baseline, cells, docs_repo))
+    try:
+        cells = gate_cells(config.cells)
+        report = _judge(context, config, cell_runner, cells, _baseline(config.baseline, cells, docs_repo))
+    except WrongUsage:
+        _let_a_failure_exit_with(WRONG_USAGE)
+        raise
     summary = summary_markdown(report)
     write_atomically(summary_file, summary)
     write_atomically(junit_file, junit_xml(report))
@@ -66,6 +73,7 @@ def judge_pull_request(
         )
     )
     if report.outcome != "clean":
+        _let_a_failure_exit_with(GATE[report.outcome])
         raise dg.Failure(f"{report.headline}; see {summary_file}", allow_retries=False)
 
 
@@ -74,6 +82,11 @@ def judge_pull_request(
 )
 def pr_gate() -> None:
     judge_pull_request()
+
+
+def _let_a_failure_exit_with(code: int) -> None:
+    """`dagster job execute` ends every run that failed with this exception, whose code is 1 unless it is told."""
+    click.ClickException.exit_code = code
 
 
 def gate_cells(patterns: list[str], environ: Mapping[str, str] = os.environ) -> list[Cell]:

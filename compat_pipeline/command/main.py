@@ -14,9 +14,17 @@ import click
 from compat_pipeline.command.output import Output, make_console
 from compat_pipeline.domain.variants import OTHER_VARIANTS
 from compat_pipeline.ground.errors import CompatError, WrongUsage
+from compat_pipeline.ground.exit_codes import (
+    COULD_NOT_RUN,
+    GATE,
+    INTERRUPTED,
+    NOT_ALL_JUDGED,
+    NOT_PROVEN,
+    REGRESSION,
+    WRONG_USAGE,
+)
 from compat_pipeline.ground.home import CompatHome
 
-COULD_NOT_RUN, WRONG_USAGE, NOT_ALL_JUDGED, NOT_PROVEN, REGRESSION, INTERRUPTED = 1, 2, 3, 4, 5, 130
 EVERY_FEATURE = "*|*/claude-sonnet-4-6"
 """The cells of the cheapest model that has every feature."""
 
@@ -106,14 +114,13 @@ def gate(litellm: str, claude_code: str, patterns: tuple[str, ...], baseline: st
     Exit codes: 0 every cell was judged and none fails that passed before, 5 regression, 3 some cell, or none at all,
     could be judged, 2 wrong usage, 130 interrupted. A regression is one whatever else could not be judged.
     """
-    codes = {"clean": 0, "regression": REGRESSION, "could_not_judge": NOT_ALL_JUDGED}
     with _faults_exit_with(WRONG_USAGE):  # loading Dagster's definitions reads every setting
         from compat_pipeline.command.gate import run_gate
 
         home = CompatHome.from_env()
     choice = {"litellm": litellm, "claude_code": claude_code, "cells": list(patterns), "baseline": baseline}
     with _faults_exit_with(NOT_ALL_JUDGED):
-        sys.exit(codes[run_gate(home, choice, Output(as_json))])
+        sys.exit(GATE[run_gate(home, choice, Output(as_json))])
 
 
 @cli.command(short_help="Prove that the tests can go red.")

@@ -18,6 +18,7 @@ from compat_pipeline.domain.cell import Cell
 from compat_pipeline.domain.gate import GateReport
 from compat_pipeline.domain.observation import Fail, Observation
 from compat_pipeline.ground.errors import CompatError, WrongUsage
+from compat_pipeline.ground.exit_codes import NOT_ALL_JUDGED, REGRESSION, WRONG_USAGE
 from compat_pipeline.ground.home import CompatHome
 from compat_pipeline.proxy.release import LitellmRelease
 from compat_pipeline.publication.local_git import publish
@@ -215,7 +216,7 @@ def test_dagsters_own_command_fails_for_a_regression_and_tells_github(tmp_path: 
     page = tmp_path / "page.md"
     page.write_text("before\n")
     done = job_execute(tmp_path, {RED: LOST}, GITHUB_ACTIONS="true", GITHUB_STEP_SUMMARY=str(page))
-    assert done.returncode != 0
+    assert done.returncode == REGRESSION
     stop, resume, annotation, stop_again = [line for line in done.stdout.splitlines() if line.startswith("::")]
     assert annotation.startswith("::error title=Claude Code compatibility%3A regression::tool_use|azure/claude-opus")
     token = stop.removeprefix("::stop-commands::")
@@ -226,6 +227,10 @@ def test_dagsters_own_command_fails_for_a_regression_and_tells_github(tmp_path: 
 
 def test_dagsters_own_command_fails_for_code_that_does_not_install_and_says_so_in_the_reports(tmp_path: Path) -> None:
     done = job_execute(tmp_path, {}, COMPAT_LITELLM_VERSION=BROKEN)
-    assert done.returncode != 0
+    assert done.returncode == NOT_ALL_JUDGED
     assert "LiteLLM in broken does not install" in (tmp_path / "gate" / "summary.md").read_text()
     assert (tmp_path / "gate" / "junit.xml").read_text().count("<error") == 3
+
+
+def test_dagsters_own_command_tells_wrong_usage_from_both(tmp_path: Path) -> None:
+    assert job_execute(tmp_path, {RED: LOST}, COMPAT_BASELINE="/nowhere.json").returncode == WRONG_USAGE

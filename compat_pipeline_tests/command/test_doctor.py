@@ -13,10 +13,11 @@ from types import SimpleNamespace
 import pytest
 
 from compat_pipeline.command.checks import SETTINGS, Finding, findings, settings
-from compat_pipeline.command.main import WRONG_USAGE, main
+from compat_pipeline.command.main import main
 from compat_pipeline.domain.cell import Cell
 from compat_pipeline.domain.details import build_details, dump_details
 from compat_pipeline.domain.verdict import judge
+from compat_pipeline.ground.exit_codes import WRONG_USAGE
 from compat_pipeline.ground.home import CompatHome, write_atomically
 from compat_pipeline.ground.manifest_file import load_manifest
 from compat_pipeline_tests.domain.samples import PASS, observe

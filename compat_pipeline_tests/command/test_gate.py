@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from compat_pipeline.command import run
-from compat_pipeline.command.main import NOT_ALL_JUDGED, REGRESSION, WRONG_USAGE, main
+from compat_pipeline.command.main import main
 from compat_pipeline.domain.observation import Fail, Inconclusive
+from compat_pipeline.ground.exit_codes import NOT_ALL_JUDGED, REGRESSION, WRONG_USAGE
 from compat_pipeline.resources.registries import PythonIndex
 from compat_pipeline_tests.assets.conftest import OPEN, RED
 from compat_pipeline_tests.automation.scripted import BROKEN, scripted

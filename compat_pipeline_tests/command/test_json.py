@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from compat_pipeline.command import run
-from compat_pipeline.command.main import NOT_PROVEN, REGRESSION, main
+from compat_pipeline.command.main import main
 from compat_pipeline.domain.controls import KillTable
 from compat_pipeline.domain.observation import Fail
+from compat_pipeline.ground.exit_codes import NOT_PROVEN, REGRESSION
 from compat_pipeline.resources.cell_runner import CellRunner
 from compat_pipeline_tests.assets.conftest import RED
 from compat_pipeline_tests.automation.scripted import scripted

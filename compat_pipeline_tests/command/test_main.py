@@ -12,8 +12,8 @@ from types import SimpleNamespace
 import pytest
 
 from compat_pipeline.command.instance import open_instance
-from compat_pipeline.command.main import COULD_NOT_RUN, WRONG_USAGE
 from compat_pipeline.ground.errors import CompatError
+from compat_pipeline.ground.exit_codes import COULD_NOT_RUN, WRONG_USAGE
 from compat_pipeline.ground.home import CompatHome
 
 COMPAT = Path(sys.executable).with_name("compat")

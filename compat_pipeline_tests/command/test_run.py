@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from compat_pipeline.command import run
-from compat_pipeline.command.main import NOT_ALL_JUDGED, NOT_PROVEN, WRONG_USAGE
 from compat_pipeline.domain.observation import Fail, Inconclusive
+from compat_pipeline.ground.exit_codes import NOT_ALL_JUDGED, NOT_PROVEN, WRONG_USAGE
 from compat_pipeline.suite import runner
 from compat_pipeline_tests.assets.conftest import OPEN, RED
 from compat_pipeline_tests.automation.scripted import scripted

@@ -16,11 +16,12 @@ from starlette.applications import Starlette
 from starlette.responses import FileResponse, PlainTextResponse
 from starlette.routing import Route
 
-from compat_pipeline.command.main import COULD_NOT_RUN, REGRESSION, WRONG_USAGE, main
+from compat_pipeline.command.main import main
 from compat_pipeline.command.output import Output
 from compat_pipeline.command.show import show_matrix
 from compat_pipeline.domain.matrix import dump_matrix
 from compat_pipeline.domain.observation import Fail
+from compat_pipeline.ground.exit_codes import COULD_NOT_RUN, REGRESSION, WRONG_USAGE
 from compat_pipeline.ground.home import CompatHome
 from compat_pipeline.publication.local_git import publish
 from compat_pipeline_tests.claude.loopback import closed_port, served

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from compat_pipeline.domain.gate import GateReport
+from compat_pipeline.ground.exit_codes import NOT_ALL_JUDGED, REGRESSION
 from compat_pipeline.proxy.venv import ProxyVenv
 from compat_pipeline_tests.e2e.conftest import LOCATION, Site, make_small_site
 from compat_pipeline_tests.proxy.checkouts import checkout_of, commit
@@ -55,7 +56,7 @@ def test_code_that_loses_pictures_on_one_way_is_a_regression_of_that_cell_alone(
     edit(checkout / ADAPTER, PICTURE_BRANCH, PICTURE_BRANCH.replace("image", "picture", 1))
     commit(checkout)
     code, report = judged(site)
-    assert (code, report.outcome) == (1, "regression")
+    assert (code, report.outcome) == (REGRESSION, "regression")
     assert [cell.key for cell in report.of("regression")] == [PICTURE_ON_CONVERSE]
     assert {cell.status for cell in report.cells if cell.key != PICTURE_ON_CONVERSE} == {"pass"}
     assert "one picture was sent, 0 reached the upstream" in (site.home.gate / "summary.md").read_text()
@@ -67,7 +68,7 @@ def test_code_that_does_not_start_cannot_be_judged_says_why_and_saw_no_credentia
     )
     commit(checkout)
     code, report = judged(site)
-    assert (code, report.outcome) == (1, "could_not_judge")
+    assert (code, report.outcome) == (NOT_ALL_JUDGED, "could_not_judge")
     assert {cell.status for cell in report.cells} == {"unjudged"}
     summary = (site.home.gate / "summary.md").read_text().replace("\\", "")
     told = " ".join(re.findall("half a merge; settings seen from within: .*", summary))

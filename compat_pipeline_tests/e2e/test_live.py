@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from compat_pipeline.domain.gate import GateReport
 from compat_pipeline.domain.observation import Observation
 from compat_pipeline.domain.verdict import UpstreamMode
 from compat_pipeline.emulator.app import build_app
 from compat_pipeline.emulator.credentials import EmulatorCredentials
+from compat_pipeline.ground.exit_codes import NOT_ALL_JUDGED
 from compat_pipeline.ground.home import CompatHome
 from compat_pipeline.ground.manifest_file import load_manifest
 from compat_pipeline.history.store import History
@@ -27,7 +29,6 @@ from compat_pipeline_tests.relay.conftest import another, user_environment
 MODEL = "claude-haiku-4-5"
 ROW = "basic_messaging_non_streaming"
 ROUTES = {provider.id: provider.routes[MODEL] for provider in load_manifest({}).providers}
-NOT_ALL_JUDGED = 3
 
 
 class Counting:
@@ -134,6 +135,21 @@ def test_an_account_that_is_refused_is_asked_once_and_runs_no_cell(
     assert asked["/v1/messages"] == 1  # the preflight
     assert not [path for path in asked if path.startswith("/azure")]
     assert {cell["status"] for cell in cells.values()} == {"pass"}  # an older verdict stands
+
+
+def test_the_gate_judges_live_what_the_accounts_allow_and_leaves_the_rest_open(
+    site: Site, address: str, credentials: EmulatorCredentials, tmp_path: Path
+) -> None:
+    live = user_environment(address, credentials, tmp_path) | {"ANTHROPIC_API_KEY": ""}
+    chosen = Site(site.home, site.environment | live | {"COMPAT_UPSTREAM": "live"})
+    done = chosen.run("compat", "gate", "--cells", f"{ROW}|azure/*", "--cells", f"{ROW}|anthropic/*")
+    report = GateReport.model_validate_json(CompatHome.from_env(chosen.environment).gate_results.read_bytes())
+    assert (done.returncode, report.outcome, report.upstream) == (NOT_ALL_JUDGED, "could_not_judge", "live")
+    assert {cell.key: cell.status for cell in report.cells} == {
+        f"{ROW}|anthropic/{MODEL}": "unjudged",
+        f"{ROW}|azure/{MODEL}": "pass",
+    }
+    assert "ANTHROPIC_API_KEY is not set" in done.stdout
 
 
 @pytest.mark.parametrize(

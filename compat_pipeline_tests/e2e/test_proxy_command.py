@@ -7,7 +7,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from compat_pipeline.command.main import INTERRUPTED
+from compat_pipeline.ground.exit_codes import INTERRUPTED
 from compat_pipeline.ground.process import end_group, spawn
 from compat_pipeline.suite.runner import SUITE
 from compat_pipeline_tests.e2e.conftest import BIN, Site

@@ -223,12 +223,18 @@ def test_the_proxy_sees_nothing_of_our_environment(up: Runtime, home: CompatHome
     }
 
 
+@pytest.fixture
+def quick(spec: RuntimeSpec, tmp_path: Path) -> RuntimeSpec:
+    """A runtime whose LiteLLM is a stand-in: real ones are stopped and killed in the end-to-end tests."""
+    return spec.model_copy(update={"venv": stand_in_venv(tmp_path)})
+
+
 def test_a_lingering_proxy_is_taken_over_by_the_next_lease_and_gone_once_its_holder_is_killed(
-    spec: RuntimeSpec, own_home: CompatHome, tmp_path: Path
+    quick: RuntimeSpec, own_home: CompatHome, tmp_path: Path
 ) -> None:
-    with lease(spec, own_home, linger_s=LONG_S) as first:
+    with lease(quick, own_home, linger_s=LONG_S) as first:
         pass
-    with holder(spec, own_home, tmp_path) as other:
+    with holder(quick, own_home, tmp_path) as other:
         assert other.stdout is not None
         assert other.stdout.readline().strip() == first.proxy_url
         assert why_down(own_home, first) is None
@@ -239,15 +245,15 @@ def test_a_lingering_proxy_is_taken_over_by_the_next_lease_and_gone_once_its_hol
 
 
 def test_whatever_is_killed_leaves_nothing_and_the_next_lease_starts_cleanly(
-    spec: RuntimeSpec, own_home: CompatHome
+    quick: RuntimeSpec, own_home: CompatHome
 ) -> None:
-    with lease(spec, own_home, linger_s=LONG_S) as first:
+    with lease(quick, own_home, linger_s=LONG_S) as first:
         os.kill(first.supervisor_pid, signal.SIGKILL)
         if sys.platform.startswith("linux"):
             assert eventually(lambda: processes_of(own_home) == [])
         # A process that is being killed has lost its command line a moment before it counts as gone.
         assert eventually(lambda: "killed" in (why_down(own_home, first) or ""))
-        with lease(spec, own_home, linger_s=LONG_S) as second:
+        with lease(quick, own_home, linger_s=LONG_S) as second:
             assert second.supervisor_pid != first.supervisor_pid
             assert why_down(own_home, second) is None
             os.kill(child(own_home, second.key, "LiteLLM"), signal.SIGKILL)
@@ -257,12 +263,6 @@ def test_whatever_is_killed_leaves_nothing_and_the_next_lease_starts_cleanly(
             assert "POST /v1/messages" in reason
             assert eventually(lambda: processes_of(own_home) == [])
     assert is_gone(own_home)
-
-
-@pytest.fixture
-def quick(spec: RuntimeSpec, tmp_path: Path) -> RuntimeSpec:
-    """A runtime whose LiteLLM is a stand-in."""
-    return spec.model_copy(update={"venv": stand_in_venv(tmp_path)})
 
 
 def test_an_idle_proxy_is_stopped_on_request(quick: RuntimeSpec, own_home: CompatHome) -> None:

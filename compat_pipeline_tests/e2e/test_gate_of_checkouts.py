@@ -54,8 +54,8 @@ def test_code_as_it_was_released_passes(site: Site) -> None:
 
 def test_code_that_loses_pictures_on_one_way_is_a_regression_of_that_cell_alone(site: Site, checkout: Path) -> None:
     edit(checkout / ADAPTER, PICTURE_BRANCH, PICTURE_BRANCH.replace("image", "picture", 1))
-    commit(checkout)
     code, report = judged(site)
+    assert ".dirty." in report.matrix.litellm_version
     assert (code, report.outcome) == (REGRESSION, "regression")
     assert [cell.key for cell in report.of("regression")] == [PICTURE_ON_CONVERSE]
     assert {cell.status for cell in report.cells if cell.key != PICTURE_ON_CONVERSE} == {"pass"}

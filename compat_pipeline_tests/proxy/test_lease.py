@@ -219,7 +219,7 @@ def test_the_proxy_sees_nothing_of_our_environment(up: Runtime, home: CompatHome
     theirs = psutil.Process(child(home, up.key, "LiteLLM")).environ()
     assert theirs["HOME"].startswith(str(home.root))
     assert not {name for name in theirs if name.startswith("COMPAT_") or name in os.environ} - {
-        *("PATH", "HOME", "LANG", "TMPDIR", "PYTHONUNBUFFERED", "LC_CTYPE")
+        *("PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH", "PYTHONUNBUFFERED", "LC_CTYPE")
     }
 
 

@@ -108,7 +108,7 @@ def litellm_proxy(
             metadata={
                 "endpoint": up.proxy_url,
                 "litellm_version": up.litellm_version,
-                "venv_digest": up.venv_digest,
+                **({"image_digest": up.image_digest} if up.image_digest else {"venv_digest": up.venv_digest}),
                 "config_digest": up.config_digest,
                 "started_at": dg.MetadataValue.timestamp(up.started_at),
                 "routes": len(up.routes),

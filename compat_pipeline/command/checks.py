@@ -38,7 +38,7 @@ from compat_pipeline.relay.accounts import accounts_from_env
 from compat_pipeline.relay.clouds import HOLDERS
 from compat_pipeline.resources.alerts import WEBHOOK
 from compat_pipeline.resources.docs_repo import DOCS_REPO, docs_credentials, github_docs, refresh_age
-from compat_pipeline.resources.registries import CLAUDE_CODE_VARIABLE, LITELLM_VARIABLE, litellm_releases
+from compat_pipeline.resources.registries import CLAUDE_CODE_VARIABLE, LITELLM_VARIABLE, litellm_releases, proxy_kind
 from compat_pipeline.suite.runner import has_test
 from compat_pipeline.wire.evidence import days_kept
 
@@ -52,6 +52,7 @@ SETTINGS = {
     "COMPAT_BUDGET_USD": "no limit",
     "COMPAT_LITELLM_VERSION": "latest",
     "COMPAT_LITELLM_SOURCE": "index",
+    "COMPAT_PROXY": "process",
     "COMPAT_LITELLM_IMAGE": IMAGE,
     "COMPAT_GITHUB_TOKEN": "none",
     "COMPAT_GITHUB_API": "GitHub's own",
@@ -144,6 +145,7 @@ def _settings(environ: Environ) -> Iterator[Told]:
         lambda: budget_usd(environ),
         lambda: Timetable.from_env(environ),
         lambda: litellm_releases(environ, cache),
+        lambda: proxy_kind(environ),
         lambda: refresh_age(environ),
         lambda: _gate_cells(environ),
     ]

@@ -60,10 +60,10 @@ def serve_proxy(litellm: str, claude_code: str) -> None:
     held: list[Runtime] = []
     try:
         manifest = load_manifest()
-        venv = index.install(release)
-        with ProxyRuntime(linger_s=0).lease(release, venv, manifest) as up:
+        installed = index.install(release)
+        with ProxyRuntime(linger_s=0).lease(release, installed, manifest) as up:
             held.append(up)
-            prices = price_list(venv, manifest)
+            prices = price_list(installed, manifest)
             revision = suite_revision(manifest)
             settings = SuiteSettings.for_runtime(up, release, cli, home.scratch, revision, prices)
             settings.save(home.suite_settings)

@@ -9,24 +9,26 @@ from pydantic import BaseModel, ConfigDict
 
 from compat_pipeline.emulator.app import build_app
 from compat_pipeline.emulator.credentials import EmulatorCredentials
-from compat_pipeline.emulator.serving import read_spec, serve
+from compat_pipeline.emulator.serving import LOOPBACK, read_spec, serve
 from compat_pipeline.ground.errors import CompatError
 
 
 class EmulatorSpec(BaseModel):
-    """What SPEC.json holds."""
+    """What SPEC.json holds; `host` is where to listen."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     credentials: EmulatorCredentials
+    host: str = LOOPBACK
 
 
 def main(arguments: list[str]) -> None:
-    """Serve the spec on a free loopback port until SIGTERM; raises CompatError for a spec that cannot be read."""
+    """Serve the spec on a free port until SIGTERM; raises CompatError for a spec that cannot be read."""
     if len(arguments) != 2:
         raise CompatError("expected two arguments: SPEC.json READY.json")
-    spec, ready = map(Path, arguments)
-    serve(build_app(read_spec(spec, EmulatorSpec, "an emulator spec").credentials), ready)
+    spec_path, ready = map(Path, arguments)
+    spec = read_spec(spec_path, EmulatorSpec, "an emulator spec")
+    serve(build_app(spec.credentials), ready, spec.host)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import write_atomically
 
-_HOST = "127.0.0.1"
+LOOPBACK = "127.0.0.1"
 # LiteLLM keeps its connections; one that we close at the moment it is used again would read as a broken upstream.
 _KEEP_ALIVE_S = 3600
 
@@ -32,10 +32,19 @@ def read_spec(path: Path, model: type[_Spec], what: str) -> _Spec:
         raise CompatError(f"{path} is not {what}: {wrong}") from None
 
 
-def serve(app: ASGIApp, ready: Path) -> None:
-    """Serve `app` on a free loopback port until SIGTERM; `ready` appears, with its `base_url`, once it answers."""
-    with socket.create_server((_HOST, 0), backlog=512) as listener:
-        base_url = f"http://{_HOST}:{listener.getsockname()[1]}"
+def serve(app: ASGIApp, ready: Path, host: str = LOOPBACK) -> None:
+    """Serve `app` on a free port of `host` until SIGTERM; `ready` appears, with its `base_url`, once it answers.
+
+    Raises CompatError where `host` is no address of this machine.
+    """
+    try:
+        listening = socket.create_server((host, 0), backlog=512)
+    except OSError as error:
+        raise CompatError(
+            f"cannot listen on {host}: {error.strerror}", "a container's proxy needs an engine on this machine"
+        ) from error
+    with listening as listener:
+        base_url = f"http://{host}:{listener.getsockname()[1]}"
         config = uvicorn.Config(
             app,
             log_level="warning",

@@ -21,7 +21,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import CompatHome, make_folder, write_atomically
-from compat_pipeline.ground.lock import locked
+from compat_pipeline.ground.lock import is_locked, locked
 
 POLL_S = 0.1
 _GRACE_S = 15.0
@@ -50,7 +50,7 @@ class RecordedProcess(BaseModel):
 
     def kill_group(self) -> None:
         if self.running:
-            with suppress(ProcessLookupError):
+            with suppress(ProcessLookupError, PermissionError):  # a container's may be another user's
                 os.killpg(self.pid, signal.SIGKILL)
 
 
@@ -71,6 +71,15 @@ class RuntimeFolder:
     @classmethod
     def every(cls, home: CompatHome) -> list[RuntimeFolder]:
         return [cls.of(home, root.name) for root in sorted(home.runtimes.glob("*")) if root.is_dir()]
+
+    @property
+    def home(self) -> Path:
+        return self.root.parents[1]
+
+    @property
+    def container(self) -> Path:
+        """What LiteLLM's container is given; there only if it runs in one."""
+        return self.root / "container"
 
     @property
     def spec(self) -> Path:
@@ -147,7 +156,7 @@ class RuntimeFolder:
         """Whether any lease is live; one whose process died is dropped, and ends the lingering too."""
         held = False
         for lease in self._leases.glob("[!.]*"):
-            if _is_locked(lease):
+            if is_locked(lease):
                 held = True
                 continue
             with suppress(FileNotFoundError):  # given back this moment, and perhaps to linger from now on
@@ -165,7 +174,7 @@ class RuntimeFolder:
 
     def is_supervised(self) -> bool:
         """Whether a supervisor lives; False from the moment it ends."""
-        return _is_locked(self.supervisor)
+        return is_locked(self.supervisor)
 
     def record(self, processes: list[RecordedProcess]) -> None:
         write_atomically(self._processes, _RECORDS.dump_json(processes))
@@ -187,6 +196,11 @@ class RuntimeFolder:
         """Remove what a supervisor that is gone left behind, its processes first; live leases stay."""
         for process in self.recorded():
             process.kill_group()
+        if self.container.exists():
+            from compat_pipeline.proxy.container import reap_containers  # few have an engine's client to load
+
+            with suppress(CompatError):  # without an engine: the next one that starts a container tries again
+                reap_containers(self.home)
         if not self.is_held():
             shutil.rmtree(self.root, ignore_errors=True)
             return
@@ -211,14 +225,3 @@ class RuntimeFolder:
             pid = int(self.supervisor.read_text())
             if self.is_supervised():
                 os.kill(pid, number)
-
-
-def _is_locked(path: Path) -> bool:
-    try:
-        with path.open() as handle:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except FileNotFoundError:
-        return False
-    return False

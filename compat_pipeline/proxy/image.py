@@ -1,4 +1,4 @@
-"""The digest of a release's container image, as its registry tells it: no engine and no account needed.
+"""A release's container image: what is known of it, and its digest as its registry tells it, without an engine.
 
 Source: the OCI distribution specification (an image's digest is in the answer's headers) and the token scheme that
 registries use for it (a 401 names who gives an anonymous reader a token).
@@ -7,11 +7,15 @@ registries use for it (a 401 names who gives an anonymous reader a token).
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from urllib.request import parse_http_list, parse_keqv_list
 
 import httpx
+from pydantic import BaseModel, ConfigDict
 
 IMAGE = "ghcr.io/berriai/litellm"
+ENGINE_VARIABLES = ("DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH")
+"""Where the container engine is, as Docker's own client reads it."""
 
 _TIMEOUT_S = 10.0
 _ACCEPT = ", ".join(
@@ -22,11 +26,31 @@ _ACCEPT = ", ".join(
         "application/vnd.docker.distribution.manifest.v2+json",
     ]
 )
+_LOCAL_ID = re.compile(r"sha256:[0-9a-f]{64}|[0-9a-f]{12,64}")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+class ProxyImage(BaseModel):
+    """An image that the engine has: `name` as it was asked for, `id` as the engine calls it.
+
+    `digest` is the one that a registry knows it by, or its id where none does; `prices` LiteLLM's price table from it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    id: str
+    digest: str
+    prices: Path
 
 
 class ImageUnknown(Exception):
     """The registry did not tell the digest; the text says why."""
+
+
+def is_pinned(image: str) -> bool:
+    """Whether `image` names one image for good: `NAME@sha256:...`, or the id of one that the engine has."""
+    return "@" in image or bool(_LOCAL_ID.fullmatch(image))
 
 
 def image_digest(image: str, tag: str) -> str:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import CompatHome, make_folder, write_atomically
 from compat_pipeline.proxy.folder import POLL_S, RuntimeFolder
+from compat_pipeline.proxy.image import ENGINE_VARIABLES, ProxyImage
 from compat_pipeline.proxy.process import PACKAGE_PARENT, last_lines
 from compat_pipeline.proxy.runtime import Runtime, RuntimeSpec
 from compat_pipeline.relay.accounts import Accounts
@@ -39,9 +42,13 @@ def lease(
     Leases of the same `spec.key`, in any process, share one. It is gone when the last block has ended, at once when
     that ended by an exception, else after `linger_s` seconds in which nobody leased it; and when the process of the
     last lease is killed. Progress is logged. A live one needs the `accounts` of which the spec has the digest.
-    Raises ProxyDown.
+    Raises ProxyDown; for one in a container also CompatError where no engine answers.
     """
     folder = RuntimeFolder.of(home, spec.key)
+    if isinstance(spec.installed, ProxyImage):
+        from compat_pipeline.proxy.container import reap_containers  # few have an engine's client to load
+
+        reap_containers(home.root)
     with _held(folder, spec, accounts, linger_s):
         yield _wait_for(folder, spec.release.version)
 
@@ -65,7 +72,8 @@ def reap(home: CompatHome) -> None:
 def why_down(home: CompatHome, runtime: Runtime) -> str | None:
     """None while `runtime` is the one that runs; else how it ended, with its last log lines."""
     folder = RuntimeFolder.of(home, runtime.key)
-    if all(process.running for process in folder.recorded()) and _is_current(folder, runtime):
+    running = all(process.running for process in folder.recorded()) and _listens(runtime.proxy_url)
+    if running and _is_current(folder, runtime):
         return None
     deadline = time.monotonic() + _NOTICE_S
     while (reason := folder.recorded_end()) is None and folder.is_supervised() and time.monotonic() < deadline:
@@ -114,6 +122,7 @@ def _start_supervisor(folder: RuntimeFolder, spec: RuntimeSpec, accounts: Accoun
                     "HOME": str(folder.root),
                     "LANG": "C.UTF-8",
                     "PYTHONPATH": str(PACKAGE_PARENT),
+                    **{name: os.environ[name] for name in ENGINE_VARIABLES if name in os.environ},
                 },
                 cwd="/",
                 stdin=subprocess.DEVNULL,
@@ -141,6 +150,16 @@ def _wait_for(folder: RuntimeFolder, version: str) -> Runtime:
                 reason = folder.recorded_end() or f"its supervisor is gone:\n{last_lines(folder.progress)}"
                 raise ProxyDown(f"LiteLLM {version} did not come up: {reason}", f"read the logs in {folder.logs}")
             time.sleep(POLL_S)
+
+
+def _listens(url: str) -> bool:
+    """A container can run on behind a port that nobody serves any more: that is the engine's to do."""
+    address = urlsplit(url)
+    try:
+        with socket.create_connection((str(address.hostname), address.port or 80), _NOTICE_S):
+            return True
+    except OSError:
+        return False
 
 
 def _is_current(folder: RuntimeFolder, runtime: Runtime) -> bool:

@@ -10,18 +10,19 @@ from pydantic import ValidationError
 
 from compat_pipeline.domain.consumption import TokenPrices
 from compat_pipeline.domain.manifest import Manifest
+from compat_pipeline.proxy.image import ProxyImage
 from compat_pipeline.proxy.venv import ProxyVenv
 
 TABLE = "model_prices_and_context_window_backup.json"
 """LiteLLM goes by this file, and asks nobody for a newer one, because our proxies run with a local cost map."""
 
 
-def price_list(venv: ProxyVenv, manifest: Manifest) -> dict[str, dict[str, TokenPrices]]:
+def price_list(installed: ProxyVenv | ProxyImage, manifest: Manifest) -> dict[str, dict[str, TokenPrices]]:
     """Provider -> route -> its prices; a route that the table has none for is left out.
 
     Where a place of Google Cloud costs more than the global endpoint, that is counted: no estimate is too low for it.
     """
-    table = _table(venv)
+    table = _table(installed)
     found = {
         one.id: {route: _prices(_entry(route, table)) for route in one.routes.values()} for one in manifest.providers
     }
@@ -31,9 +32,13 @@ def price_list(venv: ProxyVenv, manifest: Manifest) -> dict[str, dict[str, Token
     }
 
 
-def _table(venv: ProxyVenv) -> Mapping[str, Any]:
+def _table(installed: ProxyVenv | ProxyImage) -> Mapping[str, Any]:
     """The table of the installed release; empty where it holds none that can be read."""
-    for file in venv.python.parents[1].glob(f"lib/python*/site-packages/litellm/{TABLE}"):
+    if isinstance(installed, ProxyImage):
+        files = [installed.prices]
+    else:
+        files = list(installed.python.parents[1].glob(f"lib/python*/site-packages/litellm/{TABLE}"))
+    for file in files:
         try:
             table = json.loads(file.read_bytes())
         except (OSError, ValueError):

@@ -1,17 +1,18 @@
-"""The processes of a runtime, its upstreams and LiteLLM: how each is started, seen to die, and ended."""
+"""The parts of a runtime, its upstreams and LiteLLM: how each is started as a process, seen to die, and ended."""
 
 from __future__ import annotations
 
 import json
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import PIPE, STDOUT, Popen
 from threading import Thread
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 from compat_pipeline.domain.redaction import Redactor
 from compat_pipeline.emulator.credentials import EmulatorCredentials
@@ -31,34 +32,73 @@ _LAST_WORDS_S = 2.0
 PACKAGE_PARENT = Path(__file__).parents[2]
 
 
-@dataclass(frozen=True)
-class Child:
-    """A process that ends with us. `name` is what people call it; `log` holds what it says, without its secrets."""
+class Child(ABC):
+    """What runs until we end it. `name` is what people call it; `log` holds what it says, without its secrets.
 
-    name: str
-    process: Popen[bytes]
-    log: Path
-    _writing: Thread
+    `pid` leads its process group; 0 where it was gone before it could be told.
+    """
+
+    pid: int
+
+    def __init__(self, name: str, said: Iterable[bytes], log: Path, redactor: Redactor) -> None:
+        self.name = name
+        self.log = log
+        self._writing = Thread(target=_write_log, args=(said, log.open("wb", buffering=0), redactor), daemon=True)
+        self._writing.start()
 
     def why_dead(self) -> str | None:
-        """None while it runs; else its exit code and the last lines it wrote."""
-        if (code := self.process.poll()) is None:
+        """None while it runs; else how it ended and the last lines it wrote."""
+        if (how := self._how_dead()) is None:
             return None
         self._writing.join(_LAST_WORDS_S)
-        how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
         return f"{self.name} {how}; its last lines:\n{last_lines(self.log)}"
 
+    @abstractmethod
+    def _how_dead(self) -> str | None:
+        """None while it runs; else a clause of which it is the subject."""
+
     def end(self) -> None:
-        end_group(self.process)
+        """End it, and keep its last words."""
+        self._stop()
         self._writing.join(_LAST_WORDS_S)
 
+    def cut_off_from(self, url: str) -> str | None:  # noqa: ARG002 - on this machine everything is in reach
+        """None if it can connect to `url`, where the upstreams listen; else why not."""
+        return None
 
-def start_emulator(python: Path, credentials: EmulatorCredentials, *, folder: Path, log: Path) -> tuple[Child, Path]:
-    """The embedded providers as a process; the file it returns appears, with `base_url`, once they serve."""
+    @abstractmethod
+    def _stop(self) -> None:
+        """Returns when it is gone."""
+
+
+class Process(Child):
+    """A process that ends with us."""
+
+    def __init__(self, name: str, process: Popen[bytes], log: Path, redactor: Redactor) -> None:
+        super().__init__(name, _said(process), log, redactor)
+        self.pid = process.pid
+        self.process = process
+
+    def _how_dead(self) -> str | None:
+        if (code := self.process.poll()) is None:
+            return None
+        return f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+
+    def _stop(self) -> None:
+        end_group(self.process)
+
+
+def start_emulator(
+    python: Path, credentials: EmulatorCredentials, *, folder: Path, log: Path, host: str = HOST
+) -> tuple[Process, Path]:
+    """The embedded providers as a process that listens on `host`, an address of this machine.
+
+    The file it returns appears, with `base_url`, once they serve.
+    """
     return _start_upstreams(
         "emulator",
         python,
-        {"credentials": credentials.model_dump()},
+        {"host": host, "credentials": credentials.model_dump()},
         environment={},
         folder=folder,
         log=log,
@@ -67,13 +107,13 @@ def start_emulator(python: Path, credentials: EmulatorCredentials, *, folder: Pa
 
 
 def start_relay(
-    python: Path, credentials: EmulatorCredentials, accounts: Accounts, *, folder: Path, log: Path
-) -> tuple[Child, Path]:
+    python: Path, credentials: EmulatorCredentials, accounts: Accounts, *, folder: Path, log: Path, host: str = HOST
+) -> tuple[Process, Path]:
     """The relay to the real providers as a process; otherwise as `start_emulator`."""
     return _start_upstreams(
         "relay",
         python,
-        {"credentials": credentials.model_dump(), "accounts": accounts.model_dump()},
+        {"host": host, "credentials": credentials.model_dump(), "accounts": accounts.model_dump()},
         environment=accounts.network,
         folder=folder,
         log=log,
@@ -83,16 +123,22 @@ def start_relay(
 
 def start_proxy(
     venv: ProxyVenv, config: ProxyConfig, *, port: int, folder: Path, log: Path, redactor: Redactor
-) -> Child:
+) -> Process:
     """LiteLLM on loopback; its secrets travel in the environment only."""
     file = folder / "config.yaml"
     write_atomically(file, config.text)
     argv: list[str | Path] = [venv.litellm, "--config", file, "--host", HOST, "--port", str(port)]
-    environment = {
+    environment = litellm_environment(config, callbacks=CALLBACK_FOLDER, ledger=folder / LEDGER_FILE)
+    return _start("LiteLLM", argv, environment=environment, folder=folder, log=log, redactor=redactor)
+
+
+def litellm_environment(config: ProxyConfig, *, callbacks: Path, ledger: Path) -> dict[str, str]:
+    """What LiteLLM is told beside its configuration; the paths are where it finds the ledger's callback and file."""
+    return {
         **config.environment,
         # LiteLLM before 1.84 looks for a callback's file nowhere else.
-        "PYTHONPATH": str(CALLBACK_FOLDER),
-        LEDGER_VARIABLE: str(folder / LEDGER_FILE),
+        "PYTHONPATH": str(callbacks),
+        LEDGER_VARIABLE: str(ledger),
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
         "LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS": "True",
         # Without it, AWS's libraries ask the machine's cloud for keys where an entry has none.
@@ -100,7 +146,36 @@ def start_proxy(
         # Any other mode reads the first .env above its own installation.
         "LITELLM_MODE": "PRODUCTION",
     }
-    return _start("LiteLLM", argv, environment=environment, folder=folder, log=log, redactor=redactor)
+
+
+class Place(Protocol):
+    """Where LiteLLM runs."""
+
+    def open(self) -> str:
+        """Make it ready. Returns the address of this machine at which the upstreams must listen to be reached."""
+
+    def start(self, config: ProxyConfig, *, port: int, log: Path, redactor: Redactor) -> Child:
+        """LiteLLM, published on loopback at `port`; the caller ends it."""
+
+    def close(self) -> None:
+        """Remove what `open` made; what was started is gone by then."""
+
+
+@dataclass(frozen=True)
+class VenvPlace:
+    """A process of its venv; `folder` is the runtime's."""
+
+    venv: ProxyVenv
+    folder: Path
+
+    def open(self) -> str:
+        return HOST
+
+    def start(self, config: ProxyConfig, *, port: int, log: Path, redactor: Redactor) -> Child:
+        return start_proxy(self.venv, config, port=port, folder=self.folder, log=log, redactor=redactor)
+
+    def close(self) -> None:
+        pass
 
 
 def free_port() -> int:
@@ -127,7 +202,7 @@ def _start_upstreams(
     folder: Path,
     log: Path,
     redactor: Redactor,
-) -> tuple[Child, Path]:
+) -> tuple[Process, Path]:
     """The program of `room` with `spec` in a file that only we may read."""
     told, ready = folder / f"{room}.json", folder / f"{room}-ready.json"
     write_atomically(told, json.dumps(spec), mode=0o600)
@@ -144,21 +219,25 @@ def _start(
     folder: Path,
     log: Path,
     redactor: Redactor,
-) -> Child:
+) -> Process:
     own = make_folder(folder / "home")
     base = {"PATH": os.defpath, "HOME": str(own), "TMPDIR": str(own), "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
-    kept = log.open("wb", buffering=0)
     process = spawn(argv, env={**base, **environment}, cwd=own, stdout=PIPE, stderr=STDOUT)
-    writing = Thread(target=_write_log, args=(process.stdout, kept, redactor), daemon=True)
-    writing.start()
-    return Child(name, process, log, writing)
+    return Process(name, process, log, redactor)
 
 
-def _write_log(said: IO[bytes], kept: IO[bytes], redactor: Redactor) -> None:
-    """Keep what a process says, cleaned, as long as it says anything; lines that come together are cleaned together."""
+def _said(process: Popen[bytes]) -> Iterator[bytes]:
+    if process.stdout:
+        with process.stdout as pipe:
+            while chunk := os.read(pipe.fileno(), _READ_BYTES):
+                yield chunk
+
+
+def _write_log(said: Iterable[bytes], kept: IO[bytes], redactor: Redactor) -> None:
+    """Keep what somebody says, cleaned, as long as it says anything; lines that come together are cleaned together."""
     begun = b""
-    with said, kept:
-        while chunk := os.read(said.fileno(), _READ_BYTES):
+    with kept:
+        for chunk in said:
             whole, newline, begun = (begun + chunk).rpartition(b"\n")
             _keep(whole + newline, kept, redactor)
         _keep(begun, kept, redactor)

@@ -14,6 +14,7 @@ from compat_pipeline.domain.verdict import UpstreamMode
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import write_atomically
 from compat_pipeline.ground.revision import code_revision
+from compat_pipeline.proxy.image import ProxyImage
 from compat_pipeline.proxy.release import LitellmRelease
 from compat_pipeline.proxy.venv import ProxyVenv
 
@@ -21,7 +22,8 @@ ROUTE_OK = "ok"
 
 
 class RuntimeSpec(BaseModel):
-    """One LiteLLM release in its venv, configured as `variant`, serving a manifest from emulated or real providers.
+    """One LiteLLM release in its venv or its image, configured as `variant`, serving a manifest from emulated or real
+    providers.
 
     `accounts` is the digest of those at the real ones, empty otherwise: none of their credentials is in here.
     """
@@ -29,7 +31,7 @@ class RuntimeSpec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     release: LitellmRelease
-    venv: ProxyVenv
+    installed: ProxyVenv | ProxyImage
     manifest: Manifest
     variant: Variant = DEFAULT
     upstream: UpstreamMode = "emulated"
@@ -37,10 +39,10 @@ class RuntimeSpec(BaseModel):
 
     @property
     def key(self) -> str:
-        """Equal for specs that may share one proxy; changes with the lock, the routes, the accounts and the code."""
+        """Equal for specs that may share one proxy; changes with what runs, the routes, the accounts and our code."""
         routes = self.manifest.model_dump_json(include={"providers", "models"})
         code = code_revision("emulator", "proxy", "relay")
-        parts = (self.venv.digest, routes, self.variant, self.upstream, self.accounts, code)
+        parts = (self.installed.digest, routes, self.variant, self.upstream, self.accounts, code)
         return f"litellm-{self.release.version}-{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:10]}"
 
 
@@ -49,7 +51,7 @@ class Runtime(BaseModel):
 
     `ledger` is where it writes what it recorded of each call. `secrets` is all that must be kept: its own key, what the
     upstreams accept, the user's credentials. `locked_out`: a name of which the user's account at the real provider was
-    refused -> how; no cell of it can be judged.
+    refused -> how; no cell of it can be judged. Of the two digests one is set: a proxy runs in a venv or a container.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -64,7 +66,8 @@ class Runtime(BaseModel):
     upstream: UpstreamMode = "emulated"
     variant: Variant = DEFAULT
     litellm_version: str
-    venv_digest: str
+    venv_digest: str | None = None
+    image_digest: str | None = None
     config_digest: str
     started_at: datetime
     supervisor_pid: int

@@ -23,25 +23,29 @@ from pathlib import Path
 from types import FrameType
 
 import httpx
+import psutil
 
 from compat_pipeline.domain.redaction import Redactor
 from compat_pipeline.emulator.credentials import EmulatorCredentials
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.proxy.config import EmbeddedUpstreams, ProxyConfig, render_config
 from compat_pipeline.proxy.folder import POLL_S, RecordedProcess, RuntimeFolder
+from compat_pipeline.proxy.image import ProxyImage
 from compat_pipeline.proxy.ledger import LEDGER_FILE
 from compat_pipeline.proxy.process import (
     ADDRESS_IN_USE,
     HOST,
     Child,
+    Place,
+    VenvPlace,
     free_port,
     last_lines,
     start_emulator,
-    start_proxy,
     start_relay,
 )
 from compat_pipeline.proxy.routes import Trial, refused_accounts, try_routes
 from compat_pipeline.proxy.runtime import Runtime, RuntimeSpec
+from compat_pipeline.proxy.venv import ProxyVenv
 from compat_pipeline.relay.accounts import Accounts
 from compat_pipeline.wire.exchange import UpstreamControl
 
@@ -73,6 +77,7 @@ class Supervisor:
         self._secrets = (self._master_key, *self._credentials.secrets, *given)
         self._redactor = Redactor(self._secrets)
         self._children: list[Child] = []
+        self._place = _place(self._spec, folder)
 
     def run(self) -> None:
         """Start, watch, end. Returns when every process is gone; a reason to end early is left in the state folder."""
@@ -94,8 +99,8 @@ class Supervisor:
             self.end()
 
     def _start(self) -> None:
-        upstreams = self._start_upstreams()
-        version, served = self._spec.release.version, self._spec.manifest.served
+        upstreams = self._start_upstreams(self._place.open())
+        installed, version, served = self._spec.installed, self._spec.release.version, self._spec.manifest.served
         config = render_config(
             self._spec.manifest,
             upstreams,
@@ -105,6 +110,8 @@ class Supervisor:
         )
         _say(f"starting LiteLLM {version}")
         url = self.start_proxy(config, (free_port() for _ in range(_PORT_ATTEMPTS)))
+        if why := self._children[-1].cut_off_from(upstreams.base_url):
+            raise _Ended(why)
         _say(f"trying {len(served)} routes with a message each")
         tried = try_routes(url, self._master_key, served)
         Runtime(
@@ -118,7 +125,8 @@ class Supervisor:
             upstream=self._spec.upstream,
             variant=self._spec.variant,
             litellm_version=version,
-            venv_digest=self._spec.venv.digest,
+            venv_digest=installed.digest if isinstance(installed, ProxyVenv) else None,
+            image_digest=installed.digest if isinstance(installed, ProxyImage) else None,
             config_digest=config.digest,
             started_at=datetime.now(timezone.utc),
             supervisor_pid=os.getpid(),
@@ -136,14 +144,16 @@ class Supervisor:
     def _fit(self, answer: str) -> str:
         return self._redactor.text(answer)[:_LONGEST_ANSWER_CHARS]
 
-    def _start_upstreams(self) -> EmbeddedUpstreams:
+    def _start_upstreams(self, host: str) -> EmbeddedUpstreams:
         python, folder, logs = Path(sys.executable), self._folder.root, self._folder.logs
         if self._accounts is None:
             _say("starting the embedded providers")
-            child, ready = start_emulator(python, self._credentials, folder=folder, log=logs / "emulator.log")
+            log = logs / "emulator.log"
+            child, ready = start_emulator(python, self._credentials, folder=folder, log=log, host=host)
         else:
             _say("starting the relay to the real providers")
-            child, ready = start_relay(python, self._credentials, self._accounts, folder=folder, log=logs / "relay.log")
+            log, given = logs / "relay.log", self._accounts
+            child, ready = start_relay(python, self._credentials, given, folder=folder, log=log, host=host)
         self._adopt(child)
         self._wait_until(ready.exists, child)
         return EmbeddedUpstreams(base_url=json.loads(ready.read_bytes())["base_url"], credentials=self._credentials)
@@ -153,30 +163,25 @@ class Supervisor:
         refused = "there is no port left to try"
         for port in ports:
             url = f"http://{HOST}:{port}"
-            proxy = start_proxy(
-                self._spec.venv,
-                config,
-                port=port,
-                folder=self._folder.root,
-                log=self._folder.logs / "proxy.log",
-                redactor=self._redactor,
-            )
-            self._adopt(proxy)
+            log, upstreams = self._folder.logs / "proxy.log", len(self._children)
             try:
+                proxy = self._place.start(config, port=port, log=log, redactor=self._redactor)
+                self._adopt(proxy)
                 with httpx.Client(base_url=url, timeout=5.0, trust_env=False) as client:
                     self._wait_until(partial(_is_live, client), proxy)
                 self._watch()
                 return url
-            except _Ended as error:
+            except (_Ended, CompatError) as error:
                 refused = str(error)
                 if ADDRESS_IN_USE not in refused:
                     raise
-                self._children.remove(proxy)
+                while len(self._children) > upstreams:
+                    self._children.pop().end()
         raise _Ended(refused)
 
     def _adopt(self, child: Child) -> None:
         self._children.append(child)
-        self._folder.record([RecordedProcess.of(each.name, each.process.pid) for each in self._children])
+        self._folder.record([recorded for each in self._children if (recorded := _recorded(each))])
 
     def _wait_until(self, ready: Callable[[], bool], child: Child) -> None:
         deadline = time.monotonic() + _START_TIMEOUT_S
@@ -203,6 +208,7 @@ class Supervisor:
         """End every process that was started."""
         while self._children:
             self._children.pop().end()
+        self._place.close()
 
     def _explain(self, reason: str) -> None:
         reason = self._redactor.text(reason)
@@ -210,6 +216,20 @@ class Supervisor:
             self._folder.record_end(reason)
         except CompatError:
             _say(reason)
+
+
+def _place(spec: RuntimeSpec, folder: RuntimeFolder) -> Place:
+    if isinstance(spec.installed, ProxyVenv):
+        return VenvPlace(spec.installed, folder.root)
+    from compat_pipeline.proxy.container import ContainerPlace  # few have an engine's client to load
+
+    return ContainerPlace(spec.installed, folder, spec.release.version)
+
+
+def _recorded(child: Child) -> RecordedProcess | None:
+    with suppress(psutil.NoSuchProcess):
+        return RecordedProcess.of(child.name, child.pid) if child.pid else None
+    return None
 
 
 def _is_live(client: httpx.Client) -> bool:

@@ -197,9 +197,9 @@ class CellRunner(dg.ConfigurableResource):
     ) -> Iterator[_Stage]:
         run = self.run_context(litellm, claude_code, run_id, variant)
         days_kept = self.home.evidence_days  # a wrong setting ends the run before it begins
-        cli, venv = self.npm.fetch(claude_code), self.python_index.install(litellm)
-        prices = price_list(venv, self.home.manifest)
-        with self.runtime.lease(litellm, venv, self.home.manifest, variant) as proxy:
+        cli, installed = self.npm.fetch(claude_code), self.python_index.install(litellm)
+        prices = price_list(installed, self.home.manifest)
+        with self.runtime.lease(litellm, installed, self.home.manifest, variant) as proxy:
             scratch = self.home.paths.scratch
             settings = SuiteSettings.for_runtime(proxy, litellm, cli, scratch, self.suite_revision, prices)
             try:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Literal
 
 import dagster as dg
 
@@ -17,7 +18,7 @@ from compat_pipeline.ground.github import GithubSite, Token
 from compat_pipeline.ground.home import CompatHome
 from compat_pipeline.proxy.checkout import PATH_REQUEST, resolve_checkout
 from compat_pipeline.proxy.github_releases import GithubReleases
-from compat_pipeline.proxy.image import IMAGE, ImageUnknown, image_digest
+from compat_pipeline.proxy.image import IMAGE, ImageUnknown, ProxyImage, image_digest, is_pinned
 from compat_pipeline.proxy.listed import newest_listed
 from compat_pipeline.proxy.release import LitellmRelease, resolve_litellm
 from compat_pipeline.proxy.venv import ProxyVenv, ensure_venv
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 LITELLM_VARIABLE = "COMPAT_LITELLM_VERSION"
 LITELLM_SOURCE_VARIABLE = "COMPAT_LITELLM_SOURCE"
 LITELLM_IMAGE_VARIABLE = "COMPAT_LITELLM_IMAGE"
+PROXY_VARIABLE = "COMPAT_PROXY"
 CLAUDE_CODE_VARIABLE = "COMPAT_CLAUDE_CODE_VERSION"
 
 
@@ -46,9 +48,15 @@ class PythonIndex(dg.ConfigurableResource):
         """The newest version that the index lists, whatever installs here and whatever GitHub calls a release."""
         return newest_listed(CompatHome.from_env().cache, Path(sys.executable))
 
-    def install(self, release: LitellmRelease) -> ProxyVenv:
-        """A venv that holds exactly the release's lock; built once."""
-        return ensure_venv(release, CompatHome.from_env().cache, Path(sys.executable))
+    def install(self, release: LitellmRelease) -> ProxyVenv | ProxyImage:
+        """A venv that holds exactly the release's lock; built once. With COMPAT_PROXY=container the release's image,
+        COMPAT_LITELLM_IMAGE, on the container engine."""
+        home = CompatHome.from_env()
+        if proxy_kind(os.environ) == "process":
+            return ensure_venv(release, home.cache, Path(sys.executable))
+        from compat_pipeline.proxy.local_image import ensure_image  # few have an engine's client to load
+
+        return ensure_image(release, os.environ.get(LITELLM_IMAGE_VARIABLE) or IMAGE, home)
 
 
 class NpmRegistry(dg.ConfigurableResource):
@@ -74,16 +82,29 @@ class NpmRegistry(dg.ConfigurableResource):
 def _with_image(release: LitellmRelease, environ: Mapping[str, str]) -> LitellmRelease:
     """A release of GitHub's with the digest of its image, from the image's registry where its notes name none.
 
-    A registry that does not tell it is said in the log: the image is not what runs.
+    A registry that does not tell it is said in the log: it is needed only where the image is what runs.
     """
     if release.source != "github" or release.image_digest:
         return release
     image = environ.get(LITELLM_IMAGE_VARIABLE) or IMAGE
+    if is_pinned(image):
+        return release
     try:
         return release.model_copy(update={"image_digest": image_digest(image, release.tag)})
     except ImageUnknown as unknown:
         log.warning("The digest of the image of LiteLLM %s is unknown: %s", release.tag, unknown)
         return release
+
+
+def proxy_kind(environ: Mapping[str, str]) -> Literal["process", "container"]:
+    """As what the proxy runs: COMPAT_PROXY, by default a process; raises WrongUsage for anything else."""
+    match environ.get(PROXY_VARIABLE) or "process":
+        case "process":
+            return "process"
+        case "container":
+            return "container"
+        case other:
+            raise WrongUsage(f"{PROXY_VARIABLE} cannot be {other!r}", "set it to one of: process, container")
 
 
 def litellm_releases(environ: Mapping[str, str], cache: Path) -> GithubReleases | None:

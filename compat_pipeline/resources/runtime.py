@@ -8,6 +8,7 @@ import dagster as dg
 from compat_pipeline.domain.manifest import Manifest
 from compat_pipeline.domain.variants import DEFAULT, Variant
 from compat_pipeline.ground.home import CompatHome
+from compat_pipeline.proxy.image import ProxyImage
 from compat_pipeline.proxy.lease import RuntimeSpec, lease, reap
 from compat_pipeline.proxy.release import LitellmRelease
 from compat_pipeline.proxy.runtime import Runtime
@@ -23,15 +24,20 @@ class ProxyRuntime(dg.ConfigurableResource):
 
     @contextmanager
     def lease(
-        self, release: LitellmRelease, venv: ProxyVenv, manifest: Manifest, variant: Variant = DEFAULT
+        self,
+        release: LitellmRelease,
+        installed: ProxyVenv | ProxyImage,
+        manifest: Manifest,
+        variant: Variant = DEFAULT,
     ) -> Iterator[Runtime]:
-        """A running proxy of `release` with every route of `manifest`, for the length of the block."""
+        """A running proxy of `release`, a process of its venv or a container of its image, with every route of
+        `manifest`, for the length of the block."""
         home = CompatHome.from_env()
         reap(home)
         accounts = accounts_from_env() if home.upstream == "live" else None
         spec = RuntimeSpec(
             release=release,
-            venv=venv,
+            installed=installed,
             manifest=manifest,
             variant=variant,
             upstream=home.upstream,

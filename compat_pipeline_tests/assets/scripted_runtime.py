@@ -14,6 +14,7 @@ from compat_pipeline.claude.release import ClaudeCodeRelease
 from compat_pipeline.domain.manifest import Manifest
 from compat_pipeline.domain.variants import DEFAULT, Variant
 from compat_pipeline.ground.home import CompatHome
+from compat_pipeline.proxy.image import ProxyImage
 from compat_pipeline.proxy.release import LitellmRelease
 from compat_pipeline.proxy.runtime import ROUTE_OK, Runtime
 from compat_pipeline.proxy.venv import ProxyVenv
@@ -49,8 +50,12 @@ class ScriptedProxy(ProxyRuntime):
 
     @contextmanager
     def lease(
-        self, release: LitellmRelease, venv: ProxyVenv, manifest: Manifest, variant: Variant = DEFAULT  # noqa: ARG002
-    ) -> Iterator[Runtime]:  # fmt: skip
+        self,
+        release: LitellmRelease,
+        installed: ProxyVenv | ProxyImage,  # noqa: ARG002
+        manifest: Manifest,
+        variant: Variant = DEFAULT,
+    ) -> Iterator[Runtime]:
         yield Runtime(
             key="scripted",
             proxy_url="http://127.0.0.1:4000",

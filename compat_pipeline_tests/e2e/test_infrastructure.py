@@ -205,7 +205,7 @@ class Bench:
         make_folder(self.home.logs)
         (self._root / "manifest.yaml").write_text(manifest_text([SOUND, DOOMED, *DEAD_ENDS]))
         shutil.copy(troubled_rows.__file__, self._root)
-        pids = {name: child.process.pid for name, child in self._children.items()}
+        pids = {name: child.pid for name, child in self._children.items()}
         (self._root / troubled_rows.PIDS.name).write_text(json.dumps(pids))
         for row in DUE:
             for provider in ROUTES:

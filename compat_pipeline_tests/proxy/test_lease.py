@@ -21,8 +21,8 @@ import pytest
 from compat_pipeline.emulator.credentials import EmulatorCredentials
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import CompatHome
+from compat_pipeline.ground.lock import is_locked
 from compat_pipeline.ground.manifest_file import load_manifest
-from compat_pipeline.proxy import folder as folders
 from compat_pipeline.proxy.config import EmbeddedUpstreams, render_config
 from compat_pipeline.proxy.folder import RecordedProcess, RuntimeFolder
 from compat_pipeline.proxy.lease import ProxyDown, Runtime, RuntimeSpec, lease, reap, stop_idle, why_down
@@ -46,7 +46,7 @@ def spec(litellm_release: LitellmRelease, proxy_venv: ProxyVenv) -> RuntimeSpec:
     routes = dict.fromkeys((model.id for model in manifest.models), NO_SUCH_MODEL)
     broken = manifest.providers[0].model_copy(update={"id": "broken", "routes": routes})
     manifest = manifest.model_copy(update={"providers": (*manifest.providers, broken)})
-    return RuntimeSpec(release=litellm_release, venv=proxy_venv, manifest=manifest)
+    return RuntimeSpec(release=litellm_release, installed=proxy_venv, manifest=manifest)
 
 
 def home_in(folder: Path) -> CompatHome:
@@ -130,10 +130,12 @@ def test_bedrock_is_asked_as_the_name_says_by_signature_or_by_token(up: Runtime)
                 assert [one.auth for one in control.exchanges(nonce)] == [auth], name
 
 
-def test_where_an_entry_has_no_keys_aws_s_libraries_find_none(up: Runtime, spec: RuntimeSpec, home: CompatHome) -> None:
+def test_where_an_entry_has_no_keys_aws_s_libraries_find_none(
+    up: Runtime, proxy_venv: ProxyVenv, home: CompatHome
+) -> None:
     environment = psutil.Process(child(home, up.key, "LiteLLM")).environ()
     ask = "import botocore.session; print(botocore.session.Session().get_credentials())"
-    done = subprocess.run([spec.venv.python, "-c", ask], env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run([proxy_venv.python, "-c", ask], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout == "None\n"
 
 
@@ -156,7 +158,7 @@ def test_a_route_that_is_broken_is_recorded_and_does_not_stop_the_others(up: Run
 
 
 def test_the_descriptor_says_which_proxy_it_is(up: Runtime, spec: RuntimeSpec) -> None:
-    assert (up.key, up.litellm_version, up.venv_digest) == (spec.key, spec.release.version, spec.venv.digest)
+    assert (up.key, up.litellm_version, up.venv_digest) == (spec.key, spec.release.version, spec.installed.digest)
     assert up.upstream == "emulated"
 
 
@@ -226,7 +228,7 @@ def test_the_proxy_sees_nothing_of_our_environment(up: Runtime, home: CompatHome
 @pytest.fixture
 def quick(spec: RuntimeSpec, tmp_path: Path) -> RuntimeSpec:
     """A runtime whose LiteLLM is a stand-in: real ones are stopped and killed in the end-to-end tests."""
-    return spec.model_copy(update={"venv": stand_in_venv(tmp_path)})
+    return spec.model_copy(update={"installed": stand_in_venv(tmp_path)})
 
 
 def test_a_lingering_proxy_is_taken_over_by_the_next_lease_and_gone_once_its_holder_is_killed(
@@ -320,7 +322,7 @@ def test_a_proxy_that_does_not_come_up_says_why_keeps_its_secrets_and_leaves_not
 ) -> None:
     (tmp_path / "litellm").write_text('#!/bin/sh\necho "no module named $LITELLM_MASTER_KEY"\nexit 3\n')
     (tmp_path / "litellm").chmod(0o755)
-    broken = spec.model_copy(update={"venv": ProxyVenv(python=tmp_path / "python", digest="broken")})
+    broken = spec.model_copy(update={"installed": ProxyVenv(python=tmp_path / "python", digest="broken")})
     with pytest.raises(ProxyDown) as refusal, lease(broken, own_home, linger_s=LONG_S):
         pytest.fail("there is no proxy")
     assert "LiteLLM ended with exit code 3; its last lines:\n    no module named [redacted]" in str(refusal.value)
@@ -330,7 +332,7 @@ def test_a_proxy_that_does_not_come_up_says_why_keeps_its_secrets_and_leaves_not
 def test_a_lease_that_is_given_back_just_as_one_looks_does_not_end_the_lingering(
     own_home: CompatHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    runtime, look = RuntimeFolder.of(own_home, "litellm-0"), folders._is_locked
+    runtime, look = RuntimeFolder.of(own_home, "litellm-0"), is_locked
     mine = runtime.hold()
 
     def meanwhile(lease: Path) -> bool:
@@ -339,7 +341,7 @@ def test_a_lease_that_is_given_back_just_as_one_looks_does_not_end_the_lingering
         return look(lease)
 
     with monkeypatch.context() as patched:
-        patched.setattr(folders, "_is_locked", meanwhile)
+        patched.setattr("compat_pipeline.proxy.folder.is_locked", meanwhile)
         assert not runtime.is_held()
     assert not runtime.is_idle()
     shutil.rmtree(runtime.root)
@@ -377,6 +379,6 @@ def test_specs_that_run_different_things_do_not_share(spec: RuntimeSpec) -> None
     others = [
         spec.model_copy(update={"variant": "drop_params"}),
         spec.model_copy(update={"manifest": manifest}),
-        spec.model_copy(update={"venv": spec.venv.model_copy(update={"digest": "other"})}),
+        spec.model_copy(update={"installed": spec.installed.model_copy(update={"digest": "other"})}),
     ]
     assert len({spec.key, *(other.key for other in others)}) == 4

@@ -43,7 +43,11 @@ def up(
     accounts: Accounts, home: CompatHome, litellm_release: LitellmRelease, proxy_venv: ProxyVenv
 ) -> Iterator[Runtime]:
     spec = RuntimeSpec(
-        release=litellm_release, venv=proxy_venv, manifest=load_manifest({}), upstream="live", accounts=accounts.digest
+        release=litellm_release,
+        installed=proxy_venv,
+        manifest=load_manifest({}),
+        upstream="live",
+        accounts=accounts.digest,
     )
     with lease(spec, home, linger_s=0, accounts=accounts) as runtime:
         yield runtime

@@ -17,6 +17,7 @@ from compat_pipeline.domain.manifest import Manifest
 from compat_pipeline.domain.observation import Consumption, Observation, Pass
 from compat_pipeline.domain.variants import DEFAULT, Variant
 from compat_pipeline.ground.home import CompatHome
+from compat_pipeline.proxy.image import ProxyImage
 from compat_pipeline.proxy.release import LitellmRelease
 from compat_pipeline.proxy.runtime import Runtime
 from compat_pipeline.proxy.venv import ProxyVenv
@@ -49,14 +50,14 @@ class Up(ProxyRuntime):
     def lease(
         self,
         release: LitellmRelease,
-        venv: ProxyVenv,
+        installed: ProxyVenv | ProxyImage,
         manifest: Manifest,  # noqa: ARG002
         variant: Variant = DEFAULT,
     ) -> Iterator[Runtime]:
         yield Runtime(
             key="up", proxy_url="http://proxy", api_key="k", control_url="http://upstream", control_token="t",
             ledger=Path("/nowhere/ledger"), secrets=(), upstream=CompatHome.from_env().upstream, variant=variant,
-            litellm_version=release.tag, venv_digest=venv.digest, config_digest="", supervisor_pid=1, routes={},
+            litellm_version=release.tag, venv_digest=installed.digest, config_digest="", supervisor_pid=1, routes={},
             started_at=datetime.now(timezone.utc),
         )  # fmt: skip
 

@@ -1,0 +1,70 @@
+"""Images for the tests: a stand-in for LiteLLM in a few scripts for busybox, and the real one with nothing copied."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import tarfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import docker
+
+from compat_pipeline.proxy.venv import ProxyVenv
+
+VERSION = "1.2.3"
+
+_ANSWER = r"""#!/bin/sh
+length=0
+while read -r line; do
+  line=$(printf %s "$line" | tr -d '\r')
+  case "$line" in "") break;; [Cc]ontent-[Ll]ength:*) length=${line#*: };; esac
+done
+head -c "$length" >/dev/null
+body='{"role":"assistant","content":[{"type":"text","text":"yes"}]}'
+printf 'HTTP/1.1 200 OK\r\ncontent-length: %s\r\nconnection: close\r\n\r\n%s' "${#body}" "$body"
+"""
+SERVES = 'echo "my key is $LITELLM_MASTER_KEY"\nexec nc -ll -p 4000 -e /bin/answer\n'
+"""What `litellm` does; a test may have it do something else."""
+
+
+def stand_in_image(client: docker.DockerClient, litellm: str = SERVES, *, version: str = VERSION) -> str:
+    """The id of an image in which `litellm` is that shell script, and Python knows it as `version`."""
+    look = json.dumps({"version": version, "folder": "/litellm"})
+    scripts = {"litellm": f"#!/bin/sh\n{litellm}", "answer": _ANSWER, "python3": f"#!/bin/sh\necho '{look}'\n"}
+    return _imported(client, {f"bin/{name}": text for name, text in scripts.items()}, ["ENV PATH=/bin"])
+
+
+def litellm_image(client: docker.DockerClient, venv: ProxyVenv) -> str:
+    """The id of an image that borrows this machine's Python and the LiteLLM in `venv`; see `borrowing.py`."""
+    base = venv.python.resolve().parents[1]
+    borrowed = [Path("/usr/lib"), venv.python.parents[1], *([] if base.is_relative_to("/usr/lib") else [base])]
+    borrowed += [path for path in map(Path, ("/lib", "/lib64")) if path.is_dir() and not path.is_symlink()]
+    links = {str(path)[1:]: str(path.readlink()) for path in map(Path, ("/lib", "/lib64")) if path.is_symlink()}
+    scripts = {"bin/python3": f'#!/bin/sh\nexec {venv.python} "$@"\n', "borrowed": "\n".join(map(str, borrowed))}
+    return _imported(client, scripts, [f"ENV PATH={venv.python.parent}:/bin"], links)
+
+
+def _imported(
+    client: docker.DockerClient, files: Mapping[str, str], changes: Sequence[str], links: Mapping[str, str] | None = None
+) -> str:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        archive.add(str(shutil.which("busybox")), "bin/busybox")
+        for applet in ("sh", "nc", "head", "tr", "sleep"):
+            _link(archive, f"bin/{applet}", "busybox")
+        for name, target in (links or {}).items():
+            _link(archive, name, target)
+        for name, text in files.items():
+            member = tarfile.TarInfo(name)
+            member.size, member.mode = len(text.encode()), 0o755
+            archive.addfile(member, io.BytesIO(text.encode()))
+    told = client.api.import_image_from_data(packed.getvalue(), changes=list(changes))
+    return str(json.loads(told.splitlines()[-1])["status"])
+
+
+def _link(archive: tarfile.TarFile, name: str, target: str) -> None:
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname = tarfile.SYMTYPE, target
+    archive.addfile(member)

@@ -26,7 +26,7 @@ _TIMEOUT_S = 300
 _NOBODY = 65534
 _MEMORY_BYTES = 2 << 30
 _PROCESSES = 256
-_TMPFS = "size=256m,mode=1777"
+_MEMORY_FOLDER = "size=256m,mode=0700,uid={},gid={}"
 _IN_USE = (ADDRESS_IN_USE, "port is already allocated")
 
 
@@ -81,10 +81,12 @@ def container_user() -> tuple[int, int]:
 
 def confined() -> dict[str, Any]:
     """Options for every container: no right that LiteLLM does not need, nothing to write to but memory."""
+    user = container_user()
     return {
-        "user": ":".join(map(str, container_user())),
+        "user": ":".join(map(str, user)),
         "read_only": True,
-        "tmpfs": {"/tmp": _TMPFS, "/home": _TMPFS},  # noqa: S108 - the container's own
+        # An engine gives such a folder the mode of the image's own, but not its owner.
+        "tmpfs": dict.fromkeys(("/tmp", "/home"), _MEMORY_FOLDER.format(*user)),  # noqa: S108
         "working_dir": "/home",
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges"],

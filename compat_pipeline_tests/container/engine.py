@@ -29,7 +29,7 @@ class NoEngine(Exception):
 
 @dataclass(frozen=True)
 class Engine:
-    """`host`: the value of DOCKER_HOST. `ours`: started by the tests, so that images can borrow this machine's files."""
+    """`host`: the value of DOCKER_HOST. `ours`: started by the tests, so that images can borrow folders."""
 
     host: str
     ours: bool
@@ -77,7 +77,7 @@ def _start(folder: Path, host: str) -> None:
         shutil.rmtree(folder / left, ignore_errors=True)
     (folder / "docker.pid").unlink(missing_ok=True)
     runtime = folder / "runtime"
-    borrow = f"case \"$*\" in *' create '*) {sys.executable} -IS {borrowing.__file__} \"$@\";; esac"
+    borrow = f'case "$*" in *\' create \'*) {sys.executable} -IS {borrowing.__file__} "$@";; esac'
     runtime.write_text(f'#!/bin/sh\n{borrow}\nexec runc "$@"\n')
     runtime.chmod(0o755)
     places = ["--data-root", folder / "data", "--exec-root", folder / "exec", "--pidfile", folder / "docker.pid"]

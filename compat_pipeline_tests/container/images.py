@@ -39,20 +39,23 @@ def stand_in_image(client: docker.DockerClient, litellm: str = SERVES, *, versio
 def litellm_image(client: docker.DockerClient, venv: ProxyVenv) -> str:
     """The id of an image that borrows this machine's Python and the LiteLLM in `venv`; see `borrowing.py`."""
     base = venv.python.resolve().parents[1]
-    borrowed = [Path("/usr/lib"), venv.python.parents[1], *([] if base.is_relative_to("/usr/lib") else [base])]
-    borrowed += [path for path in map(Path, ("/lib", "/lib64")) if path.is_dir() and not path.is_symlink()]
-    links = {str(path)[1:]: str(path.readlink()) for path in map(Path, ("/lib", "/lib64")) if path.is_symlink()}
+    libraries = [path for path in map(Path, ("/lib", "/lib64", "/usr/lib", "/usr/lib64")) if path.is_dir()]
+    links = {str(path)[1:]: str(path.readlink()) for path in libraries if path.is_symlink()}
+    borrowed = [*(path for path in libraries if not path.is_symlink()), base, venv.python.parents[1]]
     scripts = {"bin/python3": f'#!/bin/sh\nexec {venv.python} "$@"\n', "borrowed": "\n".join(map(str, borrowed))}
     return _imported(client, scripts, [f"ENV PATH={venv.python.parent}:/bin"], links)
 
 
 def _imported(
-    client: docker.DockerClient, files: Mapping[str, str], changes: Sequence[str], links: Mapping[str, str] | None = None
+    client: docker.DockerClient,
+    files: Mapping[str, str],
+    changes: Sequence[str],
+    links: Mapping[str, str] | None = None,
 ) -> str:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
         archive.add(str(shutil.which("busybox")), "bin/busybox")
-        for applet in ("sh", "nc", "head", "tr", "sleep"):
+        for applet in ("sh", "nc", "head", "tr", "sleep", "grep"):
             _link(archive, f"bin/{applet}", "busybox")
         for name, target in (links or {}).items():
             _link(archive, name, target)

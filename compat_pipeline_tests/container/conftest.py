@@ -1,26 +1,42 @@
-"""A container engine, or a word about there being none."""
+"""A container engine, or the names of the tests that did not run without one."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import cache
 
 import docker
 import pytest
 
 from compat_pipeline_tests.container.engine import Engine, NoEngine, shared_engine
 
+_held = ExitStack()
+
+
+@cache
+def _found() -> Engine | None:
+    try:
+        return _held.enter_context(shared_engine())
+    except NoEngine:
+        return None
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Without an engine a test is told by its name as not run; on CI it fails."""
+    if "engine" in getattr(item, "fixturenames", ()) and _found() is None:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"no container engine: {item.name}")
+
 
 @pytest.fixture(scope="session")
 def engine() -> Iterator[Engine]:
-    """The engine, for as long as this process has tests; DOCKER_HOST names it. On CI there must be one."""
-    with pytest.MonkeyPatch.context() as patch:
-        try:
-            with shared_engine() as found:
-                patch.setenv("DOCKER_HOST", found.host)
-                yield found
-        except NoEngine:
-            (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("no container engine")
+    """The engine, for as long as this process has tests; DOCKER_HOST names it."""
+    found = _found()
+    assert found is not None
+    with _held, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DOCKER_HOST", found.host)
+        yield found
 
 
 @pytest.fixture(scope="session")

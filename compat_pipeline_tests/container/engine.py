@@ -39,6 +39,8 @@ class Engine:
 def shared_engine() -> Iterator[Engine]:
     """The engine that DOCKER_HOST names, if it answers; else one that the tests start, where they may; else the
     machine's own. Raises NoEngine."""
+    if not shutil.which("busybox"):  # every image of the tests is made of it
+        raise NoEngine
     named = os.environ.get("DOCKER_HOST")
     if named and _answers(named):
         yield Engine(named, ours=False)
@@ -80,10 +82,20 @@ def _start(folder: Path, host: str) -> None:
     borrow = f'case "$*" in *\' create \'*) {sys.executable} -IS {borrowing.__file__} "$@";; esac'
     runtime.write_text(f'#!/bin/sh\n{borrow}\nexec runc "$@"\n')
     runtime.chmod(0o755)
-    places = ["--data-root", folder / "data", "--exec-root", folder / "exec", "--pidfile", folder / "docker.pid"]
+    places = {"--data-root": "data", "--exec-root": "exec", "--pidfile": "docker.pid"}
+    options = [f"{name}={folder / place}" for name, place in places.items()]
     with (folder / "log").open("wb") as log:
         subprocess.Popen(
-            ["dockerd", "-H", host, *places, "--add-runtime", f"borrowing={runtime}", "--default-runtime", "borrowing"],
+            [
+                "dockerd",
+                "-H",
+                host,
+                *options,
+                "--add-runtime",
+                f"borrowing={runtime}",
+                "--default-runtime",
+                "borrowing",
+            ],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

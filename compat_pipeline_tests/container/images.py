@@ -11,9 +11,12 @@ from pathlib import Path
 
 import docker
 
+from compat_pipeline.proxy.prices import TABLE
 from compat_pipeline.proxy.venv import ProxyVenv
 
 VERSION = "1.2.3"
+
+PRICES = {"input_cost_per_token": 1e-6, "output_cost_per_token": 5e-6}
 
 _ANSWER = r"""#!/bin/sh
 length=0
@@ -29,11 +32,18 @@ SERVES = 'echo "my key is $LITELLM_MASTER_KEY"\nexec nc -ll -p 4000 -e /bin/answ
 """What `litellm` does; a test may have it do something else."""
 
 
-def stand_in_image(client: docker.DockerClient, litellm: str = SERVES, *, version: str = VERSION) -> str:
-    """The id of an image in which `litellm` is that shell script, and Python knows it as `version`."""
-    look = json.dumps({"version": version, "folder": "/litellm"})
-    scripts = {"litellm": f"#!/bin/sh\n{litellm}", "answer": _ANSWER, "python3": f"#!/bin/sh\necho '{look}'\n"}
-    return _imported(client, {f"bin/{name}": text for name, text in scripts.items()}, ["ENV PATH=/bin"])
+def stand_in_image(
+    client: docker.DockerClient, litellm: str = SERVES, *, version: str = VERSION, python: str = ""
+) -> str:
+    """The id of an image in which `litellm` is that shell script, and Python (or `python`) knows it as `version`."""
+    knows = f"echo '{json.dumps({'version': version, 'folder': '/litellm'})}'"
+    files = {
+        "bin/litellm": f"#!/bin/sh\n{litellm}",
+        "bin/python3": f"#!/bin/sh\n{python or knows}\n",
+        "bin/answer": _ANSWER,
+        f"litellm/{TABLE}": json.dumps({"claude-haiku-4-5": PRICES}),
+    }
+    return _imported(client, files, ["ENV PATH=/bin"])
 
 
 def litellm_image(client: docker.DockerClient, venv: ProxyVenv) -> str:

@@ -45,6 +45,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def spec_of(client: docker.DockerClient, cache: Path, litellm: str = SERVES) -> RuntimeSpec:
     image = ensure_image(RELEASE, stand_in_image(client, litellm), CompatHome(cache, cache))
     manifest = load_manifest({})
+    manifest = manifest.model_copy(update={"providers": manifest.providers[:1]})
     return RuntimeSpec(release=RELEASE, installed=image, manifest=manifest)
 
 

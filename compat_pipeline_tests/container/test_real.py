@@ -1,0 +1,71 @@
+"""The real LiteLLM in a container: it serves every route, and a cell passes through it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import ClassVar
+
+import docker
+import pytest
+
+from compat_pipeline.domain.cell import Cell
+from compat_pipeline.ground.home import CompatHome
+from compat_pipeline.proxy.ledger import Ledger
+from compat_pipeline.proxy.release import LitellmRelease
+from compat_pipeline.proxy.runtime import Runtime
+from compat_pipeline.proxy.venv import ProxyVenv
+from compat_pipeline.resources.cell_runner import CellRunner
+from compat_pipeline.resources.home import Home
+from compat_pipeline.resources.registries import NpmRegistry, PythonIndex
+from compat_pipeline.resources.runtime import ProxyRuntime
+from compat_pipeline_tests.container.engine import Engine
+from compat_pipeline_tests.container.images import litellm_image
+from compat_pipeline_tests.container.test_lease import left_of
+from compat_pipeline_tests.pins import CLAUDE_CODE
+
+CELL = Cell("basic_messaging_streaming", "anthropic", "claude-haiku-4-5")
+
+
+class WatchedRuntime(ProxyRuntime):
+    """`routes` and `recorded`: how each route answered, and whether LiteLLM kept its ledger."""
+
+    routes: ClassVar[set[str]] = set()
+    recorded: ClassVar[list[bool]] = []
+
+    @contextmanager
+    def lease(self, *args: object, **options: object) -> Iterator[Runtime]:
+        with super().lease(*args, **options) as up:  # type: ignore[arg-type]
+            assert up.image_digest
+            self.routes.update(up.routes.values())
+            yield up
+            self.recorded.append(Ledger(up.ledger).kept)
+
+
+def test_every_route_answers_and_a_cell_passes_through_the_real_litellm_in_a_container(
+    engine: Engine,
+    client: docker.DockerClient,
+    litellm_release: LitellmRelease,
+    proxy_venv: ProxyVenv,
+    shared_cache: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if not engine.ours:
+        pytest.skip("the container engine is not the tests' own, so that no image can borrow LiteLLM")
+    settings = {
+        "COMPAT_HOME": str(tmp_path / "home"),
+        "COMPAT_CACHE": str(shared_cache),
+        "COMPAT_PROXY": "container",
+        "COMPAT_LITELLM_IMAGE": (image := litellm_image(client, proxy_venv)),
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    npm, runtime = NpmRegistry(), WatchedRuntime(linger_s=0)
+    runner = CellRunner(home=Home(), python_index=PythonIndex(), npm=npm, runtime=runtime, workers=1)
+    (seen,) = runner.observe(litellm_release, npm.resolve(CLAUDE_CODE), [CELL], "run")
+    assert (seen.outcome.status, runtime.routes, runtime.recorded) == ("pass", {"ok"}, [True])
+    assert left_of(CompatHome.from_env(), client) == []
+    shutil.rmtree(shared_cache / "litellm" / "images" / image.partition(":")[2])

@@ -312,6 +312,11 @@ def _programs(environ: Environ) -> Iterator[Told]:
         yield "problem", "uv is not found", setup
     node, *_ = npm_command()
     yield ("ok", f"Node.js: {node}") if node.is_file() else ("problem", "Node.js is not found", setup)
+    if proxy_kind(environ) == "container":
+        from compat_pipeline.proxy.engine import asked, engine  # few have an engine's client to load
+
+        with engine() as client, asked("cannot use the container engine"):
+            yield "ok", f"the container engine {client.version()['Version']}"
     if environ.get(LITELLM_VARIABLE, "").startswith(PATH_REQUEST) and not shutil.which("cargo", path=path):
         yield "note", "cargo is not found: a checkout of LiteLLM with Rust parts cannot be built", "install Rust"
 
@@ -332,7 +337,9 @@ def _network(environ: Environ) -> Iterator[Told]:
 def _downloads(environ: Environ) -> Iterator[Told]:
     cache = CompatHome.from_env(environ).cache
     asked = environ.get(LITELLM_VARIABLE) or "latest"
-    if asked.startswith(PATH_REQUEST):
+    if proxy_kind(environ) == "container":
+        yield "ok", f"LiteLLM {asked} as its image, pulled unless the container engine has it"
+    elif asked.startswith(PATH_REQUEST):
         folder = Path(asked.removeprefix(PATH_REQUEST)).expanduser()
         yield ("ok", f"LiteLLM from {folder}, built when its code changed") if folder.is_dir() else (
             "problem", f"there is no folder {folder}", f"correct {LITELLM_VARIABLE}")  # fmt: skip

@@ -30,7 +30,7 @@ from compat_pipeline.proxy.engine import (
     engine,
     labelled,
 )
-from compat_pipeline.proxy.folder import RuntimeFolder
+from compat_pipeline.proxy.folder import RecordedProcess, RuntimeFolder
 from compat_pipeline.proxy.image import ProxyImage
 from compat_pipeline.proxy.ledger import CALLBACK_FOLDER, LEDGER_FILE
 from compat_pipeline.proxy.process import HOST, Child, litellm_environment
@@ -129,6 +129,7 @@ class Container(Child):
         self._waiting.start()
         made.reload()
         self.pid = int(made.attrs["State"]["Pid"])
+        self._main = RecordedProcess.if_alive(self.name, self.pid)
 
     def cut_off_from(self, url: str) -> str | None:
         address = urlsplit(url)
@@ -154,13 +155,13 @@ class Container(Child):
         if not self._ended.is_set():
             return None
         try:
-            with asked("LiteLLM's container is lost"):
+            with asked("lost its container"):
                 self._container.reload()
         except EngineFault as fault:
-            return f"is lost: {fault.message}"
+            return fault.message
         state = self._container.attrs["State"]
         if state["Running"]:
-            return "is lost: the container engine was away for a moment"
+            return "lost its container: the engine was away for a moment"
         code = int(state["ExitCode"])
         if state["OOMKilled"]:
             limit = self._container.attrs["HostConfig"]["Memory"] >> 20
@@ -168,7 +169,9 @@ class Container(Child):
         return f"was killed by signal {code - 128}" if code > 128 else f"ended with exit code {code}"
 
     def _stop(self) -> None:
-        _try(self._container.remove, force=True, v=True)
+        removed = _try(self._container.remove, force=True, v=True)
+        if not removed and self._main:  # it outlives its engine
+            self._main.kill_group()
         self._waiting.join(_STOP_WAIT_S)
 
 
@@ -204,7 +207,9 @@ def _until_lost(said: Iterable[bytes]) -> Iterator[bytes]:
         yield from said
 
 
-def _try(ask: Callable[..., object], **options: Any) -> None:
-    """Ask the engine for what may not be possible any more."""
+def _try(ask: Callable[..., object], **options: Any) -> bool:
+    """Ask the engine for what may not be possible any more; whether it was."""
     with suppress(DockerException, OSError):
         ask(**options)
+        return True
+    return False

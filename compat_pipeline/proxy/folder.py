@@ -40,6 +40,12 @@ class RecordedProcess(BaseModel):
     def of(cls, name: str, pid: int) -> RecordedProcess:
         return cls(name=name, pid=pid, created=psutil.Process(pid).create_time())
 
+    @classmethod
+    def if_alive(cls, name: str, pid: int) -> RecordedProcess | None:
+        with suppress(psutil.NoSuchProcess):
+            return cls.of(name, pid) if pid else None
+        return None
+
     @property
     def running(self) -> bool:
         with suppress(psutil.NoSuchProcess):

@@ -23,7 +23,6 @@ from pathlib import Path
 from types import FrameType
 
 import httpx
-import psutil
 
 from compat_pipeline.domain.redaction import Redactor
 from compat_pipeline.emulator.credentials import EmulatorCredentials
@@ -181,7 +180,8 @@ class Supervisor:
 
     def _adopt(self, child: Child) -> None:
         self._children.append(child)
-        self._folder.record([recorded for each in self._children if (recorded := _recorded(each))])
+        alive = (RecordedProcess.if_alive(each.name, each.pid) for each in self._children)
+        self._folder.record([process for process in alive if process])
 
     def _wait_until(self, ready: Callable[[], bool], child: Child) -> None:
         deadline = time.monotonic() + _START_TIMEOUT_S
@@ -224,12 +224,6 @@ def _place(spec: RuntimeSpec, folder: RuntimeFolder) -> Place:
     from compat_pipeline.proxy.container import ContainerPlace  # few have an engine's client to load
 
     return ContainerPlace(spec.installed, folder, spec.release.version)
-
-
-def _recorded(child: Child) -> RecordedProcess | None:
-    with suppress(psutil.NoSuchProcess):
-        return RecordedProcess.of(child.name, child.pid) if child.pid else None
-    return None
 
 
 def _is_live(client: httpx.Client) -> bool:

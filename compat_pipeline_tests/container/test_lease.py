@@ -28,7 +28,8 @@ from compat_pipeline.proxy.release import LitellmRelease
 from compat_pipeline.proxy.supervisor import Supervisor
 from compat_pipeline_tests.container.gate import gate_to
 from compat_pipeline_tests.container.images import SERVES, VERSION, stand_in_image
-from compat_pipeline_tests.proxy.test_lease import LONG_S, eventually, holder, home_in, is_gone
+from compat_pipeline_tests.processes import gone
+from compat_pipeline_tests.proxy.test_lease import LONG_S, child, eventually, holder, home_in, is_gone
 
 RELEASE = LitellmRelease(version=VERSION, tag=f"v{VERSION}", policy=VERSION, lock=Path("/nowhere"), digest="-")
 EATS = (
@@ -212,11 +213,13 @@ def test_an_engine_that_goes_away_takes_the_proxy_down_and_its_return_leaves_not
     with gate_to(os.environ["DOCKER_HOST"], tmp_path / "engine.sock") as gate:
         monkeypatch.setenv("DOCKER_HOST", gate.host)
         with lease(spec, own_home, linger_s=LONG_S) as runtime:
+            litellm = child(own_home, runtime.key, "LiteLLM")
             gate.shut()
             assert eventually(lambda: why_down(own_home, runtime) is not None)
-            assert "LiteLLM is lost: " in (reason := why_down(own_home, runtime) or "")
-            assert f"no container engine answers at {gate.host}" in reason
+            lost = f"LiteLLM lost its container: no container engine answers at {gate.host}"
+            assert lost in (why_down(own_home, runtime) or "")
         assert is_gone(own_home)
+        assert gone(litellm)
         with pytest.raises(Exception, match="no container engine answers"), lease(spec, own_home, linger_s=0):
             pytest.fail("there is no engine")
     assert left_of(own_home, client) != []

@@ -12,7 +12,7 @@ from secrets import token_hex
 from typing import Any
 from urllib.parse import urlsplit
 
-from docker.errors import DockerException, NotFound
+from docker.errors import DockerException
 from docker.types import LogConfig, Mount
 
 from compat_pipeline.domain.redaction import Redactor
@@ -71,6 +71,7 @@ class ContainerPlace:
             return str(network.attrs["IPAM"]["Config"][0]["Gateway"])
 
     def start(self, config: ProxyConfig, *, port: int, log: Path, redactor: Redactor) -> Container:
+        mounts = self._mounts(config)
         with asked("cannot start LiteLLM's container", "read the engine's own log"):
             made = self._client.containers.create(
                 self._image.id,
@@ -80,7 +81,7 @@ class ContainerPlace:
                 command=["--config", f"{_INSIDE}/config.yaml", "--host", "0.0.0.0", "--port", str(_PORT)],  # noqa: S104
                 network=self._name,
                 ports={f"{_PORT}/tcp": (HOST, port)},
-                mounts=self._mounts(config),
+                mounts=mounts,
                 labels={**self._labels, CONFIG_LABEL: config.digest},
                 healthcheck=_health_check(),
                 # What it says goes through our redaction only; the engine would keep it as it is.
@@ -176,17 +177,19 @@ class Container(Child):
 
 
 def reap_containers(home: Path) -> None:
-    """Remove every container and network that was made for `home` and whose owner is gone; raises EngineFault."""
+    """Remove every container and network that was made for `home` and whose owner is gone.
+
+    What cannot be removed, perhaps because somebody else is removing it, is left to the next time. Raises EngineFault
+    where no engine answers.
+    """
     with engine() as client, asked("cannot remove what is left of an earlier proxy"):
         wanted = {"label": f"{HOME_LABEL}={home.resolve()}"}
         for container in client.containers.list(all=True, filters=wanted):
             if _is_orphan(container.labels):
-                with suppress(NotFound):
-                    container.remove(force=True, v=True)
+                _try(container.remove, force=True, v=True)
         for network in client.networks.list(filters=wanted):
             if _is_orphan(network.attrs["Labels"]):
-                with suppress(NotFound):
-                    network.remove()
+                _try(network.remove)
 
 
 def _is_orphan(labels: Mapping[str, str]) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import ClassVar
 
@@ -23,17 +24,17 @@ from compat_pipeline.resources.registries import NpmRegistry, PythonIndex
 from compat_pipeline.resources.runtime import ProxyRuntime
 from compat_pipeline_tests.container.engine import Engine
 from compat_pipeline_tests.container.images import litellm_image
-from compat_pipeline_tests.container.test_lease import left_of
+from compat_pipeline_tests.container.test_lease import containers_of, left_of
 from compat_pipeline_tests.pins import CLAUDE_CODE
 
 CELL = Cell("basic_messaging_streaming", "anthropic", "claude-haiku-4-5")
 
 
 class WatchedRuntime(ProxyRuntime):
-    """`routes` and `recorded`: how each route answered, and whether LiteLLM kept its ledger."""
+    """`routes`: how each answered; `proven`: whether LiteLLM kept its ledger and the health check passed."""
 
     routes: ClassVar[set[str]] = set()
-    recorded: ClassVar[list[bool]] = []
+    proven: ClassVar[list[bool]] = []
 
     @contextmanager
     def lease(self, *args: object, **options: object) -> Iterator[Runtime]:
@@ -41,7 +42,15 @@ class WatchedRuntime(ProxyRuntime):
             assert up.image_digest
             self.routes.update(up.routes.values())
             yield up
-            self.recorded.append(Ledger(up.ledger).kept)
+            self.proven.extend([Ledger(up.ledger).kept, is_healthy(CompatHome.from_env())])
+
+
+def is_healthy(home: CompatHome) -> bool:
+    """Whether the engine's health check, which it runs now and then, would pass now."""
+    with closing(docker.DockerClient(os.environ["DOCKER_HOST"])) as client:
+        (container,) = containers_of(home, client)
+        check = container.attrs["Config"]["Healthcheck"]["Test"]
+        return bool(container.exec_run(check[1:]).exit_code == 0)
 
 
 def test_every_route_answers_and_a_cell_passes_through_the_real_litellm_in_a_container(
@@ -66,6 +75,6 @@ def test_every_route_answers_and_a_cell_passes_through_the_real_litellm_in_a_con
     npm, runtime = NpmRegistry(), WatchedRuntime(linger_s=0)
     runner = CellRunner(home=Home(), python_index=PythonIndex(), npm=npm, runtime=runtime, workers=1)
     (seen,) = runner.observe(litellm_release, npm.resolve(CLAUDE_CODE), [CELL], "run")
-    assert (seen.outcome.status, runtime.routes, runtime.recorded) == ("pass", {"ok"}, [True])
+    assert (seen.outcome.status, runtime.routes, runtime.proven) == ("pass", {"ok"}, [True, True])
     assert left_of(CompatHome.from_env(), client) == []
     shutil.rmtree(shared_cache / "litellm" / "images" / image.partition(":")[2])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import resource
 import sys
 import time
@@ -24,6 +23,7 @@ from compat_pipeline.domain.observation import Observation
 from compat_pipeline.ground.home import CompatHome, write_atomically
 from compat_pipeline.ground.manifest_file import feature_set, load_manifest
 from compat_pipeline.proxy.lease import stop_idle
+from compat_pipeline.resources.cell_runner import CLIS_AT_ONCE
 from compat_pipeline.resources.registries import NpmRegistry, PythonIndex
 from compat_pipeline.resources.runtime import ProxyRuntime
 from compat_pipeline.wire.evidence import CallEvidence, EvidenceStore
@@ -105,7 +105,7 @@ def _calls(seen: list[Observation], home: CompatHome) -> list[CallEvidence]:
 def _floor(calls: list[CallEvidence], proxy: ProxyAddress, home: CompatHome) -> float:
     """Seconds that the very same calls take with as many at a time and nothing around them."""
     started = time.monotonic()
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(CLIS_AT_ONCE) as pool:
         list(pool.map(lambda call: _bare(call, proxy, home.scratch), calls))
     return time.monotonic() - started
 

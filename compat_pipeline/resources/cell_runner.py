@@ -53,8 +53,12 @@ class _Stage:
     spending: Spending
 
 
+CLIS_AT_ONCE = 1 + (os.cpu_count() or 1)
+"""One more than cores: of those that run some wait, for an answer or for each other."""
+
+
 class CellRunner(dg.ConfigurableResource):
-    """Runs cells against one pair of versions. `workers`: CLI processes at a time; 0 means one per core.
+    """Runs cells against one pair of versions. `workers`: CLI processes at a time; 0 means `CLIS_AT_ONCE`.
 
     `budget_usd`: once a live run has cost as much by estimate, it starts no further cell; None sets no limit.
     """
@@ -262,7 +266,7 @@ class CellRunner(dg.ConfigurableResource):
             trials,
             stage.settings,
             self.home.paths,
-            workers=self.workers or os.cpu_count() or 1,
+            workers=self.workers or CLIS_AT_ONCE,
             artifact=artifact,
             halted=lambda: stage.spending.ended is not None,
         )

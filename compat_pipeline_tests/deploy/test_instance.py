@@ -1,4 +1,4 @@
-"""The production instance and its workspace, as Dagster itself reads them, and the values for Kubernetes beside them."""
+"""The production instance and its workspace, as Dagster itself reads them; the values for Kubernetes beside them."""
 
 from __future__ import annotations
 

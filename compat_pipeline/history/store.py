@@ -26,7 +26,8 @@ from compat_pipeline.history.tables import CONTROLS, HEAD, OBSERVATIONS, OBSERVE
 _BUSY_TIMEOUT_S = 30.0
 _NOT_KEPT_ANY_MORE = {"calls", "input_tokens", "output_tokens"}
 """What older observations also hold: the calls went to the evidence, the tokens were the CLI's own count of some."""
-_DATABASES = ("sqlite", "postgresql")
+# A database without an encoding of its own (SQL_ASCII) would answer with bytes.
+_CONNECT_ARGS: Mapping[str, dict[str, Any]] = {"sqlite": {}, "postgresql": {"client_encoding": "utf8"}}
 
 
 class RunContext(BaseModel):
@@ -56,7 +57,7 @@ class History:
         try:
             url = make_url(str(where)) if is_url else make_url("sqlite://").set(database=str(Path(where).absolute()))
             _refuse_other_databases(url)
-            self._engine = create_engine(url, pool_pre_ping=True)
+            self._engine = create_engine(url, pool_pre_ping=True, connect_args=_CONNECT_ARGS[url.get_backend_name()])
         except (ArgumentError, ImportError) as error:
             raise CompatError(f"cannot open the history: {error}", "give a file path or a database URL") from error
         self._name = url.render_as_string(hide_password=True) if is_url else str(where)
@@ -202,8 +203,8 @@ class History:
 
 
 def _refuse_other_databases(url: URL) -> None:
-    if url.get_backend_name() not in _DATABASES:
-        raise ArgumentError(f"{url.get_backend_name()} is neither {' nor '.join(_DATABASES)}")
+    if url.get_backend_name() not in _CONNECT_ARGS:
+        raise ArgumentError(f"{url.get_backend_name()} is neither {' nor '.join(_CONNECT_ARGS)}")
 
 
 def _observation_row(observation: Observation) -> dict[str, Any]:

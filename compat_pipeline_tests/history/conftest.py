@@ -39,12 +39,12 @@ class PostgresServer:
     def url(self, database: str) -> str:
         return f"postgresql+psycopg://compat@/{database}?host={self._folder}"
 
-    def new_database(self) -> str:
-        """The URL of an empty one."""
+    def new_database(self, options: str = "") -> str:
+        """The URL of an empty one, made with those `options` of CREATE DATABASE."""
         name = f"history_{next(_numbers)}"
         engine = create_engine(self.url("postgres"), isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE {name}"))
+            connection.execute(text(f"CREATE DATABASE {name} {options}"))
         engine.dispose()
         return self.url(name)
 

@@ -27,6 +27,13 @@ def test_what_was_appended_comes_back_whole_and_by_time(place: Path | str) -> No
     assert seen(History(place)) == [early, late]
 
 
+def test_a_database_without_an_encoding_keeps_every_script(postgres: PostgresServer) -> None:
+    place = postgres.new_database("TEMPLATE template0 ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'")
+    told = observation(outcome=Fail(error="图像 lost: «ä»"))
+    History(place).append(RUN, [told])
+    assert seen(History(place)) == [told]
+
+
 def test_observations_of_one_instant_come_back_in_the_order_they_were_appended(place: Path | str) -> None:
     history = History(place)
     history.append(RUN, [observation(feature="vision"), observation(feature="tool_use")])

@@ -29,7 +29,9 @@ from compat_pipeline.proxy.supervisor import Supervisor
 from compat_pipeline_tests.container.gate import gate_to
 from compat_pipeline_tests.container.images import SERVES, VERSION, stand_in_image
 from compat_pipeline_tests.processes import gone
-from compat_pipeline_tests.proxy.test_lease import LONG_S, child, eventually, holder, home_in, is_gone
+from compat_pipeline_tests.proxy.leased import LONG_S, child, eventually, holder, home, home_in, is_gone, up
+
+__all__ = ["home", "up"]
 
 RELEASE = LitellmRelease(version=VERSION, tag=f"v{VERSION}", policy=VERSION, lock=Path("/nowhere"), digest="-")
 EATS = (
@@ -53,18 +55,6 @@ def spec_of(client: docker.DockerClient, cache: Path, litellm: str = SERVES) -> 
 @pytest.fixture(scope="module")
 def spec(client: docker.DockerClient, cache: Path) -> RuntimeSpec:
     return spec_of(client, cache)
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> CompatHome:
-    return home_in(tmp_path_factory.mktemp("home"))
-
-
-@pytest.fixture(scope="module")
-def up(spec: RuntimeSpec, home: CompatHome) -> Iterator[Runtime]:
-    """One proxy for the tests that only look at it."""
-    with lease(spec, home, linger_s=0) as runtime:
-        yield runtime
 
 
 @pytest.fixture

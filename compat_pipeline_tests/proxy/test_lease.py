@@ -8,10 +8,9 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -33,9 +32,21 @@ from compat_pipeline.proxy.supervisor import Supervisor
 from compat_pipeline.proxy.venv import ProxyVenv
 from compat_pipeline.wire.exchange import UpstreamControl
 from compat_pipeline_tests.emulator.emulated import new_nonce
+from compat_pipeline_tests.proxy.leased import (
+    LONG_S,
+    child,
+    eventually,
+    holder,
+    home,
+    home_in,
+    is_gone,
+    processes_of,
+    up,
+)
 from compat_pipeline_tests.proxy.stand_in import stand_in_venv
 
-LONG_S = 600.0
+__all__ = ["home", "up"]
+
 NO_SUCH_MODEL = "anthropic/claude-of-tomorrow"
 
 
@@ -49,67 +60,12 @@ def spec(litellm_release: LitellmRelease, proxy_venv: ProxyVenv) -> RuntimeSpec:
     return RuntimeSpec(release=litellm_release, installed=proxy_venv, manifest=manifest)
 
 
-def home_in(folder: Path) -> CompatHome:
-    return CompatHome(root=folder, cache=folder / "cache")
-
-
 @pytest.fixture
 def own_home(tmp_path: Path) -> Iterator[CompatHome]:
     """A home of one test's own; what a failing test leaves up is taken down."""
     home = home_in(tmp_path / "home")
     yield home
     stop_idle(home)
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> CompatHome:
-    return home_in(tmp_path_factory.mktemp("home"))
-
-
-@pytest.fixture(scope="module")
-def up(spec: RuntimeSpec, home: CompatHome) -> Iterator[Runtime]:
-    """One proxy for the tests that only look at it."""
-    with lease(spec, home, linger_s=0) as runtime:
-        yield runtime
-
-
-def processes_of(home: CompatHome) -> list[psutil.Process]:
-    """Every living process that was started for `home`."""
-    found = []
-    for process in psutil.process_iter():
-        with suppress(psutil.Error):
-            words = [*process.cmdline(), *process.environ().values()]
-            if process.pid != os.getpid() and any(str(home.root) in word for word in words):
-                found.append(process)
-    return found
-
-
-def eventually(condition: Callable[[], bool], patience_s: float = 30) -> bool:
-    deadline = time.monotonic() + patience_s
-    while not (met := condition()) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return met
-
-
-def is_gone(home: CompatHome) -> bool:
-    return not processes_of(home) and RuntimeFolder.every(home) == []
-
-
-def child(home: CompatHome, key: str, name: str) -> int:
-    return next(process.pid for process in RuntimeFolder.of(home, key).recorded() if process.name == name)
-
-
-@contextmanager
-def holder(spec: RuntimeSpec, home: CompatHome, folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """Another process that holds a lease with a long linger; its first line of output is the proxy's address."""
-    (file := folder / "spec.json").write_text(spec.model_dump_json())
-    argv = [sys.executable, "-m", "compat_pipeline_tests.proxy.holder", file, home.root, home.cache]
-    process = subprocess.Popen(list(map(str, argv)), stdout=subprocess.PIPE, text=True)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def test_every_route_of_the_packaged_manifest_answers_a_real_message(up: Runtime) -> None:

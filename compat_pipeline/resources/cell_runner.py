@@ -167,7 +167,7 @@ class CellRunner(dg.ConfigurableResource):
         observed = {seen.cell: seen for seen in baseline}
 
         def grouped(cell: Cell, names: Sequence[str]) -> list[list[str]]:
-            groups = side_by_side([FAULTS[name] for name in names], self._exchanges(observed[cell]))
+            groups = side_by_side([FAULTS[name] for name in names], cell.feature, self._exchanges(observed[cell]))
             return [[fault.name for fault in group] for group in groups]
 
         return grouped

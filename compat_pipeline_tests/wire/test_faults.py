@@ -122,8 +122,8 @@ def test_several_at_once_hold_back_send_again_and_go_on_if_any_does() -> None:
     assert (both.held_back, both.sends, both.deaf_to_hang_up) == (True, FAULTS["request_sent_twice"].sends, True)
 
 
-def names_of(*names: str, exchanges: list[ClientExchange]) -> list[list[str]]:
-    groups = side_by_side([FAULTS[name] for name in names], exchanges)
+def names_of(*names: str, exchanges: list[ClientExchange], feature: str = "vision") -> list[list[str]]:
+    groups = side_by_side([FAULTS[name] for name in names], feature, exchanges)
     return [[fault.name for fault in group] for group in groups]
 
 
@@ -154,3 +154,11 @@ def test_a_refusal_of_something_else_hides_nothing() -> None:
     apart = [exchange(request=REQUEST), exchange("/v1/messages/count_tokens", request=REQUEST)]
 
     assert names_of("count_refused", "stream_held_back", exchanges=apart) == [["count_refused", "stream_held_back"]]
+
+
+def test_a_fault_that_diverts_a_cell_stands_alone_there_only() -> None:
+    both = [exchange(request=REQUEST, answer=ANSWER)]
+    names = ("model_swapped", "streams_refused", "usage_zeroed")
+
+    apart = names_of(*names, exchanges=both, feature="error_surfaces")
+    assert apart == [["streams_refused"], ["model_swapped", "usage_zeroed"]]

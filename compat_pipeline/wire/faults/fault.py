@@ -48,7 +48,8 @@ class Fault:
     provider, and no others. `on_request` gives another request or answers in the proxy's place; `on_answer` gives
     another answer. Both return the very object they were given where they change nothing. `sends` is how often the
     proxy gets each message; `held_back` delivers a stream in one piece at its end; `deaf_to_hang_up` lets the proxy
-    finish an answer nobody waits for.
+    finish an answer nobody waits for. `diverts` are features of other rows in which the CLI or the model goes on in
+    another way under it, so that what else is broken there shows in another way, too.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Fault:
     sends: int = 1
     held_back: bool = False
     deaf_to_hang_up: bool = False
+    diverts: frozenset[str] = frozenset()
 
     @property
     def changes_answers(self) -> bool:
@@ -115,6 +117,7 @@ class Fault:
             sends=max(fault.sends for fault in faults),
             held_back=any(fault.held_back for fault in faults),
             deaf_to_hang_up=any(fault.deaf_to_hang_up for fault in faults),
+            diverts=frozenset().union(*(fault.diverts for fault in faults)),
         )
 
     def _changes(self, asked: Asked, answer: Answer) -> bool:
@@ -123,23 +126,25 @@ class Fault:
         return self.on_request(asked) is not asked or self.on_answer(asked, answer) is not answer
 
 
-def side_by_side(faults: Sequence[Fault], exchanges: Sequence[ClientExchange]) -> list[list[Fault]]:
-    """`faults` in groups in which none hides what another one does to `exchanges`, recorded on a sound wire.
+def side_by_side(faults: Sequence[Fault], feature: str, exchanges: Sequence[ClientExchange]) -> list[list[Fault]]:
+    """`faults` in groups in which none hides what another one does to a cell of `feature`.
 
-    One that refuses a request, for instance, hides whatever else would become of it.
+    `exchanges` are those of the cell on a sound wire. A fault that refuses a request, for instance, hides whatever else
+    would become of it; one that diverts the cell stands alone.
     """
-    groups: list[list[Fault]] = []
-    for fault in faults:
+    groups = [[fault] for fault in faults if feature in fault.diverts]
+    together: list[list[Fault]] = []
+    for fault in (fault for fault in faults if feature not in fault.diverts):
         fitting = (
             group
-            for group in groups
+            for group in together
             if all(fault.shows_beside(one, exchanges) and one.shows_beside(fault, exchanges) for one in group)
         )
         if group := next(fitting, None):
             group.append(fault)
         else:
-            groups.append([fault])
-    return groups
+            together.append([fault])
+    return groups + together
 
 
 def _sides(exchange: ClientExchange) -> tuple[Asked, Answer]:

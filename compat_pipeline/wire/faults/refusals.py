@@ -118,6 +118,7 @@ REFUSALS = (
         "LiteLLM #33224: the CLI re-sends the turn non-streaming",
         STREAMED | rows("cancellation"),
         on_request=refusing(lambda asked: "streaming is not available" if asked.streamed else None, 404),
+        diverts=rows("error_surfaces"),  # the CLI asks again without a stream, which another fault may refuse
     ),
     Fault(
         "non_streaming_refused",

@@ -32,6 +32,9 @@ _SIBLINGS = {
     "claude-opus-4-7": "claude-sonnet-4-6",
     "claude-sonnet-4-6": "claude-opus-4-7",
 }
+_FREE_TO_ANSWER = THINKING - rows("extended_thinking")
+"""Rows in which the model may think as little as it likes; one whose answer has no thinking in it proves nothing."""
+
 _SUBAGENT_TOOLS = {"Agent", "Task"}
 _SUMMARY = "This session is being continued from a previous conversation"
 
@@ -279,6 +282,7 @@ REQUEST_FAULTS = (
         "LiteLLM #36507: effort dropped on Converse",
         rows("extended_thinking"),
         on_request=in_body(_no_effort),
+        diverts=_FREE_TO_ANSWER,
     ),
     Fault(
         "effort_lowered",
@@ -286,6 +290,7 @@ REQUEST_FAULTS = (
         "Anthropic effort: output_config.effort reaches the model as it was asked for",
         rows("extended_thinking"),
         on_request=in_body(_low_effort),
+        diverts=_FREE_TO_ANSWER,
     ),
     Fault(
         "thinking_budget_changed",

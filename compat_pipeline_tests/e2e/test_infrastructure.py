@@ -75,8 +75,8 @@ DUE = {
 DOOMED, REFUSED, UNRESOLVED, LOCKED_OUT = (
     f"{SOUND}-{end}" for end in ("doomed", "refused", "unresolved", "locked-out")
 )
-DEAD_ENDS = {REFUSED: "environment", UNRESOLVED: "environment", LOCKED_OUT: "account"}
-"""A model whose route ends where no conversation succeeds -> the cause."""
+DEAD_ENDS = {REFUSED: "environment", LOCKED_OUT: "account"}
+"""A model whose route ends where no conversation succeeds -> the cause, as each provider's client tells it."""
 
 EVERYWHERE = frozenset(
     (
@@ -99,10 +99,12 @@ def places(row: str) -> Sequence[str]:
 
 
 LAST = ("upstream_killed", "proxy_killed")
+UNDER_WAY = troubled_rows.UNDER_WAY
 CELLS = {Cell(row, provider, SOUND): due for row, due in DUE.items() if row not in LAST for provider in places(row)}
 CELLS |= {Cell("plain", provider, model): due for model, due in DEAD_ENDS.items() for provider in ROUTES}
-UPSTREAM_KILLED = {Cell("upstream_killed", provider, DOOMED): DUE["upstream_killed"] for provider in ROUTES}
-PROXY_KILLED = {Cell("proxy_killed", provider, SOUND): DUE["proxy_killed"] for provider in ROUTES}
+CELLS |= {Cell("plain", provider, UNRESOLVED): "environment" for provider in UNDER_WAY}
+UPSTREAM_KILLED = {Cell("upstream_killed", provider, DOOMED): DUE["upstream_killed"] for provider in UNDER_WAY}
+PROXY_KILLED = {Cell("proxy_killed", provider, SOUND): DUE["proxy_killed"] for provider in UNDER_WAY}
 
 TEST = """from troubled_rows import judge
 
@@ -203,7 +205,7 @@ class Bench:
 
     def _lay_out_rows(self) -> None:
         make_folder(self.home.logs)
-        (self._root / "manifest.yaml").write_text(manifest_text([SOUND, DOOMED, *DEAD_ENDS]))
+        (self._root / "manifest.yaml").write_text(manifest_text([SOUND, DOOMED, UNRESOLVED, *DEAD_ENDS]))
         shutil.copy(troubled_rows.__file__, self._root)
         pids = {name: child.pid for name, child in self._children.items()}
         (self._root / troubled_rows.PIDS.name).write_text(json.dumps(pids))

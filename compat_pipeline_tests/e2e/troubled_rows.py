@@ -25,6 +25,9 @@ Probe = Callable[[CellRun], Outcome]
 PIDS = Path(__file__).with_name("pids.json")
 """Process ids, by name, that rows may kill."""
 
+UNDER_WAY = ("anthropic", "bedrock_converse")
+"""The providers whose cells wait for one another before a process is killed: one of each way LiteLLM takes."""
+
 _UNENDING = "stall:60"
 _SHORT_LIMIT_S = 4.0
 
@@ -69,14 +72,14 @@ def claude_killed(number: signal.Signals, *, times: int) -> Probe:
     return troubled
 
 
-def killed(name: str, cells: int) -> Probe:
-    """The process called `name` is killed once `cells` cells are in the middle of an answer."""
+def killed(name: str) -> Probe:
+    """The process called `name` is killed once the cells of it are all in the middle of an answer."""
 
     def troubled(run: CellRun) -> Outcome:
         def at(line: bytes) -> bool:
             if b"message_start" in line:
                 run.settings.scratch.joinpath(f"{name} serves {run.cell.provider}").touch()
-                if len(list(run.settings.scratch.glob(f"{name} serves *"))) == cells:
+                if len(list(run.settings.scratch.glob(f"{name} serves *"))) == len(UNDER_WAY):
                     os.kill(json.loads(PIDS.read_text())[name], signal.SIGKILL)
             return False
 
@@ -129,8 +132,8 @@ PROBES: dict[str, Probe] = {
     "claude_killed_once": claude_killed(signal.SIGKILL, times=1),
     "claude_hung_up": claude_killed(signal.SIGHUP, times=3),
     "disk_full": disk_full(tool_use),
-    "upstream_killed": killed("upstream", cells=5),
-    "proxy_killed": killed("proxy", cells=5),
+    "upstream_killed": killed("upstream"),
+    "proxy_killed": killed("proxy"),
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from compat_pipeline.assets import cells, matrix, publication, runtime, versions
+from compat_pipeline.assets import cells, matrix, page, publication, runtime, versions
 from compat_pipeline.automation import alerts, controls, gate, jobs, schedules, sensors, variants
 from compat_pipeline.ground.amount import budget_usd
 from compat_pipeline.resources.alerts import Alerts
@@ -14,7 +14,7 @@ from compat_pipeline.resources.home import Home
 from compat_pipeline.resources.registries import NpmRegistry, PythonIndex
 from compat_pipeline.resources.runtime import ProxyRuntime
 
-_MODULES = [versions, runtime, cells, matrix, publication]
+_MODULES = [versions, runtime, cells, matrix, publication, page]
 _HOME, _INDEX, _NPM, _RUNTIME = Home(), PythonIndex(), NpmRegistry(), ProxyRuntime()
 
 defs = dg.Definitions(

@@ -17,6 +17,7 @@ from compat_pipeline.assets.cells import (
 )
 from compat_pipeline.assets.face import FULL_RANGE, MANIFEST
 from compat_pipeline.assets.matrix import Published, compatibility_matrix, matrix_checks, rows_kept, write_matrix
+from compat_pipeline.assets.page import matrix_page, write_page
 from compat_pipeline.assets.versions import Versions
 from compat_pipeline.domain.cell import Cell, NoSuchCell, select
 from compat_pipeline.ground.errors import WrongUsage
@@ -33,7 +34,7 @@ refresh_matrix = dg.define_asset_job(
     "refresh_matrix",
     selection=dg.AssetSelection.all(),
     tags={**FULL_RANGE, **_ONE_WALK},
-    description="Resolve both versions, run every cell, write the matrix, commit it to the docs repository.",
+    description="Resolve both versions, run every cell, write the matrix, commit it to the docs repository, render it.",
 )
 
 
@@ -49,7 +50,8 @@ class CellChoice(dg.Config):
 def run_chosen_cells(
     context: dg.OpExecutionContext, config: CellChoice, cell_runner: CellRunner, docs_repo: DocsRepo
 ) -> Iterator[dg.AssetMaterialization | dg.AssetCheckEvaluation]:
-    """Observe the chosen cells with the versions recorded last, each materialised as it finishes; then the matrix.
+    """Observe the chosen cells with the versions recorded last, each materialised as it finishes; then the matrix
+    and its page.
 
     The matrix keeps the rows that it was last written with, and gets those of the chosen cells.
     """
@@ -73,9 +75,10 @@ def run_chosen_cells(
         compatibility_matrix.key, metadata=dict(write_matrix(cell_runner, before, versions, rows, known))
     )
     yield from evaluations(compatibility_matrix.key, *matrix_checks(cell_runner.home, before, known))
+    yield dg.AssetMaterialization(matrix_page.key, metadata=dict(write_page(cell_runner.home, docs_repo)))
 
 
-@dg.job(description="Re-run any set of cells in one run and write the matrix anew; publishes nothing.")
+@dg.job(description="Re-run any set of cells in one run and write the matrix and its page anew; publishes nothing.")
 def run_cells() -> None:
     run_chosen_cells()
 

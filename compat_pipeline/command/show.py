@@ -55,6 +55,9 @@ class Page:
         console.print(f"matrix     {escape(str(self.home.matrix))}", soft_wrap=True)
         if details:
             console.print(f"details    {escape(str(self.home.details))}", soft_wrap=True)
+        if self.home.page.exists():
+            console.print(f"page       {escape(str(self.home.page))}", soft_wrap=True)
+        if details:
             _suggest(console, details)
 
 

@@ -49,6 +49,21 @@ class CompatHome:
         return self._documents / "compatibility-details.json"
 
     @property
+    def page(self) -> Path:
+        """Both documents as one page that opens from disk."""
+        return self._documents / "matrix.html"
+
+    @property
+    def badges(self) -> Path:
+        """A picture per provider: how much of the matrix it passes."""
+        return self._documents / "badges"
+
+    @property
+    def feed(self) -> Path:
+        """What changed from one published matrix to the next, for feed readers."""
+        return self._documents / "changes.atom"
+
+    @property
     def results(self) -> Path:
         return self._documents / "compat-results.json"
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from compat_pipeline.domain.diff import REFRESH_AGE, Due, due
@@ -103,6 +104,16 @@ def latest(docs: GithubDocs) -> str | None:
     def once() -> str | None:
         with _opened(docs, _READ, "read") as desk:
             return desk.read(desk.head().object.sha)
+
+    return patiently(docs.site, once, attempts=_ATTEMPTS_TO_READ, patience_s=_PATIENCE_S)
+
+
+def editions(docs: GithubDocs, limit: int) -> list[str]:
+    """The document as the last `limit` commits on the branch that touched it left it, newest first."""
+
+    def once() -> list[str]:
+        with _opened(docs, _READ, "read") as desk:
+            return [document for commit in desk.commits(limit) if (document := desk.read(commit)) is not None]
 
     return patiently(docs.site, once, attempts=_ATTEMPTS_TO_READ, patience_s=_PATIENCE_S)
 
@@ -211,6 +222,11 @@ class _Desk:
     def contains(self, ref: GitRef, sha: str | None) -> bool:
         """Whether `sha` is on the branch `ref`."""
         return bool(sha) and self._repository.compare(str(sha), ref.object.sha).status in ("ahead", "identical")
+
+    def commits(self, limit: int) -> list[str]:
+        """The last `limit` commits on the branch that touched the document, newest first."""
+        found = self._repository.get_commits(sha=self.head().object.sha, path=self.docs.path)
+        return [commit.sha for commit in islice(found, limit)]
 
     def read(self, commit: str) -> str | None:
         """The document in `commit`; None when there is no such file."""

@@ -72,6 +72,15 @@ def latest(repo: Path, path: str = MATRIX_FILE) -> str | None:
     return git.read(git.head(), path)
 
 
+def editions(repo: Path, limit: int, path: str = MATRIX_FILE) -> list[str]:
+    """The document as the last `limit` commits on main that touched it left it, newest first."""
+    if latest(repo, path) is None:
+        return []
+    git = _Git(repo)
+    commits = git.run("log", "--format=%H", f"--max-count={limit}", _BRANCH, "--", path).split()
+    return [document for commit in commits if (document := git.read(commit, path)) is not None]
+
+
 def is_repository(folder: Path) -> bool:
     """Whether `folder` itself is a git repository, and not only inside one."""
     return _Git(folder).succeeds("rev-parse", "--git-dir")

@@ -47,6 +47,11 @@ class DocsRepo(dg.ConfigurableResource):
         docs = github_docs(os.environ)
         return github.latest(docs) if docs else local_git.latest(self._folder)
 
+    def editions(self, limit: int) -> list[str]:
+        """The document as it was published, the last `limit` times, newest first."""
+        docs = github_docs(os.environ)
+        return github.editions(docs, limit) if docs else local_git.editions(self._folder, limit)
+
     def publish(self, document: str, message: str) -> Publication:
         """Commit the document if a commit is due; a refusal is told as the reason, and nothing is pushed.
 

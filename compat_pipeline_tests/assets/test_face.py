@@ -8,6 +8,7 @@ import dagster as dg
 import pytest
 
 from compat_pipeline.assets import matrix
+from compat_pipeline.assets.page import matrix_page
 from compat_pipeline.assets.publication import published_docs_commit
 from compat_pipeline.assets.runtime import claude_cli, litellm_proxy, provider_upstreams
 from compat_pipeline.domain.matrix import CompatibilityMatrix
@@ -28,6 +29,7 @@ SEEN = {
                      "evidence"),
     "compatibility_matrix": ("matrix", "pass", "fail", "not_tested", "changes", "path"),
     "published_docs_commit": ("sha", "link", "diff", "reason"),
+    "matrix_page": ("path", "link", "size_kb", "badges", "feed"),
 }  # fmt: skip
 """The metadata that people are promised of every asset."""
 
@@ -50,7 +52,7 @@ def metadata(result: dg.ExecuteInProcessResult) -> dict[str, dict[str, object]]:
 
 
 def test_every_asset_shows_what_is_promised_of_it(instance: dg.DagsterInstance, local: Resources) -> None:
-    stages = [claude_cli, provider_upstreams, litellm_proxy, published_docs_commit]
+    stages = [claude_cli, provider_upstreams, litellm_proxy, published_docs_commit, matrix_page]
     seen = metadata(walk(instance, local, also=stages))
     assert seen.keys() == SEEN.keys()
     missing = {asset: set(names) - seen[asset].keys() for asset, names in SEEN.items()}

@@ -204,10 +204,10 @@ def content(url: str, one: Repository, path: str, entry: Entry, commit: str) -> 
 def commit(url: str, one: Repository, sha: str) -> dict[str, Any]:
     parents = one.objects.commits[sha].parents
     changed = _files(url, one, parents[0] if parents else None, sha)
-    return {**_commit(url, one, sha), "files": changed, "stats": {"additions": 0, "deletions": 0, "total": 0}}
+    return {**listed_commit(url, one, sha), "files": changed, "stats": {"additions": 0, "deletions": 0, "total": 0}}
 
 
-def _commit(url: str, one: Repository, sha: str) -> dict[str, Any]:
+def listed_commit(url: str, one: Repository, sha: str) -> dict[str, Any]:
     here, made = f"{url}/repos/{one.full_name}", one.objects.commits[sha]
     return {
         "url": f"{here}/commits/{sha}",
@@ -254,13 +254,13 @@ def comparison(url: str, one: Repository, base: str, head: str) -> dict[str, Any
     return {
         "url": here,
         **{f"{name}_url": f"{here}/{name}" for name in ("html", "permalink", "diff", "patch")},
-        "base_commit": _commit(url, one, base),
-        "merge_base_commit": _commit(url, one, fork),
+        "base_commit": listed_commit(url, one, base),
+        "merge_base_commit": listed_commit(url, one, fork),
         "status": status,
         "ahead_by": len(ahead),
         "behind_by": len(behind),
         "total_commits": len(ahead),
-        "commits": [_commit(url, one, sha) for sha in sorted(ahead)],
+        "commits": [listed_commit(url, one, sha) for sha in sorted(ahead)],
         "files": _files(url, one, fork, head),
     }
 

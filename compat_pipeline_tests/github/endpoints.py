@@ -93,6 +93,15 @@ def _contents(url: str, request: Request, repository: Repository) -> Response:
     return JSONResponse([answers.content(url, repository, name, files[name], commit) for name in below])
 
 
+def _commits(url: str, request: Request, repository: Repository) -> Response:
+    asked, objects, path = request.query_params, repository.objects, request.query_params["path"]
+    line = objects.line_from(asked["sha"])
+    steps = zip([*line[1:], None], line, strict=True)
+    touching = [after for before, after in steps if path in objects.changed(before, after)]
+    size, page = int(asked.get("per_page", "30")), int(asked.get("page", "1"))
+    return JSONResponse([answers.listed_commit(url, repository, one) for one in touching[(page - 1) * size :][:size]])
+
+
 def _commit(url: str, request: Request, repository: Repository) -> Response:
     return JSONResponse(answers.commit(url, repository, _known(request, repository)))
 
@@ -146,6 +155,7 @@ ENDPOINTS: tuple[tuple[str, str, Handler, str], ...] = (
     ("POST", "/git/commits", _make_commit, "contents:write"),
     ("POST", "/git/trees", _make_tree, "contents:write"),
     ("GET", "/contents/{path:path}", _contents, "contents:read"),
+    ("GET", "/commits", _commits, "contents:read"),
     ("GET", "/commits/{sha}", _commit, "contents:read"),
     ("GET", "/compare/{range:path}", _compare, "contents:read"),
     ("GET", "/pulls", _pulls, "pull_requests:read"),

@@ -87,7 +87,11 @@ class Objects:
 
     def line(self, branch: str) -> list[str]:
         """The first parents of a branch, newest first."""
-        found, commit = list[str](), self.branches.get(branch)
+        return self.line_from(self.branches.get(branch))
+
+    def line_from(self, commit: str | None) -> list[str]:
+        """A commit and its first parents, newest first."""
+        found = list[str]()
         while commit:
             found.append(commit)
             commit = next(iter(self.commits[commit].parents), None)

@@ -19,7 +19,7 @@ from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import make_folder, write_atomically
 from compat_pipeline.ground.lock import locked
 from compat_pipeline.proxy.github_releases import REPOSITORY, GithubReleases
-from compat_pipeline.publication.github import GithubDocs, latest, publish
+from compat_pipeline.publication.github import GithubDocs, editions, latest, publish
 from compat_pipeline_tests.github.samples import document
 from compat_pipeline_tests.github.stand_in import GithubStandIn
 from compat_pipeline_tests.github.state import Repository, Spoken
@@ -115,6 +115,7 @@ def test_everything_we_ask_and_the_stand_in_answers_is_as_github_describes_it(
     for _ in range(2):
         GithubReleases(docs.site, None, tmp_path).pick("latest")
     latest(docs)
+    editions(docs, 2)
     github.before("PATCH", "/git/refs/", lambda: repository.objects.commit_files("main", {"page.md": "new"}))
     publish(docs, document("x"), message="pushed")
     proposed = replace(docs, pull_request=True)

@@ -13,7 +13,7 @@ import pytest
 
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.github import GithubSite, Token
-from compat_pipeline.publication.github import GithubDocs, latest, publish
+from compat_pipeline.publication.github import GithubDocs, editions, latest, publish
 from compat_pipeline.publication.outcome import MATRIX_FILE
 from compat_pipeline_tests.github.objects import Entry
 from compat_pipeline_tests.github.samples import APP, DOCS, TOKEN, document, subjects, touched, writes
@@ -44,6 +44,14 @@ def test_the_token_is_for_that_repository_and_for_contents_alone(github: GithubS
     (grant,) = github.tokens.values()
     assert grant.repositories == {DOCS}
     assert grant.permissions == {"metadata": "read", "contents": "write"}
+
+
+def test_its_editions_are_what_was_published_newest_first(docs: GithubDocs, repository: Repository) -> None:
+    for name in ("second", "third"):
+        publish(docs, document(name), message=name)
+        repository.objects.commit_files("main", {"index.md": name})
+    assert editions(docs, 2) == [document("third"), document("second")]
+    assert editions(docs, 9) == [document("third"), document("second"), document()]
 
 
 def test_reading_asks_for_no_right_to_write(github: GithubStandIn, docs: GithubDocs) -> None:

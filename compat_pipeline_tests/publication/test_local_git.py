@@ -13,7 +13,7 @@ import pytest
 
 from compat_pipeline.domain.matrix import CompatibilityMatrix, Failing, MatrixRow, Passing, dump_matrix
 from compat_pipeline.ground.errors import CompatError
-from compat_pipeline.publication.local_git import latest, publish
+from compat_pipeline.publication.local_git import editions, latest, publish
 from compat_pipeline.publication.outcome import MATRIX_FILE
 
 GIT = shutil.which("git") or "git"
@@ -120,6 +120,18 @@ def test_nothing_is_committed_when_only_the_time_differs(docs: Path) -> None:
     assert made.reason
     assert head(docs) == before
     assert latest(docs) == document()
+
+
+def test_its_editions_are_what_was_published_newest_first(docs: Path) -> None:
+    for name in ("first", "second"):
+        publish(docs, document(name), message=name)
+    git(docs, "commit", "--allow-empty", "--message=of something else")
+    assert editions(docs, 2) == [document("second"), document("first")]
+    assert editions(docs, 9) == [document("second"), document("first"), document()]
+
+
+def test_a_repository_that_is_not_there_has_no_editions(tmp_path: Path) -> None:
+    assert editions(tmp_path / "docs", 9) == []
 
 
 def test_a_path_that_is_not_allowed_is_refused(docs: Path) -> None:

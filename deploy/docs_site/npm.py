@@ -1,6 +1,6 @@
 """npm in this folder, with the pipeline's own Node.js: `python deploy/docs_site/npm.py run build`.
 
-What package-lock.json names is installed first, where it is not yet.
+What package-lock.json names is installed first, where it is not yet; without arguments, that is all.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ SITE = Path(__file__).resolve().parent
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run `npm ARGUMENTS` and return its exit code."""
+    """Run `npm ARGUMENTS` and return its exit code; raises CompatError where the packages cannot be installed."""
     home = CompatHome.from_env()
     environment = _environment(home)
     with locked(SITE / ".installing"):
         _install(home.cache / "npm", environment)
-    return _npm(arguments, environment)
+    return _npm(arguments, environment) if arguments else 0
 
 
 def _environment(home: CompatHome) -> dict[str, str]:

@@ -1,10 +1,9 @@
-import { defineConfig } from "vitest/config";
+import {defineConfig} from 'vitest/config';
 
 export default defineConfig({
   test: {
-    environment: "happy-dom",
-    include: ["src/**/*.test.{ts,tsx}", "standalone/**/*.test.ts"],
-    setupFiles: ["./vitest.setup.ts"],
-    css: { modules: { classNameStrategy: "non-scoped" } },
+    include: ['src/**/*.test.{ts,tsx}', 'standalone/*.test.ts'],
+    setupFiles: ['./vitest.setup.ts'],
+    css: {modules: {classNameStrategy: 'non-scoped'}},
   },
 });

@@ -54,16 +54,18 @@ export function Banner({matrix, now}: Props) {
 function Updated({iso, now}: {readonly iso: string; readonly now: number | null}) {
   const explained = useExplained('button');
   return (
-    <span {...explained.events}>
-      <button type="button" className={styles.updated} onClick={(event) => explained.show(event.currentTarget)}>
-        <time dateTime={iso}>{since(iso, now)}</time>
-      </button>
+    <>
+      <span {...explained.events}>
+        <button type="button" className={styles.updated} onClick={(event) => explained.show(event.currentTarget)}>
+          <time dateTime={iso}>{since(iso, now)}</time>
+        </button>
+      </span>
       {explained.anchor && (
         <Explanation of={explained}>
           {inTimeZone(iso, Intl.DateTimeFormat().resolvedOptions().timeZone)}
           <small>Your time zone</small>
         </Explanation>
       )}
-    </span>
+    </>
   );
 }

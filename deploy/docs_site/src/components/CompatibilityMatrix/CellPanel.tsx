@@ -1,6 +1,6 @@
 // All that is known of one cell, in a dialog of its own address: each model's verdict, and how to see it again.
 
-import {useEffect, useId, useLayoutEffect, useRef} from 'react';
+import {useId, useLayoutEffect, useRef} from 'react';
 import type {MouseEvent, ReactNode} from 'react';
 
 import {cellLink} from './address';
@@ -30,17 +30,12 @@ export function CellPanel({matrix, cell, now, onClose}: Props) {
     shown?.showModal();
     return () => shown?.close();
   }, [cell.key]);
-  useEffect(() => {
-    const shown = dialog.current;
-    shown?.addEventListener('close', onClose);
-    return () => shown?.removeEventListener('close', onClose);
-  }, [onClose]);
   const close = () => dialog.current?.close();
   const outside = (event: MouseEvent) => event.target === event.currentTarget && close();
   const withheld = cell.verdicts.find((verdict) => verdict.withheld)?.withheld;
   const told = explanation(cell);
   return (
-    <dialog ref={dialog} className={styles.panel} aria-labelledby={title} onClick={outside}>
+    <dialog ref={dialog} className={styles.panel} aria-labelledby={title} onClick={outside} onClose={onClose}>
       <div>
         <header>
           <h2 id={title}>

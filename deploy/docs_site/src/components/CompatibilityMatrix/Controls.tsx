@@ -44,6 +44,7 @@ export function FilterBar({matrix, filters, onChange}: FiltersProps) {
   useEffect(() => {
     if (active) setOpen(true);
   }, [active]);
+  const providersId = useId();
   const ids = matrix.providers.map(({id}) => id);
   return (
     <details className={styles.filters} open={open} onToggle={(event) => setOpen(event.currentTarget.open)}>
@@ -74,7 +75,8 @@ export function FilterBar({matrix, filters, onChange}: FiltersProps) {
           Show everything
         </button>
       </div>
-      <div className={styles.providers} role="group" aria-label="Show providers">
+      <div className={styles.providers} role="group" aria-labelledby={providersId}>
+        <span id={providersId}>Providers</span>
         {matrix.providers.map(({id, name}) => (
           <button
             key={id} type="button" className={styles.chip} aria-pressed={filters.providers.includes(id)}

@@ -54,6 +54,8 @@ export function Explanation({of: {anchor, hide, stay, leave}, children}: Props) 
     if (!shown || !anchor) return;
     const follow = () => place(shown, anchor);
     const close = (event: KeyboardEvent) => event.key === 'Escape' && hide();
+    // The top layer is where nothing that scrolls cuts it off.
+    shown.setAttribute('popover', 'manual');
     shown.showPopover?.();
     follow();
     anchor.setAttribute('aria-describedby', id);
@@ -69,8 +71,7 @@ export function Explanation({of: {anchor, hide, stay, leave}, children}: Props) 
   }, [anchor, hide, id]);
   return (
     <div
-      ref={box} id={id} role="tooltip" popover="manual" className={styles.explanation}
-      onPointerEnter={stay} onPointerLeave={leave}
+      ref={box} id={id} role="tooltip" className={styles.explanation} onPointerEnter={stay} onPointerLeave={leave}
     >
       {children}
     </div>

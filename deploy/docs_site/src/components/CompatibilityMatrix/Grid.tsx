@@ -11,6 +11,8 @@ import type {Cell, Matrix, Row, Switch} from './model';
 import styles from './styles.module.css';
 
 const CELL = 'button[data-cell]';
+/** What may not fit into an explanation. */
+const LONG_CHARS = 500;
 const SWITCH_WORDS: Readonly<Record<Switch, string>> = {
   same: 'Same',
   gained: '+ Gained',
@@ -134,11 +136,13 @@ function CellButton({cell, quiet}: {readonly cell: Cell; readonly quiet: boolean
 }
 
 function CellExplanation({cell}: {readonly cell: Cell}) {
+  const told = explanation(cell);
   const causes = new Set(cell.verdicts.flatMap(({status, cause}) => (status === 'fail' && cause ? [cause] : [])));
   const flaky = cell.verdicts.filter((verdict) => verdict.flaky).map(({model}) => modelName(model));
   return (
     <>
-      <span dir="auto">{explanation(cell)}</span>
+      <span dir="auto">{told}</span>
+      {told.length > LONG_CHARS && <small>Open the cell to read it all.</small>}
       {causes.size > 0 && <small>Cause: {[...causes].map((cause) => CAUSE_WORDS[cause] ?? cause).join(', ')}</small>}
       {flaky.length > 0 && <small>Both passed and failed: {flaky.join(', ')}</small>}
       {cell.verdicts.some((verdict) => verdict.known_issue) && <small>Known issue</small>}
@@ -150,7 +154,7 @@ function CellExplanation({cell}: {readonly cell: Cell}) {
 function Band({table, column}: {readonly table: RefObject<HTMLTableElement | null>; readonly column: number}) {
   const band = useRef<HTMLDivElement>(null);
   useLayoutEffect(() => {
-    const header = table.current?.tHead?.rows[0]?.cells[column];
+    const header = table.current?.querySelectorAll<HTMLElement>('thead th')[column];
     if (!band.current || !header) return;
     band.current.style.left = `${header.offsetLeft}px`;
     band.current.style.width = `${header.offsetWidth}px`;

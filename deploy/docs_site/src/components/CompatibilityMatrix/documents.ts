@@ -107,6 +107,9 @@ const MATRIX_FIELDS = [
 const EXPLAINED_BY: Readonly<Partial<Record<Status, string>>> = {fail: 'error', not_applicable: 'reason'};
 const UTC = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$/;
 
+/** As much of a digest as `compat evidence` needs to find it. */
+const DIGEST_CHARS = 12;
+
 class Malformed extends Error {}
 
 function read<Document>(reader: () => Document): Read<Document> {
@@ -161,8 +164,8 @@ function verdict(json: unknown): Verdict {
     error: optional('error'),
     reason: optional('reason'),
     open: optional('open'),
-    evidence: optional('evidence'),
-    open_evidence: optional('open_evidence'),
+    evidence: optional('evidence')?.slice(0, DIGEST_CHARS),
+    open_evidence: optional('open_evidence')?.slice(0, DIGEST_CHARS),
     withheld: optional('withheld'),
     observed_at: time('observed_at'),
     last_proven_red: time('last_proven_red'),

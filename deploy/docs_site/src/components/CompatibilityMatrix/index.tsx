@@ -10,7 +10,9 @@ import {Grid} from './Grid';
 import {useAddress, useNow} from './hooks';
 import {Mark} from './Mark';
 import {matrixMarkdown} from './markdown';
-import {EVERYTHING, STATUS_WORDS, cellOf, isComparison, narrowed, openDocuments, providerName, rowsWith} from './model';
+import {
+  EVERYTHING, STATUS_WORDS, cellOf, explanation, isComparison, narrowed, openDocuments, providerName, rowsWith, switches,
+} from './model';
 import type {Filters, Matrix, Row} from './model';
 import styles from './styles.module.css';
 
@@ -75,7 +77,9 @@ function Shown({matrix, note, links}: ShownProps) {
       </div>
       <p className={styles.summary} role="status">
         {isActive(filters) &&
-          `${rows.length} of ${matrix.rows.length} features, ${shown.providers.length} of ${matrix.providers.length} providers`}
+          `${rows.length} of ${matrix.rows.length} features, ` +
+            `${shown.providers.length} of ${matrix.providers.length} providers.`}
+        {isComparison(filters) && ` ${inTotal(shown)}`}
       </p>
       {rows.length > 0 ? (
         <Grid
@@ -96,6 +100,13 @@ function Shown({matrix, note, links}: ShownProps) {
   );
 }
 
+/** "From Azure to Vertex AI: 1 gained, 2 lost, 15 the same." */
+function inTotal({providers: [from, to], rows}: Matrix): string {
+  const {gained, lost, differs, same} = switches(rows);
+  const otherwise = differs ? `, ${differs} otherwise different` : '';
+  return `From ${from?.name} to ${to?.name}: ${gained} gained, ${lost} lost${otherwise}, ${same} the same.`;
+}
+
 /** What failed and what does not apply, in words: for paper, and for a browser without JavaScript. */
 const Explanations = memo(function Explanations({rows}: {readonly rows: readonly Row[]}) {
   const explained = rows.flatMap((row) => row.cells).filter((cell) => cell.published);
@@ -104,7 +115,7 @@ const Explanations = memo(function Explanations({rows}: {readonly rows: readonly
       {explained.map((cell) => (
         <li key={cell.key}>
           <Mark status={cell.status} /> {STATUS_WORDS[cell.status]}: {cell.feature.name} on {cell.provider.name}.{' '}
-          <span dir="auto">{cell.published}</span>
+          <span dir="auto">{explanation(cell)}</span>
         </li>
       ))}
     </ul>

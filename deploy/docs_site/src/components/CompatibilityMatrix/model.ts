@@ -141,7 +141,7 @@ export function modelName(id: string): string {
 /** The matrix as far as it is asked for, but for the statuses, and how many cells of it have each status. */
 export function narrowed(matrix: Matrix, filters: Filters): {matrix: Matrix; counts: Readonly<Record<Status, number>>} {
   const columns = shownColumns(matrix, filters);
-  const all = columns.length === matrix.providers.length && !filters.model;
+  const all = matrix.providers.every((_, column) => columns[column] === column);
   const sought = filters.feature.trim().toLowerCase();
   const rows = matrix.rows
     .filter((row) => `${row.name}\n${row.id}`.toLowerCase().includes(sought))
@@ -172,13 +172,22 @@ export function switching(from: Status, to: Status): Switch {
   return to === 'pass' ? 'gained' : from === 'pass' ? 'lost' : 'differs';
 }
 
-/** The cell in a sentence or, where something failed, in the words of its error. */
+/** How many of the rows, which have two cells each, become what. */
+export function switches(rows: readonly Row[]): Readonly<Record<Switch, number>> {
+  const counts = {gained: 0, lost: 0, differs: 0, same: 0};
+  for (const {cells: [from, to]} of rows) if (from && to) counts[switching(from.status, to.status)] += 1;
+  return counts;
+}
+
+/** The cell in a sentence or, where something failed, in the words of its error: with details, each of them once. */
 export function explanation(cell: Cell): string {
   switch (cell.status) {
     case 'pass': {
-      const models = cell.verdicts.filter((verdict) => verdict.status === 'pass');
-      return models.length > 0 ? `Tested & passing with ${listed(models.map(({model}) => modelName(model)))}.` : 'Tested & passing.';
+      const models = cell.verdicts.filter((verdict) => verdict.status === 'pass').map(({model}) => modelName(model));
+      return models.length > 0 ? `Tested & passing with ${listed(models)}.` : 'Tested & passing.';
     }
+    case 'fail':
+      return byError(cell.verdicts).join('\n') || cell.published;
     case 'not_tested': {
       const why = cell.verdicts.map((verdict) => verdict.open ?? verdict.error).find(Boolean);
       return why ? `Could not be judged yet: ${why}` : 'No test for this combination yet.';
@@ -190,14 +199,12 @@ export function explanation(cell: Cell): string {
 
 /** The command that runs the cell's models again, as the pipeline's domain/reproduce.py words it. */
 export function reproduce(matrix: Matrix, cell: Cell): string {
-  const models = new Set(cell.verdicts.map((verdict) => verdict.model));
-  const model = models.size === 1 ? [...models][0] : '*';
   // What was built from a checkout has the commit behind a plus sign, and is on no package index.
   const litellm = matrix.litellm.includes('+') ? 'path:.' : matrix.litellm;
   const options = [
     ['--litellm', litellm],
     ['--claude-code', matrix.claudeCode],
-    ['--cells', `${cell.key}/${model}`],
+    ['--cells', `${cell.key}/*`],
   ] as const;
   const told = options.map(([option, value]) => `${option} ${quoted(value)}`).join(' ');
   return `COMPAT_UPSTREAM=${matrix.upstream} compat gate ${told}`;
@@ -217,6 +224,15 @@ function withModel(cell: Cell, model: string): Cell {
   const status = STATUSES.find((known) => known === verdict?.status) ?? 'not_tested';
   const published = (status === 'fail' ? verdict?.error : status === 'not_applicable' ? verdict?.reason : '') ?? '';
   return {...cell, status, published, verdicts};
+}
+
+/** "Claude Haiku 4.5 and Claude Opus 4.7: what went wrong", for each thing that did. */
+function byError(verdicts: readonly Verdict[]): readonly string[] {
+  const failed = verdicts.filter((verdict) => verdict.status === 'fail' && verdict.error);
+  return [...new Set(failed.map((verdict) => verdict.error))].map((error) => {
+    const models = failed.filter((verdict) => verdict.error === error).map(({model}) => modelName(model));
+    return `${listed(models)}: ${error}`;
+  });
 }
 
 function listed(names: readonly string[]): string {

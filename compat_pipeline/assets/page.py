@@ -40,8 +40,9 @@ def write_page(home: Home, docs_repo: DocsRepo) -> Mapping[str, Any]:
     matrix, paths = written(home), home.paths
     feed = _write_feed(home, docs_repo)
     badges = {provider: f"{paths.badges.name}/{provider}.svg" for provider in matrix.providers}
-    for provider, name in badges.items():
-        write_atomically(paths.badges.parent / name, badge_svg(matrix, provider))
+    names = {provider.id: provider.name for provider in home.manifest.providers}
+    for provider, file in badges.items():
+        write_atomically(paths.badges.parent / file, badge_svg(matrix, provider, names.get(provider, provider)))
     links = {"badges": badges, **({} if feed else {"feed": paths.feed.name})}
     details = paths.details.read_text() if paths.details.exists() else None
     page = render_page(paths.matrix.read_text(), details, links)

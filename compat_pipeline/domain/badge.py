@@ -13,8 +13,8 @@ _GREEN, _RED, _GREY, _DARK = "#1a7f37", "#b42318", "#57606a", "#24292f"
 _CHAR_PX, _PADDING_PX = 6.6, 10
 
 
-def badge_svg(matrix: CompatibilityMatrix, provider: str) -> str:
-    """`Claude Code on PROVIDER | 5/6 pass`: of the features that apply and were tested there.
+def badge_svg(matrix: CompatibilityMatrix, provider: str, name: str) -> str:
+    """`Claude Code on NAME | 5/6 pass`: of the features that apply to `provider` and were tested there.
 
     Green when all of them pass, red when one fails, grey when none was judged. The words say what the colour does.
     """
@@ -22,7 +22,7 @@ def badge_svg(matrix: CompatibilityMatrix, provider: str) -> str:
     judged = counts["pass"] + counts["fail"]
     told = f"{counts['pass']}/{judged} pass" if judged else "not tested"
     colour = _RED if counts["fail"] else _GREEN if judged else _GREY
-    label = f"Claude Code on {provider}"
+    label = f"Claude Code on {name}"
     left, right = _width_px(label), _width_px(told)
     return _SVG.format(
         title=escape(f"{label}, LiteLLM {matrix.litellm_version}: {told}", {'"': "&quot;"}),

@@ -105,7 +105,7 @@ class _Suite:
 
     @cached_property
     def upstream(self) -> UpstreamControl:
-        return UpstreamControl(self.settings.control_url, self.settings.control_token)
+        return UpstreamControl(self.settings.control_url, self.settings.control_token, self.settings.door)
 
     def provider(self, cell: Cell) -> Provider:
         return next(one for one in self.manifest.providers if one.id == cell.provider)

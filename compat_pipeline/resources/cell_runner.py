@@ -30,7 +30,7 @@ from compat_pipeline.proxy.prices import price_list
 from compat_pipeline.proxy.release import LitellmRelease
 from compat_pipeline.proxy.runtime import Runtime
 from compat_pipeline.resources.home import Home
-from compat_pipeline.resources.registries import NpmRegistry, PythonIndex
+from compat_pipeline.resources.registries import NpmRegistry, PythonIndex, runner_kind
 from compat_pipeline.resources.runtime import ProxyRuntime
 from compat_pipeline.suite.revision import suite_revision
 from compat_pipeline.suite.runner import run_suite
@@ -44,14 +44,17 @@ progress = logging.getLogger("compat_pipeline.progress")
 
 @dataclass(frozen=True)
 class _Stage:
-    """What a set of cells runs on: a proxy that is up, under what its observations are kept, and what the whole run has
-    taken so far."""
+    """What a set of cells runs on: a proxy that is up, under what its observations are kept, what the whole run has
+    taken so far, and the image of the suite's container, if it is to run in one."""
 
     run: RunContext
     settings: SuiteSettings
     proxy: Runtime
     spending: Spending
+    image: str | None
 
+
+RUNNER_IMAGE_VARIABLE = "COMPAT_RUNNER_IMAGE"
 
 CLIS_AT_ONCE = 1 + (os.cpu_count() or 1)
 """One more than cores: of those that run some wait, for an answer or for each other."""
@@ -200,14 +203,14 @@ class CellRunner(dg.ConfigurableResource):
         variant: Variant = DEFAULT,
     ) -> Iterator[_Stage]:
         run = self.run_context(litellm, claude_code, run_id, variant)
-        days_kept = self.home.evidence_days  # a wrong setting ends the run before it begins
+        days_kept, image = self.home.evidence_days, _image()  # a wrong setting ends the run before it begins
         cli, installed = self.npm.fetch(claude_code), self.python_index.install(litellm)
         prices = price_list(installed, self.home.manifest)
         with self.runtime.lease(litellm, installed, self.home.manifest, variant) as proxy:
             scratch = self.home.paths.scratch
             settings = SuiteSettings.for_runtime(proxy, litellm, cli, scratch, self.suite_revision, prices)
             try:
-                yield _Stage(run, settings, proxy, spending)
+                yield _Stage(run, settings, proxy, spending, image)
             finally:
                 if run.upstream == "live":
                     progress.info("used: %s", spending)
@@ -268,6 +271,7 @@ class CellRunner(dg.ConfigurableResource):
             self.home.paths,
             workers=self.workers or CLIS_AT_ONCE,
             artifact=artifact,
+            image=stage.image,
             halted=lambda: stage.spending.ended is not None,
         )
 
@@ -286,3 +290,12 @@ class CellRunner(dg.ConfigurableResource):
         unpriced = {cell.target for cell in cells if routes[cell.provider][cell.model] not in priced[cell.provider]}
         if unpriced and self.budget_usd is not None:
             progress.warning("the budget cannot count %s: LiteLLM has no price of it", ", ".join(sorted(unpriced)))
+
+
+def _image() -> str | None:
+    """The image that the suite is to run in: COMPAT_RUNNER_IMAGE, with COMPAT_RUNNER=container only."""
+    if runner_kind(os.environ) == "process":
+        return None
+    from compat_pipeline.suite.container import IMAGE, runner_image  # few have an engine's client to load
+
+    return runner_image(os.environ.get(RUNNER_IMAGE_VARIABLE) or IMAGE)

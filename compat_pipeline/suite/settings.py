@@ -23,6 +23,9 @@ SETTINGS_VARIABLE = "COMPAT_SUITE"
 STREAM_VARIABLE = "COMPAT_RESULTS_STREAM"
 """Names the file to which each finished cell is appended as a line of JSON."""
 
+EVIDENCE_VARIABLE = "COMPAT_EVIDENCE_STREAM"
+"""Names the file to which each bundle of evidence is appended as a line; without it, `COMPAT_HOME` keeps them."""
+
 HALT_VARIABLE = "COMPAT_HALT"
 """Names a file; once it is there, no further test is started."""
 

@@ -52,7 +52,7 @@ def litellm_image(client: docker.DockerClient, venv: ProxyVenv) -> str:
 
 
 def borrowing_image(client: docker.DockerClient, python: Path) -> str:
-    """The id of an image that borrows this machine's `python`, with all that is installed for it; see `borrowing.py`."""
+    """The id of an image that borrows this machine's `python` and what is installed for it; see `borrowing.py`."""
     base = python.resolve().parents[1]
     libraries = [path for path in map(Path, ("/lib", "/lib64", "/usr/lib", "/usr/lib64")) if path.is_dir()]
     links = {str(path)[1:]: str(path.readlink()) for path in libraries if path.is_symlink()}

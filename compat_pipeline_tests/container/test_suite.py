@@ -137,9 +137,8 @@ def secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("COMPAT_DOCS_TOKEN", f"{look_around.PLANTED}docs")
     (file := tmp_path / "home" / "app.pem").parent.mkdir()
     file.write_text(f"{look_around.PLANTED}key")
-    with subprocess.Popen(
-        [sys.executable, "-c", "import sys; sys.stdin.read()", f"{look_around.PLANTED}word"], stdin=subprocess.PIPE
-    ):
+    waits = [sys.executable, "-c", "import sys; sys.stdin.read()", f"{look_around.PLANTED}word"]
+    with subprocess.Popen(waits, stdin=subprocess.PIPE):
         yield file
 
 

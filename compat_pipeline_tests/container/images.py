@@ -58,7 +58,7 @@ def borrowing_image(client: docker.DockerClient, python: Path) -> str:
     links = {str(path)[1:]: str(path.readlink()) for path in libraries if path.is_symlink()}
     borrowed = {*(path for path in libraries if not path.is_symlink()), base, python.parents[1]}
     scripts = {"bin/python3": f'#!/bin/sh\nexec {python} "$@"\n', "borrowed": "\n".join(map(str, borrowed))}
-    return _imported(client, scripts, [f"ENV PATH={python.parent}:/bin"], links)
+    return _imported(client, scripts, [f"ENV PATH={python.parent}:/bin"], links, programs=("bash",))
 
 
 def _imported(
@@ -66,10 +66,12 @@ def _imported(
     files: Mapping[str, str],
     changes: Sequence[str],
     links: Mapping[str, str] | None = None,
+    programs: Sequence[str] = (),
 ) -> str:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
-        archive.add(str(shutil.which("busybox")), "bin/busybox")
+        for name in ("busybox", *programs):
+            archive.add(Path(str(shutil.which(name))).resolve(), f"bin/{name}")
         for applet in ("sh", "nc", "head", "tr", "sleep", "grep"):
             _link(archive, f"bin/{applet}", "busybox")
         for name, target in (links or {}).items():

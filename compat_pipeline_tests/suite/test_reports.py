@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from compat_pipeline.domain.cell import Trial
 from compat_pipeline.domain.observation import Fail, Inconclusive, Observation, Pass
 from compat_pipeline.domain.redaction import Redactor
 from compat_pipeline.ground.errors import CompatError
@@ -52,8 +53,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
         yield Desk(observations, EvidenceLines(evidence), reports, store)
 
 
-def seen_of(trial: object = FIRST, error: str = "broken") -> Observation:
-    assert isinstance(trial, type(FIRST))
+def seen_of(trial: Trial = FIRST, error: str = "broken") -> Observation:
     return Observation.not_run(trial, Fail(error=error), NOW)
 
 
@@ -94,9 +94,8 @@ def test_what_was_not_asked_for_does_not_count(desk: Desk) -> None:
     desk.report(seen_of(FIRST))
     desk.report(seen_of(FIRST).model_copy(update={"outcome": Pass()}))
     desk.report(seen_of(SECOND))
-    assert [(one.trial, one.outcome) for one in desk.fresh()] == [
-        (one, Fail(error="broken")) for one in (FIRST, SECOND)
-    ]
+    broken = Fail(error="broken")
+    assert [(one.trial, one.outcome) for one in desk.fresh()] == [(FIRST, broken), (SECOND, broken)]
 
 
 @pytest.mark.parametrize("whose", ["nobody's", "another cell's"])

@@ -31,26 +31,29 @@ async def echo(request: Request) -> JSONResponse:
     return JSONResponse([] if request.method == "GET" else told)
 
 
+def deep(folder: Path) -> Path:
+    """A place for a door: further down than the name of a socket may be long."""
+    (below := folder / ("deep" * 30)).mkdir()
+    return below / "door"
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Deeper than the name of a socket may be long."""
-    (folder := tmp_path / ("deep" * 30)).mkdir()
-    return folder / "door"
+    return deep(tmp_path)
 
 
-@pytest.fixture
-def door(path: Path) -> Iterator[Door]:
+@pytest.fixture(scope="module")
+def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
     """A door to a server that says what it was asked."""
     methods = ["GET", "POST", "DELETE"]
     with (
         served(Starlette(routes=[Route("/{path:path}", echo, methods=methods)])) as url,
-        opened(path, [Way(url, SECRET, PASSES)]) as one,
+        opened(deep(tmp_path_factory.mktemp("door")), [Way(url, SECRET, PASSES)]) as one,
     ):
         yield one
 
 
 def client_of(door: Door) -> httpx.Client:
-    """Its transport opens the socket by way of its folder, as the kernel takes no longer name."""
     return httpx.Client(base_url="http://door", transport=httpx.HTTPTransport(uds=str(short(door.path))))
 
 
@@ -107,13 +110,17 @@ def test_an_answer_comes_as_it_is_made_and_one_that_breaks_stays_broken(path: Pa
         connection.sendall(CHUNKED + b"5\r\nfirst\r\n")
         read.wait(_LIMIT_S)
 
-    with raw_target(breaks_off) as url, opened(path, [Way(url, SECRET, PASSES)]) as door, client_of(door) as client:
-        with client.stream("POST", "/v1/messages") as answer:
-            chunks = answer.iter_raw()
-            assert next(chunks) == b"first"
-            read.set()
-            with pytest.raises(httpx.RemoteProtocolError):
-                next(chunks)
+    with (
+        raw_target(breaks_off) as url,
+        opened(path, [Way(url, SECRET, PASSES)]) as door,
+        client_of(door) as client,
+        client.stream("POST", "/v1/messages") as answer,
+    ):
+        chunks = answer.iter_raw()
+        assert next(chunks) == b"first"
+        read.set()
+        with pytest.raises(httpx.RemoteProtocolError):
+            next(chunks)
 
 
 def test_a_server_that_is_gone_looks_gone(path: Path) -> None:

@@ -44,6 +44,7 @@ from compat_pipeline.resources.registries import (
     litellm_releases,
     proxy_kind,
     runner_kind,
+    suite_image,
 )
 from compat_pipeline.suite.runner import has_test
 from compat_pipeline.wire.evidence import days_kept
@@ -326,6 +327,8 @@ def _programs(environ: Environ) -> Iterator[Told]:
 
         with engine() as client, asked("cannot use the container engine"):
             yield "ok", f"the container engine {client.version()['Version']}"
+        if suite_image(environ):
+            yield "ok", "the image of the suite's container is there"
     if environ.get(LITELLM_VARIABLE, "").startswith(PATH_REQUEST) and not shutil.which("cargo", path=path):
         yield "note", "cargo is not found: a checkout of LiteLLM with Rust parts cannot be built", "install Rust"
 

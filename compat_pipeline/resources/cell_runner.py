@@ -30,7 +30,7 @@ from compat_pipeline.proxy.prices import price_list
 from compat_pipeline.proxy.release import LitellmRelease
 from compat_pipeline.proxy.runtime import Runtime
 from compat_pipeline.resources.home import Home
-from compat_pipeline.resources.registries import NpmRegistry, PythonIndex, runner_kind
+from compat_pipeline.resources.registries import NpmRegistry, PythonIndex, suite_image
 from compat_pipeline.resources.runtime import ProxyRuntime
 from compat_pipeline.suite.revision import suite_revision
 from compat_pipeline.suite.runner import run_suite
@@ -53,8 +53,6 @@ class _Stage:
     spending: Spending
     image: str | None
 
-
-RUNNER_IMAGE_VARIABLE = "COMPAT_RUNNER_IMAGE"
 
 CLIS_AT_ONCE = 1 + (os.cpu_count() or 1)
 """One more than cores: of those that run some wait, for an answer or for each other."""
@@ -203,7 +201,8 @@ class CellRunner(dg.ConfigurableResource):
         variant: Variant = DEFAULT,
     ) -> Iterator[_Stage]:
         run = self.run_context(litellm, claude_code, run_id, variant)
-        days_kept, image = self.home.evidence_days, _image()  # a wrong setting ends the run before it begins
+        # A wrong setting ends the run before it begins.
+        days_kept, image = self.home.evidence_days, suite_image(os.environ)
         cli, installed = self.npm.fetch(claude_code), self.python_index.install(litellm)
         prices = price_list(installed, self.home.manifest)
         with self.runtime.lease(litellm, installed, self.home.manifest, variant) as proxy:
@@ -290,12 +289,3 @@ class CellRunner(dg.ConfigurableResource):
         unpriced = {cell.target for cell in cells if routes[cell.provider][cell.model] not in priced[cell.provider]}
         if unpriced and self.budget_usd is not None:
             progress.warning("the budget cannot count %s: LiteLLM has no price of it", ", ".join(sorted(unpriced)))
-
-
-def _image() -> str | None:
-    """The image that the suite is to run in: COMPAT_RUNNER_IMAGE, with COMPAT_RUNNER=container only."""
-    if runner_kind(os.environ) == "process":
-        return None
-    from compat_pipeline.suite.container import IMAGE, runner_image  # few have an engine's client to load
-
-    return runner_image(os.environ.get(RUNNER_IMAGE_VARIABLE) or IMAGE)

@@ -30,6 +30,7 @@ LITELLM_SOURCE_VARIABLE = "COMPAT_LITELLM_SOURCE"
 LITELLM_IMAGE_VARIABLE = "COMPAT_LITELLM_IMAGE"
 PROXY_VARIABLE = "COMPAT_PROXY"
 RUNNER_VARIABLE = "COMPAT_RUNNER"
+RUNNER_IMAGE_VARIABLE = "COMPAT_RUNNER_IMAGE"
 CLAUDE_CODE_VARIABLE = "COMPAT_CLAUDE_CODE_VERSION"
 
 Kind = Literal["process", "container"]
@@ -107,6 +108,18 @@ def proxy_kind(environ: Mapping[str, str]) -> Kind:
 def runner_kind(environ: Mapping[str, str]) -> Kind:
     """The same of the suite: COMPAT_RUNNER."""
     return _kind(RUNNER_VARIABLE, environ)
+
+
+def suite_image(environ: Mapping[str, str]) -> str | None:
+    """The id of the image in whose container the suite runs, COMPAT_RUNNER_IMAGE; None where it runs as processes.
+
+    Raises CompatError where the engine has no such image.
+    """
+    if runner_kind(environ) == "process":
+        return None
+    from compat_pipeline.suite.container import IMAGE, runner_image  # few have an engine's client to load
+
+    return runner_image(environ.get(RUNNER_IMAGE_VARIABLE) or IMAGE)
 
 
 def _kind(variable: str, environ: Mapping[str, str]) -> Kind:

@@ -30,8 +30,8 @@ def seen(servers: Mapping[str, tuple[str, int]], name: str) -> list[str]:
 
 
 def _in_reach(servers: Mapping[str, tuple[str, int]], name: str) -> Iterator[str]:
-    for what, address in servers.items():
-        with suppress(OSError), socket.create_connection(tuple(address), _WAIT_S):
+    for what, (host, port) in servers.items():
+        with suppress(OSError), socket.create_connection((host, port), _WAIT_S):
             yield f"reached: {what}"
     for what, address in ROUTES.items():  # to connect sends nothing: it only looks for a way
         with suppress(OSError), socket.socket(type=socket.SOCK_DGRAM) as datagrams:

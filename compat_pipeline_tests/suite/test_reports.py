@@ -54,7 +54,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 
 def seen_of(trial: Trial = FIRST, error: str = "broken") -> Observation:
-    return Observation.not_run(trial, Fail(error=error), NOW)
+    return Observation(**trial.cell._asdict(), outcome=Fail(error=error), attempts=1, duration_s=1.0, observed_at=NOW)
 
 
 def evidence_of(seen: Observation, stderr: str = "") -> Evidence:

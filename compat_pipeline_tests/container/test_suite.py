@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
+import os
 import shutil
 import socket
 import subprocess
@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_hex
 
 import docker
 import pytest
@@ -34,7 +35,13 @@ from compat_pipeline_tests.suite.made_up import settings_in, trials_of, write_ma
 
 MODELS = ("first", "second")
 PASSES = 'def test_it(cell, compat_result):\n    compat_result.set({"status": "pass"})\n'
-SLEEPS = "import time\ndef test_it(cell, compat_result):\n    print('so far so good')\n    time.sleep(600)\n"
+SLEEPS = """
+import pathlib, time
+
+def test_it(cell, compat_result):
+    pathlib.Path("/proc/1/fd/2").write_text("so far so good\\n")  # past pytest, which keeps what a test says to itself
+    time.sleep(600)
+"""
 LOOKS = """
 import json
 from compat_pipeline.suite.made_up.look_around import seen
@@ -42,7 +49,30 @@ from compat_pipeline.suite.made_up.look_around import seen
 def test_it(cell, compat_result):
     compat_result.set({{"status": "fail", "error": json.dumps(seen(*json.loads({targets!r})))}})
 """
-NEIGHBOUR = "compat-neighbour"
+HOLDS = """
+import sys
+from pathlib import Path
+from compat_pipeline.suite.runner import run_suite
+from compat_pipeline_tests.proxy.leased import home_in
+from compat_pipeline_tests.suite.made_up import settings_in, trials_of
+
+folder = Path(sys.argv[1])
+list(run_suite(
+    trials_of(["first"]), settings_in(folder), home_in(folder / "home"), workers=1, artifact=False, image=sys.argv[2]
+))
+"""
+
+
+@dataclass(frozen=True)
+class Neighbourhood:
+    """A network, by its name, which is that of a container on it, too; `servers`: what listens there -> where."""
+
+    name: str
+    servers: dict[str, tuple[str, int]]
+
+    @property
+    def told(self) -> str:
+        return json.dumps([self.servers, self.name])
 
 
 @pytest.fixture(scope="module")
@@ -104,27 +134,28 @@ def test_every_cell_is_reported_as_it_ends_and_nothing_is_left(stage: Stage, cli
 
 
 @pytest.fixture
-def servers(client: docker.DockerClient) -> Iterator[dict[str, tuple[str, int]]]:
-    """What listens on this machine and beside it, all on one network: what it is -> where."""
-    network = client.networks.create(NEIGHBOUR, labels={"compat_pipeline.test": NEIGHBOUR})
+def neighbourhood(client: docker.DockerClient) -> Iterator[Neighbourhood]:
+    """This machine on a network of the engine's, and a container there."""
+    name = f"compat-neighbour-{token_hex(4)}"
+    network = client.networks.create(name)
     try:
         network.reload()
         gateway = str(network.attrs["IPAM"]["Config"][0]["Gateway"])
-        neighbour = client.containers.run(
-            stand_in_image(client), entrypoint=["litellm"], network=NEIGHBOUR, name=NEIGHBOUR, detach=True
-        )
+        answers = stand_in_image(client)
+        neighbour = client.containers.run(answers, entrypoint=["litellm"], network=name, name=name, detach=True)
         try:
             neighbour.reload()
-            address = neighbour.attrs["NetworkSettings"]["Networks"][NEIGHBOUR]["IPAddress"]
+            address = neighbour.attrs["NetworkSettings"]["Networks"][name]["IPAddress"]
             with (
                 closing(socket.create_server((gateway, 0))) as on_the_bridge,
                 closing(socket.create_server(("0.0.0.0", 0))) as everywhere,  # noqa: S104
             ):
-                yield {
+                servers = {
                     "this machine, on the bridge": on_the_bridge.getsockname(),
                     "this machine, on every address": (gateway, everywhere.getsockname()[1]),
                     "another container": (address, 4000),
                 }
+                yield Neighbourhood(name, servers)
         finally:
             neighbour.remove(force=True)
     finally:
@@ -143,10 +174,8 @@ def secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.mark.usefixtures("secrets")
-def test_nothing_is_in_reach_but_the_door_and_no_secret_is_in_sight(
-    stage: Stage, servers: dict[str, tuple[str, int]]
-) -> None:
-    stage.has(LOOKS.format(targets=json.dumps([servers, NEIGHBOUR])))
+def test_nothing_is_in_reach_but_the_door_and_no_secret_is_in_sight(stage: Stage, neighbourhood: Neighbourhood) -> None:
+    stage.has(LOOKS.format(targets=neighbourhood.told))
     shutil.copy(look_around.__file__, stage.suite / "made_up")
     (seen,) = stage.run()
     assert isinstance(seen.outcome, Fail)
@@ -154,21 +183,21 @@ def test_nothing_is_in_reach_but_the_door_and_no_secret_is_in_sight(
 
 
 def test_the_same_look_around_sees_all_of_it_where_nothing_is_confined(
-    image: str, client: docker.DockerClient, engine: Engine, servers: dict[str, tuple[str, int]], secrets: Path
+    image: str, client: docker.DockerClient, engine: Engine, neighbourhood: Neighbourhood, secrets: Path
 ) -> None:
     script, docks = "/look_around.py", engine.host.removeprefix("unix://")
     shown = {script: look_around.__file__, "/app.pem": str(secrets), "/docker.sock": docks}
     said = client.containers.run(
         image,
-        entrypoint=["sh", "-c", '"$@" & wait', "sh", "python3", "-IS", script, json.dumps([servers, NEIGHBOUR])],
-        network=NEIGHBOUR,
+        entrypoint=["sh", "-c", '"$@" & wait', "sh", "python3", "-IS", script, neighbourhood.told],
+        network=neighbourhood.name,
         pid_mode="host",
         environment={"COMPAT_DOCS_TOKEN": f"{look_around.PLANTED}docs"},
         mounts=[Mount(target, source, type="bind", read_only=True) for target, source in shown.items()],
         remove=True,
     )
     assert set(json.loads(said)) >= {
-        *(f"reached: {what}" for what in servers),
+        *(f"reached: {what}" for what in neighbourhood.servers),
         *(f"a way to: {what}" for what in look_around.ROUTES),
         "resolved: a name",
         "a socket: /docker.sock",
@@ -185,12 +214,13 @@ def test_a_container_that_is_killed_leaves_its_cell_open_with_its_last_words(
     stage.has(SLEEPS)
     with ThreadPoolExecutor() as pool:
         run = pool.submit(lambda: list(stage.run()))
-        assert eventually(lambda: any(one.status == "running" for one in containers_of(stage.home, client)))
+        logs = stage.home.scratch.glob
+        assert eventually(lambda: any("so far" in log.read_text() for log in logs("scratch-*/suite.log")))
         containers_of(stage.home, client)[0].kill()
         (seen,) = run.result()
     assert isinstance(seen.outcome, Inconclusive)
     assert seen.outcome.cause == "environment"
-    assert seen.outcome.error.startswith("the suite was killed by signal 9; its last lines:")
+    assert seen.outcome.error == "the suite was killed by signal 9; its last lines:\n    so far so good"
 
 
 def test_a_container_that_runs_out_of_memory_leaves_its_cell_open(
@@ -216,11 +246,11 @@ def test_what_a_killed_holder_left_is_gone_after_the_next_start_even_of_one_that
     stage: Stage, client: docker.DockerClient
 ) -> None:
     stage.has(SLEEPS)
-    holder = multiprocessing.get_context("fork").Process(target=lambda: list(stage.run()))
-    holder.start()
-    assert eventually(lambda: any(one.status == "running" for one in containers_of(stage.home, client)))
-    holder.kill()
-    holder.join()
+    argv = [sys.executable, "-c", HOLDS, str(stage.home.root.parent), stage.image]
+    places = {"PYTHONPATH": f"{stage.suite.parents[1]}:{Path(compat_pipeline.__file__).parents[1]}"}
+    with subprocess.Popen(argv, env={**os.environ, **places}) as holder:
+        assert eventually(lambda: any(one.status == "running" for one in containers_of(stage.home, client)))
+        holder.kill()
     assert left_of(stage.home, client) != []
     (seen,) = stage.run(image="compat-none-such")
     assert left_of(stage.home, client) == []

@@ -74,6 +74,13 @@ def test_what_is_given_is_its_user_s_alone_and_only_there(job: Job) -> None:
     assert job.given.stat().st_mode & 0o777 == 0o700
 
 
+def test_what_the_variables_name_is_there(job: Job) -> None:
+    give(job, "sk-door", None)
+    job.halt()
+    named = [Path(value) for value in specification(job, SUITE)["environment"].values() if value.startswith("/given/")]
+    assert sorted(path.name for path in named) == sorted(path.name for path in job.given.iterdir())
+
+
 def test_a_manifest_of_the_user_s_goes_with_it(job: Job, tmp_path: Path) -> None:
     (manifest := tmp_path / "mine.yaml").write_text("features: []")
     give(job, "sk-door", str(manifest))

@@ -322,13 +322,13 @@ def _programs(environ: Environ) -> Iterator[Told]:
         yield "problem", "uv is not found", setup
     node, *_ = npm_command()
     yield ("ok", f"Node.js: {node}") if node.is_file() else ("problem", "Node.js is not found", setup)
+    if suite_image(environ):
+        yield "ok", "the image of the suite's container is there"
     if "container" in (proxy_kind(environ), runner_kind(environ)):
         from compat_pipeline.proxy.engine import asked, engine  # few have an engine's client to load
 
         with engine() as client, asked("cannot use the container engine"):
             yield "ok", f"the container engine {client.version()['Version']}"
-        if suite_image(environ):
-            yield "ok", "the image of the suite's container is there"
     if environ.get(LITELLM_VARIABLE, "").startswith(PATH_REQUEST) and not shutil.which("cargo", path=path):
         yield "note", "cargo is not found: a checkout of LiteLLM with Rust parts cannot be built", "install Rust"
 

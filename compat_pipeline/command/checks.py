@@ -38,7 +38,14 @@ from compat_pipeline.relay.accounts import accounts_from_env
 from compat_pipeline.relay.clouds import HOLDERS
 from compat_pipeline.resources.alerts import WEBHOOK
 from compat_pipeline.resources.docs_repo import DOCS_REPO, docs_credentials, github_docs, refresh_age
-from compat_pipeline.resources.registries import CLAUDE_CODE_VARIABLE, LITELLM_VARIABLE, litellm_releases, proxy_kind
+from compat_pipeline.resources.registries import (
+    CLAUDE_CODE_VARIABLE,
+    LITELLM_VARIABLE,
+    litellm_releases,
+    proxy_kind,
+    runner_kind,
+    suite_image,
+)
 from compat_pipeline.suite.runner import has_test
 from compat_pipeline.wire.evidence import days_kept
 
@@ -54,6 +61,8 @@ SETTINGS = {
     "COMPAT_LITELLM_SOURCE": "index",
     "COMPAT_PROXY": "process",
     "COMPAT_LITELLM_IMAGE": IMAGE,
+    "COMPAT_RUNNER": "process",
+    "COMPAT_RUNNER_IMAGE": "compat-runner",
     "COMPAT_GITHUB_TOKEN": "none",
     "COMPAT_GITHUB_API": "GitHub's own",
     "COMPAT_CLAUDE_CODE_VERSION": "latest",
@@ -146,6 +155,7 @@ def _settings(environ: Environ) -> Iterator[Told]:
         lambda: Timetable.from_env(environ),
         lambda: litellm_releases(environ, cache),
         lambda: proxy_kind(environ),
+        lambda: runner_kind(environ),
         lambda: refresh_age(environ),
         lambda: _gate_cells(environ),
     ]
@@ -312,7 +322,9 @@ def _programs(environ: Environ) -> Iterator[Told]:
         yield "problem", "uv is not found", setup
     node, *_ = npm_command()
     yield ("ok", f"Node.js: {node}") if node.is_file() else ("problem", "Node.js is not found", setup)
-    if proxy_kind(environ) == "container":
+    if suite_image(environ):
+        yield "ok", "the image of the suite's container is there"
+    if "container" in (proxy_kind(environ), runner_kind(environ)):
         from compat_pipeline.proxy.engine import asked, engine  # few have an engine's client to load
 
         with engine() as client, asked("cannot use the container engine"):

@@ -65,8 +65,9 @@ SHORTAGE_RULES: tuple[CauseRule, ...] = (
         r"ENOMEM|cannot allocate memory|\bMemoryError\b",
     ),
     CauseRule("open_files", "environment", "Linux errno(3)", r"EMFILE|ENFILE|too many open files"),
+    CauseRule("no_shell", "environment", "the CLI's own Bash tool", r"no suitable shell found"),
 )
-"""What this machine ran out of: a call can have lost something to it even where the CLI ended well."""
+"""What this machine has none of, or no more: a call can have lost something to it even where the CLI ended well."""
 
 MACHINE_RULES: tuple[CauseRule, ...] = (
     CauseRule("upstreams", "harness", "the emulator's and the relay's own words", r"the (emulator|relay) broke: "),
@@ -279,7 +280,7 @@ def classify(error: CliFault, upstream: Sequence[UpstreamAnswer]) -> Outcome:
 
 
 def shortage(words: str) -> str | None:
-    """The line that tells what the machine ran out of, None when none does."""
+    """The line that tells what the machine lacks, None when none does."""
     lines = words.splitlines()
     return next((line.strip() for line in lines if _first(SHORTAGE_RULES, None, line)), None)
 

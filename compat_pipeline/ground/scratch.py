@@ -12,7 +12,8 @@ from pathlib import Path
 from compat_pipeline.ground.lock import locked
 
 _PREFIX = "scratch-"
-_HELD = ".held"
+HELD = ".held"
+"""The file in it that its user has locked."""
 
 
 @contextmanager
@@ -25,7 +26,7 @@ def scratch_folder(root: Path) -> Iterator[Path]:
         for left in root.glob(f"{_PREFIX}*"):
             _remove_if_dead(left)
         folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=root))
-        held = (folder / _HELD).open("w")
+        held = (folder / HELD).open("w")
         fcntl.flock(held, fcntl.LOCK_EX)
     with held:
         try:
@@ -36,7 +37,7 @@ def scratch_folder(root: Path) -> Iterator[Path]:
 
 def _remove_if_dead(folder: Path) -> None:
     try:
-        with (folder / _HELD).open("w") as held:
+        with (folder / HELD).open("w") as held:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return

@@ -88,13 +88,7 @@ class ContainerPlace:
                 log_config=LogConfig(type="none"),
                 **confined(),
             )
-            try:
-                said = made.attach(stream=True)
-                made.start()
-                return Container(made, said, log, redactor)
-            except BaseException:
-                _try(made.remove, force=True, v=True)
-                raise
+            return Container.started("LiteLLM", made, log, redactor)
 
     def _mounts(self, config: ProxyConfig) -> list[Mount]:
         """The configuration, the secrets and the ledger's callback read-only, the ledger to be written."""
@@ -120,10 +114,10 @@ class ContainerPlace:
 
 
 class Container(Child):
-    """LiteLLM's container, as a supervisor sees it."""
+    """A container, as whoever started it sees it."""
 
-    def __init__(self, made: Any, said: Iterable[bytes], log: Path, redactor: Redactor) -> None:
-        super().__init__("LiteLLM", _until_lost(said), log, redactor)
+    def __init__(self, name: str, made: Any, said: Iterable[bytes], log: Path, redactor: Redactor) -> None:
+        super().__init__(name, _until_lost(said), log, redactor)
         self._container = made
         self._ended = threading.Event()
         self._waiting = threading.Thread(target=self._wait, daemon=True)
@@ -131,6 +125,17 @@ class Container(Child):
         made.reload()
         self.pid = int(made.attrs["State"]["Pid"])
         self._main = RecordedProcess.if_alive(self.name, self.pid)
+
+    @classmethod
+    def started(cls, name: str, made: Any, log: Path, redactor: Redactor) -> Container:
+        """Start one that the engine has made; one that does not start is removed."""
+        try:
+            said = made.attach(stream=True)
+            made.start()
+            return cls(name, made, said, log, redactor)
+        except BaseException:
+            _try(made.remove, force=True, v=True)
+            raise
 
     def cut_off_from(self, url: str) -> str | None:
         address = urlsplit(url)

@@ -24,8 +24,6 @@ CONFIG_LABEL = f"{_LABEL}.config"
 
 _TIMEOUT_S = 300
 _NOBODY = 65534
-_MEMORY_BYTES = 2 << 30
-_PROCESSES = 256
 _MEMORY_FOLDER = "size=256m,mode=0700,uid={},gid={}"
 _IN_USE = (ADDRESS_IN_USE, "port is already allocated")
 
@@ -64,7 +62,7 @@ def asked(what: str, next_step: str = "") -> Iterator[None]:
             ) from error
         raise EngineFault(
             f"{what}: no container engine answers at {where}",
-            "start it, set DOCKER_HOST, or run the proxy as a process: COMPAT_PROXY=process",
+            "start it, set DOCKER_HOST, or do without: COMPAT_PROXY=process, COMPAT_RUNNER=process",
         ) from error
 
 
@@ -79,8 +77,8 @@ def container_user() -> tuple[int, int]:
     return (os.getuid(), os.getgid()) if os.getuid() else (_NOBODY, _NOBODY)
 
 
-def confined() -> dict[str, Any]:
-    """Options for every container: no right that LiteLLM does not need, nothing to write to but memory."""
+def confined(*, memory_bytes: int = 2 << 30, processes: int = 256) -> dict[str, Any]:
+    """Options for every container: no right that it does not need, nothing to write to but memory."""
     user = container_user()
     return {
         "user": ":".join(map(str, user)),
@@ -90,9 +88,9 @@ def confined() -> dict[str, Any]:
         "working_dir": "/home",
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges"],
-        "mem_limit": _MEMORY_BYTES,
-        "memswap_limit": _MEMORY_BYTES,
-        "pids_limit": _PROCESSES,
+        "mem_limit": memory_bytes,
+        "memswap_limit": memory_bytes,
+        "pids_limit": processes,
     }
 
 

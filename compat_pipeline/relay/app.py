@@ -41,7 +41,7 @@ from compat_pipeline.relay.answers import Decoded, decode, end_of_event
 from compat_pipeline.relay.clouds import Clouds
 from compat_pipeline.wire.client_exchange import RawHeaders
 from compat_pipeline.wire.exchange import Exchange
-from compat_pipeline.wire.recorder import end_to_end, hung_up
+from compat_pipeline.wire.passing import end_to_end, hung_up
 
 log = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from compat_pipeline.emulator.contract import CREDENTIAL_HEADERS, AuthKind, Inco
 from compat_pipeline.emulator.wire_vertex import AUDIENCE, GRANT, SCOPE
 from compat_pipeline.relay.accounts import Accounts, AwsAccount, GoogleAccount, Holder, KeyAccount
 from compat_pipeline.wire.client_exchange import RawHeaders
-from compat_pipeline.wire.recorder import end_to_end
+from compat_pipeline.wire.passing import end_to_end
 
 _CONNECT_S, _SILENCE_S = 10.0, 600.0
 _TOKEN_LIFE_S, _TOKEN_MARGIN_S = 3600, 120

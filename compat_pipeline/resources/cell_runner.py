@@ -30,7 +30,7 @@ from compat_pipeline.proxy.prices import price_list
 from compat_pipeline.proxy.release import LitellmRelease
 from compat_pipeline.proxy.runtime import Runtime
 from compat_pipeline.resources.home import Home
-from compat_pipeline.resources.registries import NpmRegistry, PythonIndex
+from compat_pipeline.resources.registries import NpmRegistry, PythonIndex, suite_image
 from compat_pipeline.resources.runtime import ProxyRuntime
 from compat_pipeline.suite.revision import suite_revision
 from compat_pipeline.suite.runner import run_suite
@@ -44,13 +44,14 @@ progress = logging.getLogger("compat_pipeline.progress")
 
 @dataclass(frozen=True)
 class _Stage:
-    """What a set of cells runs on: a proxy that is up, under what its observations are kept, and what the whole run has
-    taken so far."""
+    """What a set of cells runs on: a proxy that is up, under what its observations are kept, what the whole run has
+    taken so far, and the image of the suite's container, if it is to run in one."""
 
     run: RunContext
     settings: SuiteSettings
     proxy: Runtime
     spending: Spending
+    image: str | None
 
 
 CLIS_AT_ONCE = 1 + (os.cpu_count() or 1)
@@ -200,14 +201,15 @@ class CellRunner(dg.ConfigurableResource):
         variant: Variant = DEFAULT,
     ) -> Iterator[_Stage]:
         run = self.run_context(litellm, claude_code, run_id, variant)
-        days_kept = self.home.evidence_days  # a wrong setting ends the run before it begins
+        # A wrong setting ends the run before it begins.
+        days_kept, image = self.home.evidence_days, suite_image(os.environ)
         cli, installed = self.npm.fetch(claude_code), self.python_index.install(litellm)
         prices = price_list(installed, self.home.manifest)
         with self.runtime.lease(litellm, installed, self.home.manifest, variant) as proxy:
             scratch = self.home.paths.scratch
             settings = SuiteSettings.for_runtime(proxy, litellm, cli, scratch, self.suite_revision, prices)
             try:
-                yield _Stage(run, settings, proxy, spending)
+                yield _Stage(run, settings, proxy, spending, image)
             finally:
                 if run.upstream == "live":
                     progress.info("used: %s", spending)
@@ -268,6 +270,7 @@ class CellRunner(dg.ConfigurableResource):
             self.home.paths,
             workers=self.workers or CLIS_AT_ONCE,
             artifact=artifact,
+            image=stage.image,
             halted=lambda: stage.spending.ended is not None,
         )
 

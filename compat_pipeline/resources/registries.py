@@ -29,7 +29,11 @@ LITELLM_VARIABLE = "COMPAT_LITELLM_VERSION"
 LITELLM_SOURCE_VARIABLE = "COMPAT_LITELLM_SOURCE"
 LITELLM_IMAGE_VARIABLE = "COMPAT_LITELLM_IMAGE"
 PROXY_VARIABLE = "COMPAT_PROXY"
+RUNNER_VARIABLE = "COMPAT_RUNNER"
+RUNNER_IMAGE_VARIABLE = "COMPAT_RUNNER_IMAGE"
 CLAUDE_CODE_VARIABLE = "COMPAT_CLAUDE_CODE_VERSION"
+
+Kind = Literal["process", "container"]
 
 
 class PythonIndex(dg.ConfigurableResource):
@@ -96,15 +100,37 @@ def _with_image(release: LitellmRelease, environ: Mapping[str, str]) -> LitellmR
         return release
 
 
-def proxy_kind(environ: Mapping[str, str]) -> Literal["process", "container"]:
+def proxy_kind(environ: Mapping[str, str]) -> Kind:
     """As what the proxy runs: COMPAT_PROXY, by default a process; raises WrongUsage for anything else."""
-    match environ.get(PROXY_VARIABLE) or "process":
+    return _kind(PROXY_VARIABLE, environ)
+
+
+def runner_kind(environ: Mapping[str, str]) -> Kind:
+    """The same of the suite: COMPAT_RUNNER."""
+    return _kind(RUNNER_VARIABLE, environ)
+
+
+def suite_image(environ: Mapping[str, str]) -> str | None:
+    """The id of the image in whose container the suite runs, COMPAT_RUNNER_IMAGE; None where it runs as processes.
+
+    Raises CompatError where the engine has no such image.
+    """
+    if runner_kind(environ) == "process":
+        return None
+    from compat_pipeline.suite.container import IMAGE, runner_image  # few have an engine's client to load
+
+    return runner_image(environ.get(RUNNER_IMAGE_VARIABLE) or IMAGE)
+
+
+def _kind(variable: str, environ: Mapping[str, str]) -> Kind:
+    """As what something runs, by default a process; raises WrongUsage where `variable` says anything else."""
+    match environ.get(variable) or "process":
         case "process":
             return "process"
         case "container":
             return "container"
         case other:
-            raise WrongUsage(f"{PROXY_VARIABLE} cannot be {other!r}", "set it to one of: process, container")
+            raise WrongUsage(f"{variable} cannot be {other!r}", "set it to one of: process, container")
 
 
 def litellm_releases(environ: Mapping[str, str], cache: Path) -> GithubReleases | None:

@@ -6,7 +6,7 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
@@ -25,7 +25,7 @@ from compat_pipeline.wire.client_exchange import HUNG_UP, ClientExchange
 from compat_pipeline.wire.evidence import CallEvidence
 from compat_pipeline.wire.exchange import CannotScript, Exchange, UpstreamControl
 from compat_pipeline.wire.faults.fault import Fault
-from compat_pipeline.wire.recorder import recording
+from compat_pipeline.wire.recorder import Recording, recording
 
 _OK = 200
 _DIRECT_LIMIT_S = 60.0
@@ -200,7 +200,7 @@ class CellRun:
         call = ClaudeCall(**({"model": self.name, "prompt": prompt or None} | options))
         with (
             self.sandbox() if sandbox is None else nullcontext(sandbox) as folder,
-            recording(self.settings.proxy_url, fault=self.fault, refuse_streams=refuse_streams) as recorder,
+            self._recording(refuse_streams) as recorder,
         ):
             address = ProxyAddress(recorder.url, self.settings.proxy_key)
             result = run_claude(self.settings.claude, address, call, folder)
@@ -249,7 +249,7 @@ class CellRun:
             self.attempts = max(self.attempts, number)
 
     def _post_once(self, nonce: str, path: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> Direct:
-        with recording(self.settings.proxy_url, fault=self.fault) as recorder:
+        with self._recording() as recorder:
             key = {"authorization": f"Bearer {self.settings.proxy_key}", "anthropic-version": "2023-06-01"}
             with suppress(httpx.HTTPError), httpx.Client(trust_env=False, timeout=_DIRECT_LIMIT_S) as client:
                 client.post(f"{recorder.url}{path}", json=dict(body), headers=key | dict(headers))
@@ -259,6 +259,10 @@ class CellRun:
         upstream = self._new_exchanges(nonce)
         self.calls.append(CallEvidence(exchanges=tuple(seen), upstream=tuple(upstream)))
         return Direct(seen[0], upstream)
+
+    def _recording(self, refuse_streams: bool = False) -> AbstractContextManager[Recording]:
+        settings = self.settings
+        return recording(settings.proxy_url, door=settings.door, fault=self.fault, refuse_streams=refuse_streams)
 
     def _new_exchanges(self, nonce: str) -> list[Exchange]:
         """What the upstream saw since the last call with this nonce."""

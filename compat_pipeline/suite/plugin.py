@@ -35,11 +35,13 @@ from compat_pipeline.domain.observation import (
 from compat_pipeline.domain.redaction import Redactor
 from compat_pipeline.domain.reproduce import UNKNOWN
 from compat_pipeline.ground.errors import CompatError
-from compat_pipeline.ground.home import CompatHome, write_atomically
+from compat_pipeline.ground.home import CompatHome
 from compat_pipeline.ground.manifest_file import load_manifest
 from compat_pipeline.suite.cell_run import CellRun, Judged
 from compat_pipeline.suite.consumption import consumed
+from compat_pipeline.suite.reports import EvidenceKeeper, EvidenceLines, redacted, with_evidence, write_results
 from compat_pipeline.suite.settings import (
+    EVIDENCE_VARIABLE,
     HALT_VARIABLE,
     RESULTS_VARIABLE,
     STREAM_VARIABLE,
@@ -100,12 +102,13 @@ class _Suite:
         return chosen
 
     @cached_property
-    def evidence(self) -> EvidenceStore:
-        return EvidenceStore(CompatHome.from_env().evidence)
+    def evidence(self) -> EvidenceKeeper:
+        lines = os.environ.get(EVIDENCE_VARIABLE)
+        return EvidenceLines(Path(lines)) if lines else EvidenceStore(CompatHome.from_env().evidence)
 
     @cached_property
     def upstream(self) -> UpstreamControl:
-        return UpstreamControl(self.settings.control_url, self.settings.control_token)
+        return UpstreamControl(self.settings.control_url, self.settings.control_token, self.settings.door)
 
     def provider(self, cell: Cell) -> Provider:
         return next(one for one in self.manifest.providers if one.id == cell.provider)
@@ -139,8 +142,7 @@ class _Reporter:
     def pytest_sessionfinish(self) -> None:
         artifact = self._artifact()
         if self._finished and artifact:
-            document = {"schema_version": "results/2", "upstream": self._suite.mode, "results": self._finished}
-            write_atomically(artifact, json.dumps(document, indent=2) + "\n")
+            write_results(artifact, self._suite.mode, self._finished)
 
     def _artifact(self) -> Path | None:
         """Where the results are left: beside the other documents of the same upstreams; None where they are not."""
@@ -263,15 +265,8 @@ def _observe(trial: Trial, item: pytest.Item, call: pytest.CallInfo[None]) -> Ob
         findings=tuple(run.findings) if run else (),
     )
     redactor = Redactor(run.settings.secrets if run else ())
-    seen = Observation.model_validate(redactor.json(seen.model_dump(mode="json")))
-    if run is None:
-        return seen
-    try:
-        kept = item.config.stash[_SUITE].evidence.keep(_evidence(seen, run), redactor)
-    except CompatError as error:
-        lost = Inconclusive(cause="environment", error=redactor.text(f"its evidence is lost: {error}"))
-        return seen.model_copy(update={"outcome": lost})
-    return seen.model_copy(update={"evidence": kept})
+    seen = redacted(seen, redactor)
+    return with_evidence(seen, _evidence(seen, run), item.config.stash[_SUITE].evidence, redactor) if run else seen
 
 
 def _consumption(run: CellRun) -> Consumption | None:

@@ -4,37 +4,28 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from datetime import datetime, timezone
 from pathlib import Path
 
 from compat_pipeline.domain.cell import Cell, Trial
 from compat_pipeline.domain.observation import Inconclusive, Observation
 from compat_pipeline.domain.redaction import Redactor
+from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import CompatHome, write_atomically
 from compat_pipeline.ground.process import end_group, spawn
 from compat_pipeline.ground.scratch import scratch_folder
-from compat_pipeline.suite.settings import (
-    HALT_VARIABLE,
-    RESULTS_VARIABLE,
-    SETTINGS_VARIABLE,
-    STREAM_VARIABLE,
-    TRIALS_VARIABLE,
-    SuiteSettings,
-)
+from compat_pipeline.suite.job import Job, test_file
+from compat_pipeline.suite.settings import RESULTS_VARIABLE, SuiteSettings
 
 SUITE = Path(__file__).parent
 _LOG_TAIL_CHARS = 600
-_HALT = "halt"
 
 
 def has_test(cell: Cell) -> bool:
     """Whether the suite holds a test file for the cell's feature on its provider."""
-    return _test_file(cell).is_file()
-
-
-def _test_file(cell: Cell) -> Path:
-    return SUITE / cell.feature / f"test_{cell.provider}.py"
+    return Path(test_file(SUITE, cell)).is_file()
 
 
 def run_suite(
@@ -44,60 +35,54 @@ def run_suite(
     *,
     workers: int,
     artifact: bool,
+    image: str | None = None,
     halted: Callable[[], bool] = lambda: False,
 ) -> Generator[Observation, None, None]:
     """One observation per trial, in the order they finish; with `artifact`, all of them in `compat-results.json`, too.
 
-    A cell whose test never reported (pytest died, a file does not import) comes last, as inconclusive with cause
-    `harness`. `halted` is asked after each observation: once it is so, no further trial is started, those under way
-    end, and there is no observation of the others. Closing the iterator early ends pytest and every CLI it started.
+    The suite runs in a container of `image`, where there is one, else as processes. A cell whose test never reported
+    comes last, as inconclusive: with cause `harness` (pytest died, a file does not import), or `environment` where its
+    container was lost, or did not start. `halted` is asked after each observation: once it is so, no further trial is
+    started, those under way end, and there is no observation of the others. Closing the iterator early ends pytest and
+    every CLI it started.
     """
     with scratch_folder(home.scratch) as folder:
-        log, pending, said = folder / "suite.log", dict.fromkeys(trials), ""
+        job = Job(trials, settings, home, folder, workers, artifact)
+        pending, said, lost = dict.fromkeys(trials), "", ""
         try:
-            for observation in _stream(trials, settings, home, folder, log, workers, artifact):
-                pending.pop(observation.trial, None)
-                yield observation
-                if halted():
-                    (folder / _HALT).touch()
+            with closing(_in_container(job, image) if image else _in_processes(job)) as observations:
+                for observation in observations:
+                    pending.pop(observation.trial, None)
+                    yield observation
+                    if halted():
+                        job.halt()
+        except CompatError as error:
+            if not image:
+                raise
+            lost = error.message
         finally:
-            if log.exists():
-                said = Redactor(settings.secrets).text(log.read_text(errors="replace"))
+            if job.log.exists():
+                said = Redactor(settings.secrets).text(job.log.read_text(errors="replace"))
             write_atomically(home.logs / "suite.log", said)
     for trial in pending if not halted() else ():
-        yield _never_reported(trial, said[-_LOG_TAIL_CHARS:].strip())
+        outcome = Inconclusive(cause="environment", error=lost) if lost else _silent(said[-_LOG_TAIL_CHARS:].strip())
+        yield Observation.not_run(trial, outcome, datetime.now(timezone.utc))
 
 
-def _stream(
-    trials: Sequence[Trial],
-    settings: SuiteSettings,
-    home: CompatHome,
-    folder: Path,
-    log: Path,
-    workers: int,
-    artifact: bool,
-) -> Iterator[Observation]:
-    settings_file, trials_file = folder / "suite.json", folder / "trials"
-    settings.model_copy(update={"scratch": folder}).save(settings_file)
-    trials_file.write_text("\n".join(trial.key for trial in trials))
+def _in_processes(job: Job) -> Generator[Observation, None, None]:
+    job.give(job.settings.model_copy(update={"scratch": job.folder}))
     reader, writer = os.pipe()
     environment = {
         **{name: os.environ[name] for name in ("PATH", "COMPAT_MANIFEST") if name in os.environ},
-        "HOME": str(folder),
-        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-        "PYTHONPATH": str(SUITE.parents[1]),
-        "COMPAT_HOME": str(home.root),
-        STREAM_VARIABLE: f"/dev/fd/{writer}",
-        RESULTS_VARIABLE: str(home.results) if artifact else "",
-        TRIALS_VARIABLE: str(trials_file),
-        SETTINGS_VARIABLE: str(settings_file),
-        HALT_VARIABLE: str(folder / _HALT),
+        **job.environment(SUITE, job.given, Path(f"/dev/fd/{writer}")),
+        "HOME": str(job.folder),
+        "COMPAT_HOME": str(job.home.root),
+        RESULTS_VARIABLE: str(job.home.results) if job.artifact else "",
     }
-    files = dict.fromkeys(_test_file(trial.cell) for trial in trials)
-    with log.open("wb") as output:
+    with job.log.open("wb") as output:
         pytest = spawn(
-            [*_pytest(min(workers, len(trials))), *files],
-            env=environment, cwd=folder, stdout=output, stderr=output, pass_fds=[writer],
+            job.command(sys.executable, SUITE),
+            env=environment, cwd=job.folder, stdout=output, stderr=output, pass_fds=[writer],
         )  # fmt: skip
         os.close(writer)
         try:
@@ -108,16 +93,13 @@ def _stream(
             end_group(pytest)
 
 
-def _pytest(workers: int) -> list[str]:
-    """A single cell needs no second process; starting one would double its time."""
-    parallel = ["-p", "xdist.plugin", "-n", str(workers), "--dist", "worksteal"] if workers > 1 else []
-    # A file that does not import must not keep the others from running.
-    options = ["-q", "--tb=short", "--continue-on-collection-errors", "--import-mode=importlib"]
-    places = ["-p", "no:cacheprovider", "--rootdir", str(SUITE), "--override-ini=addopts="]
-    return [sys.executable, "-m", "pytest", *options, *places, "-p", "compat_pipeline.suite.plugin", *parallel]
+def _in_container(job: Job, image: str) -> Generator[Observation, None, None]:
+    from compat_pipeline.suite.container import observations  # few have an engine's client to load
+
+    return observations(job, SUITE, image)
 
 
-def _never_reported(trial: Trial, last_words: str) -> Observation:
+def _silent(last_words: str) -> Inconclusive:
+    """What is said of a cell whose test never reported."""
     reason = next((line for line in reversed(last_words.splitlines()) if "rror" in line), "pytest ended without it")
-    outcome = Inconclusive(cause="harness", error=f"the test never reported: {reason}\n{last_words}")
-    return Observation.not_run(trial, outcome, datetime.now(timezone.utc))
+    return Inconclusive(cause="harness", error=f"the test never reported: {reason}\n{last_words}")

@@ -23,6 +23,9 @@ SETTINGS_VARIABLE = "COMPAT_SUITE"
 STREAM_VARIABLE = "COMPAT_RESULTS_STREAM"
 """Names the file to which each finished cell is appended as a line of JSON."""
 
+EVIDENCE_VARIABLE = "COMPAT_EVIDENCE_STREAM"
+"""Names the file to which each bundle of evidence is appended as a line; without it, `COMPAT_HOME` keeps them."""
+
 HALT_VARIABLE = "COMPAT_HALT"
 """Names a file; once it is there, no further test is started."""
 
@@ -44,6 +47,7 @@ _VARIABLES = {
 class SuiteSettings(BaseModel):
     """What every compatibility test needs, and under what it runs, for the evidence.
 
+    `door` is the Unix socket by which proxy and upstreams are reached, None where their addresses are enough.
     `ledger` is None where the proxy is not ours and keeps none; `prices` are those of LiteLLM's own table. Holds the
     proxy's key: kept in a file of mode 0600, never in argv.
     """
@@ -56,6 +60,7 @@ class SuiteSettings(BaseModel):
     control_token: str = Field(repr=False)
     claude: Path
     scratch: Path
+    door: Path | None = None
     ledger: Path | None = None
     upstream_secrets: tuple[str, ...] = Field(default=(), repr=False)
     litellm_version: str = UNKNOWN

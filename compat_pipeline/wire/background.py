@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import threading
-from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -15,11 +14,13 @@ _STOP_LIMIT_S = 5.0
 
 
 class BackgroundServer:
-    """Serves `app` on a free loopback port from its construction to `stop`, on an event loop of its own."""
+    """Serves `app` from its construction to `stop`, on an event loop of its own: on `listener`, which it closes, by
+    default on a free loopback port. `base_url` leads there; over a Unix socket any host does."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._listener = socket.create_server((_HOST, 0), backlog=512)
-        self.base_url = f"http://{_HOST}:{self._listener.getsockname()[1]}"
+    def __init__(self, app: ASGIApp, listener: socket.socket | None = None) -> None:
+        self._listener = listener or socket.create_server((_HOST, 0), backlog=512)
+        address = self._listener.getsockname()
+        self.base_url = f"http://{_HOST}:{address[1]}" if isinstance(address, tuple) else "http://door"
         self._server = _Announcing(
             uvicorn.Config(
                 app,
@@ -40,13 +41,6 @@ class BackgroundServer:
         )
         self._thread.start()
         self._server.serving.wait()
-
-    def abort(self, scope: Any) -> None:
-        """Cut the connection over which the request of this ASGI scope came; for use on the server's own loop."""
-        for connection in list(self._server.server_state.connections):
-            transport = getattr(connection, "transport", None)
-            if transport and getattr(connection, "client", None) == scope["client"]:
-                transport.abort()
 
     def stop(self) -> None:
         """End at once, whatever is under way."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal
 
 import httpx
@@ -52,11 +53,15 @@ class CannotScript(CompatError):
 
 
 class UpstreamControl:
-    """The upstreams' side door: read exchanges, script one conversation."""
+    """The upstreams' side door: read exchanges, script one conversation; by way of the Unix socket `door`, if any."""
 
-    def __init__(self, base_url: str, token: str) -> None:
+    def __init__(self, base_url: str, token: str, door: Path | None = None) -> None:
         self._client = httpx.Client(
-            base_url=base_url, headers={"x-compat-control": token}, timeout=10.0, trust_env=False
+            base_url=base_url,
+            headers={"x-compat-control": token},
+            timeout=10.0,
+            trust_env=False,
+            transport=httpx.HTTPTransport(uds=str(door) if door else None),
         )
 
     def exchanges(self, nonce: str) -> list[Exchange]:

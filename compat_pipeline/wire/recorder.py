@@ -1,7 +1,6 @@
 """The recorder: a reverse proxy between the CLI and LiteLLM that passes everything on and writes it down.
 
-Bodies pass byte for byte, chunk by chunk; hop-by-hop headers stay behind. Nothing is parsed on the way, unless a
-fault or a refusal has to know what it looks at.
+Nothing is parsed on the way, unless a fault or a refusal has to know what it looks at.
 """
 
 from __future__ import annotations
@@ -14,9 +13,9 @@ import secrets
 import threading
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import cast
+from pathlib import Path
 
 import httpx
 from starlette.types import Receive, Scope, Send
@@ -32,14 +31,9 @@ from compat_pipeline.wire.client_exchange import (
     readable_headers,
 )
 from compat_pipeline.wire.faults.fault import Answer, Asked, Fault
-
-RawHeaders = list[tuple[bytes, bytes]]
+from compat_pipeline.wire.passing import Onward, RawHeaders, Reply, close_unanswered, hung_up, whole_body
 
 _SETTLE_LIMIT_S = 10.0
-_HOP_BY_HOP = {
-    *(b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection"),
-    *(b"te", b"trailer", b"transfer-encoding", b"upgrade"),
-}
 _BODY_HEADERS = {"content-encoding", "content-length"}
 _STREAM_REFUSED = Answer(
     404, {}, body={"type": "error", "error": {"type": "not_found_error", "message": "the recorder refuses streams"}}
@@ -131,13 +125,16 @@ class Recording:
 
 
 @contextmanager
-def recording(target: str, *, fault: Fault | None = None, refuse_streams: bool = False) -> Iterator[Recording]:
+def recording(
+    target: str, *, door: Path | None = None, fault: Fault | None = None, refuse_streams: bool = False
+) -> Iterator[Recording]:
     """An address that leads to `target` (a base URL) and records what passes, until the end of the block.
 
+    With a `door`, the way there is that Unix socket.
     `fault` breaks the wire behind the record: what is written down is what the CLI sent and what it was given.
     With `refuse_streams` a request for a streamed message is answered 404 and goes no further.
     """
-    forwarder = _forwarder()
+    forwarder = _forwarder(door)
     name = secrets.token_urlsafe(16)
     record = Recording(f"{forwarder.server.base_url}/{name}", httpx.URL(target), fault, refuse_streams)
     forwarder.open[name.encode()] = record
@@ -148,39 +145,27 @@ def recording(target: str, *, fault: Fault | None = None, refuse_streams: bool =
 
 
 @functools.cache
-def _forwarder() -> _Forwarder:
-    """The process's one forwarder, started on first use."""
-    forwarder = _Forwarder()
+def _forwarder(door: Path | None) -> _Forwarder:
+    """The process's one forwarder through `door`, started on first use."""
+    forwarder = _Forwarder(Onward(door))
     atexit.register(forwarder.server.stop)
     return forwarder
-
-
-@dataclass(frozen=True)
-class _Reply:
-    """What goes back to the CLI."""
-
-    status: int
-    headers: RawHeaders
-    chunks: AsyncIterable[bytes]
 
 
 class _Forwarder:
     """The ASGI application behind every open recording; the first part of a path says whose it is."""
 
-    def __init__(self) -> None:
+    def __init__(self, onward: Onward) -> None:
         self.open: dict[bytes, Recording] = {}
-        # A connection per request: one that is kept may be closed by the proxy just as it is used again.
-        self._proxy = httpx.AsyncHTTPTransport(
-            trust_env=False, limits=httpx.Limits(max_connections=None, max_keepalive_connections=0)
-        )
+        self._onward = onward
         self.server = BackgroundServer(self)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         _, name, *path = scope["raw_path"].split(b"/", 2)
         record = self.open.get(name)
-        body = await _body(receive)
+        body = await whole_body(receive)
         if record is None or body is None:
-            await self._close_unanswered(scope, receive)
+            await close_unanswered(receive)
             return
         query = b"?" + scope["query_string"] if scope["query_string"] else b""
         call = _Call(scope["method"], b"/" + b"".join(path) + query, list(scope["headers"]), body)
@@ -194,12 +179,7 @@ class _Forwarder:
             work.cancel()
         await asyncio.wait({work})
         if not call.status:
-            await self._close_unanswered(scope, receive)
-
-    async def _close_unanswered(self, scope: Scope, receive: Receive) -> None:
-        """Close the connection without a word, as one that was refused or lost looks."""
-        self.server.abort(scope)
-        await hung_up(receive)
+            await close_unanswered(receive)
 
     async def _pass(self, record: Recording, call: _Call, send: Send) -> None:
         """Pass one call on and back; one that breaks on the proxy's side is left unfinished on the CLI's."""
@@ -220,7 +200,7 @@ class _Forwarder:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     @asynccontextmanager
-    async def _reply(self, record: Recording, call: _Call) -> AsyncIterator[_Reply]:
+    async def _reply(self, record: Recording, call: _Call) -> AsyncIterator[Reply]:
         if record.refuse_streams and call.asked.operation == "messages" and call.asked.streamed:
             yield _reply_of(_STREAM_REFUSED)
         elif record.fault:
@@ -230,26 +210,14 @@ class _Forwarder:
             async with self._forward(record, call, call.request_headers, call.request) as reply:
                 yield reply
 
-    @asynccontextmanager
-    async def _forward(self, record: Recording, call: _Call, headers: RawHeaders, body: bytes) -> AsyncIterator[_Reply]:
+    def _forward(
+        self, record: Recording, call: _Call, headers: RawHeaders, body: bytes
+    ) -> AbstractAsyncContextManager[Reply]:
         """The proxy's reply to one request."""
-        request = httpx.Request(
-            call.method,
-            record.target,
-            headers=[pair for pair in end_to_end(headers) if pair[0] != b"host"],
-            content=body,
-            extensions={"target": record.target.raw_path.rstrip(b"/") + call.target},
-        )
-        response = await self._proxy.handle_async_request(request)
-        stream = cast(httpx.AsyncByteStream, response.stream)
-        try:
-            raw = [(name.lower(), value) for name, value in response.headers.raw]
-            yield _Reply(response.status_code, end_to_end(raw), stream)
-        finally:
-            await stream.aclose()
+        return self._onward.reply(call.method, record.target, call.target, headers, body)
 
     @asynccontextmanager
-    async def _faulty(self, record: Recording, fault: Fault, call: _Call) -> AsyncIterator[_Reply]:
+    async def _faulty(self, record: Recording, fault: Fault, call: _Call) -> AsyncIterator[Reply]:
         """The reply over a broken wire."""
         asked = call.asked
         changed = fault.on_request(asked)
@@ -273,29 +241,11 @@ class _Forwarder:
         answer = Answer(reply.status, readable_headers(reply.headers, credentials=True), events, answered)
         readable = events or answered is not None
         final = fault.on_answer(asked, answer) if readable else answer
-        whole = _Reply(reply.status, reply.headers, _pieces(data)) if final is answer else _reply_of(final)
+        whole = Reply(reply.status, reply.headers, _pieces(data)) if final is answer else _reply_of(final)
         yield whole if fault.held_back else replace(whole, chunks=_lasting(whole.chunks, lasted_s))
 
 
-async def _body(receive: Receive) -> bytes | None:
-    """The whole of a request's body; None if the client left before its end."""
-    parts = []
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        parts.append(message.get("body", b""))
-        if not message.get("more_body"):
-            return b"".join(parts)
-
-
-async def hung_up(receive: Receive) -> None:
-    """Wait until the client has gone."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
-async def _whole(reply: _Reply) -> tuple[bytes, float]:
+async def _whole(reply: Reply) -> tuple[bytes, float]:
     """All bytes of an answer, and the seconds from the first of them to its end."""
     chunks: list[bytes] = []
     first_at = time.monotonic()
@@ -319,21 +269,14 @@ async def _pieces(*pieces: bytes) -> AsyncIterator[bytes]:
         yield piece
 
 
-def end_to_end(headers: RawHeaders) -> RawHeaders:
-    """Headers without those of a single connection, which the Connection header may add to."""
-    named = b",".join(value for name, value in headers if name == b"connection").lower().split(b",")
-    left_out = _HOP_BY_HOP | {name.strip() for name in named}
-    return [(name, value) for name, value in headers if name not in left_out]
-
-
-def _reply_of(answer: Answer) -> _Reply:
+def _reply_of(answer: Answer) -> Reply:
     """An answer in bytes: each event leaves as a piece of its own."""
     if answer.events:
         headers = {"content-type": "text/event-stream; charset=utf-8", **answer.headers}
         kept = {name: value for name, value in headers.items() if name not in _BODY_HEADERS}
-        return _Reply(answer.status, _raw(kept), _pieces(*map(_encoded, answer.events)))
+        return Reply(answer.status, _raw(kept), _pieces(*map(_encoded, answer.events)))
     body = json.dumps(answer.body).encode()
-    return _Reply(
+    return Reply(
         answer.status, _with_length({"content-type": "application/json", **answer.headers}, body), _pieces(body)
     )
 

@@ -44,7 +44,8 @@ class StagedRunner(CellRunner):
         variant: Variant = DEFAULT,
     ) -> Iterator[Any]:
         run = self.run_context(litellm, claude_code, run_id, variant)
-        yield SimpleNamespace(run=run, settings=variant, proxy=SimpleNamespace(locked_out={}), spending=spending)
+        proxy = SimpleNamespace(locked_out={})
+        yield SimpleNamespace(run=run, settings=variant, proxy=proxy, spending=spending, image=None)
 
 
 class Suite:

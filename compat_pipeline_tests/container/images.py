@@ -47,13 +47,18 @@ def stand_in_image(
 
 
 def litellm_image(client: docker.DockerClient, venv: ProxyVenv) -> str:
-    """The id of an image that borrows this machine's Python and the LiteLLM in `venv`; see `borrowing.py`."""
-    base = venv.python.resolve().parents[1]
+    """The id of an image of the LiteLLM in `venv`."""
+    return borrowing_image(client, venv.python)
+
+
+def borrowing_image(client: docker.DockerClient, python: Path) -> str:
+    """The id of an image that borrows this machine's `python` and what is installed for it; see `borrowing.py`."""
+    base = python.resolve().parents[1]
     libraries = [path for path in map(Path, ("/lib", "/lib64", "/usr/lib", "/usr/lib64")) if path.is_dir()]
     links = {str(path)[1:]: str(path.readlink()) for path in libraries if path.is_symlink()}
-    borrowed = [*(path for path in libraries if not path.is_symlink()), base, venv.python.parents[1]]
-    scripts = {"bin/python3": f'#!/bin/sh\nexec {venv.python} "$@"\n', "borrowed": "\n".join(map(str, borrowed))}
-    return _imported(client, scripts, [f"ENV PATH={venv.python.parent}:/bin"], links)
+    borrowed = {*(path for path in libraries if not path.is_symlink()), base, python.parents[1]}
+    scripts = {"bin/python3": f'#!/bin/sh\nexec {python} "$@"\n', "borrowed": "\n".join(map(str, borrowed))}
+    return _imported(client, scripts, [f"ENV PATH={python.parent}:/bin"], links, programs=("bash",))
 
 
 def _imported(
@@ -61,10 +66,12 @@ def _imported(
     files: Mapping[str, str],
     changes: Sequence[str],
     links: Mapping[str, str] | None = None,
+    programs: Sequence[str] = (),
 ) -> str:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
-        archive.add(str(shutil.which("busybox")), "bin/busybox")
+        for name in ("busybox", *programs):
+            archive.add(Path(str(shutil.which(name))).resolve(), f"bin/{name}")
         for applet in ("sh", "nc", "head", "tr", "sleep", "grep"):
             _link(archive, f"bin/{applet}", "busybox")
         for name, target in (links or {}).items():

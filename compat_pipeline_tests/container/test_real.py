@@ -1,9 +1,10 @@
-"""The real LiteLLM in a container: it serves every route, and a cell passes through it."""
+"""The real LiteLLM in a container: it serves every route, and cells of a suite in another container pass through it."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ import docker
 import pytest
 
 from compat_pipeline.domain.cell import Cell
+from compat_pipeline.domain.observation import Pass
 from compat_pipeline.ground.home import CompatHome
 from compat_pipeline.proxy.ledger import Ledger
 from compat_pipeline.proxy.release import LitellmRelease
@@ -23,11 +25,14 @@ from compat_pipeline.resources.home import Home
 from compat_pipeline.resources.registries import NpmRegistry, PythonIndex
 from compat_pipeline.resources.runtime import ProxyRuntime
 from compat_pipeline_tests.container.engine import Engine
-from compat_pipeline_tests.container.images import litellm_image
+from compat_pipeline_tests.container.images import borrowing_image, litellm_image
 from compat_pipeline_tests.container.test_lease import containers_of, left_of
 from compat_pipeline_tests.pins import CLAUDE_CODE
 
-CELL = Cell("basic_messaging_streaming", "anthropic", "claude-haiku-4-5")
+CELLS = [
+    Cell("basic_messaging_streaming", "anthropic", "claude-haiku-4-5"),
+    Cell("attribution", "anthropic", "claude-haiku-4-5"),  # reads LiteLLM's ledger
+]
 
 
 class WatchedRuntime(ProxyRuntime):
@@ -53,7 +58,7 @@ def is_healthy(home: CompatHome) -> bool:
         return bool(container.exec_run(check[1:]).exit_code == 0)
 
 
-def test_every_route_answers_and_a_cell_passes_through_the_real_litellm_in_a_container(
+def test_every_route_answers_and_cells_pass_from_the_suite_s_container_through_that_of_the_real_litellm(
     engine: Engine,
     client: docker.DockerClient,
     litellm_release: LitellmRelease,
@@ -68,13 +73,18 @@ def test_every_route_answers_and_a_cell_passes_through_the_real_litellm_in_a_con
         "COMPAT_HOME": str(tmp_path / "home"),
         "COMPAT_CACHE": str(shared_cache),
         "COMPAT_PROXY": "container",
+        "COMPAT_RUNNER": "container",
+        "COMPAT_RUNNER_IMAGE": borrowing_image(client, Path(sys.executable)),
         "COMPAT_LITELLM_IMAGE": (image := litellm_image(client, proxy_venv)),
     }
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
     npm, runtime = NpmRegistry(), WatchedRuntime(linger_s=0)
     runner = CellRunner(home=Home(), python_index=PythonIndex(), npm=npm, runtime=runtime, workers=1)
-    (seen,) = runner.observe(litellm_release, npm.resolve(CLAUDE_CODE), [CELL], "run")
-    assert (seen.outcome.status, runtime.routes, runtime.proven) == ("pass", {"ok"}, [True, True])
+    seen = list(runner.observe(litellm_release, npm.resolve(CLAUDE_CODE), CELLS, "run"))
+    assert [(one.cell, one.outcome) for one in seen] == [(cell, Pass()) for cell in CELLS]
+    assert (runtime.routes, runtime.proven) == ({"ok"}, [True, True])
+    calls = [call for one in seen for call in Home().evidence.read(one.evidence or "").calls]
+    assert {call.argv[0] for call in calls} == {"/claude"}
     assert left_of(CompatHome.from_env(), client) == []
     shutil.rmtree(shared_cache / "litellm" / "images" / image.partition(":")[2])

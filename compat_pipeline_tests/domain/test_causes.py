@@ -87,6 +87,7 @@ FROM_THE_CLI: list[tuple[str, CliFault]] = [
     ("out_of_memory", CliFault("crash", None, "spawn ENOMEM")),
     ("out_of_memory", CliFault("api", 500, "API Error: 500 litellm.InternalServerError: MemoryError")),
     ("open_files", CliFault("api", 500, "API Error: 500 [Errno 24] Too many open files")),
+    ("no_shell", CliFault("other", None, "No suitable shell found. Claude CLI requires a Posix shell environment.")),
     ("no_permission", CliFault("api", 500, "API Error: 500 [Errno 13] Permission denied: '/var/tmp/x'")),
     ("no_permission", CliFault("crash", None, "the CLI ended with exit code 1: EACCES: permission denied, mkdir")),
     ("cannot_start", CliFault("crash", None, "the CLI ended with exit code 126: claude: Permission denied")),

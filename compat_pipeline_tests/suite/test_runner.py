@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 
 import compat_pipeline
-from compat_pipeline.domain.cell import Cell, Trial
 from compat_pipeline.domain.observation import Pass
 from compat_pipeline.ground.home import CompatHome
 from compat_pipeline.suite import runner
-from compat_pipeline.suite.settings import SuiteSettings
+from compat_pipeline_tests.suite.made_up import settings_in, trials_of, write_manifest, write_row
 
 MODELS = ("first", "second", "third", "fourth")
 UNTIL_HALTED = """
@@ -30,25 +29,15 @@ def test_once_it_is_halted_the_test_under_way_ends_and_no_further_one_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     suite = tmp_path / "rows" / "suite"
-    test = suite / "made_up" / "test_anthropic.py"
-    test.parent.mkdir(parents=True)
-    test.write_text(UNTIL_HALTED)
+    write_row(suite, UNTIL_HALTED)
     (tmp_path / "compat_pipeline").symlink_to(Path(compat_pipeline.__file__).parent)
-    routes = "{" + ", ".join(f"{model}: a/{model}" for model in MODELS) + "}"
-    listed = ", ".join(f"{{id: {model}, name: {model}}}" for model in MODELS)
-    (tmp_path / "manifest.yaml").write_text(
-        "features: [{id: made_up, name: Made up}]\n"
-        f"providers: [{{id: anthropic, name: Anthropic, routes: {routes}}}]\nmodels: [{listed}]\n"
-    )
-    monkeypatch.setenv("COMPAT_MANIFEST", str(tmp_path / "manifest.yaml"))
+    monkeypatch.setenv("COMPAT_MANIFEST", str(write_manifest(tmp_path / "manifest.yaml", MODELS)))
     monkeypatch.setattr(runner, "SUITE", suite)
-    settings = SuiteSettings(
-        proxy_url="http://proxy", proxy_key="k", control_url="http://upstream", control_token="t",
-        claude=tmp_path / "claude", scratch=tmp_path,
-    )  # fmt: skip
     home = CompatHome(root=tmp_path / "home", cache=tmp_path / "cache")
-    trials = [Trial(Cell("made_up", "anthropic", model)) for model in MODELS]
-    seen = list(runner.run_suite(trials, settings, home, workers=1, artifact=False, halted=lambda: True))
+    suite_run = runner.run_suite(
+        trials_of(MODELS), settings_in(tmp_path), home, workers=1, artifact=False, halted=lambda: True
+    )
+    seen = list(suite_run)
     assert [one.outcome for one in seen] == [Pass()] * len(seen)
     # The second test has begun before the halt, or has not: that is a matter of luck.
     assert [one.model for one in seen] in (["first"], ["first", "second"])

@@ -1,0 +1,109 @@
+"""A headless Chromium for as long as this folder has tests, or the names of the tests that did not run without one."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from compat_pipeline.claude.npm import npm_command
+from compat_pipeline.ground.home import CompatHome
+from compat_pipeline_tests.page.documents import Documents
+from compat_pipeline_tests.page.visitor import Visit, Visitor
+
+ROOT = Path(__file__).parents[2]
+SITE = ROOT / "deploy" / "docs_site"
+RENDER = ROOT / "compat_pipeline" / "publication" / "page" / "render.mjs"
+_CHROMIUMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+
+Npm = Callable[..., "subprocess.CompletedProcess[str]"]
+Write = Callable[..., str]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Without a browser a test is told by its name as not run; on CI it fails."""
+    if "browser" in getattr(item, "fixturenames", ()) and _chromium() is None:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"no Chromium: {item.name}")
+
+
+@cache
+def _chromium() -> str | None:
+    return next(filter(None, map(shutil.which, _CHROMIUMS)), None)
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    """Not for the whole session: while it is there, no other test of this process can run an event loop."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=_chromium())
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Visit]:
+    """Opens pages, none of which may have complained in the end."""
+    visitor = Visitor(browser)
+    yield visitor.visit
+    visitor.leave()
+    assert visitor.complaints == []
+
+
+@pytest.fixture(scope="session")
+def write(tmp_path_factory: pytest.TempPathFactory) -> Write:
+    """Writes the standalone page of two documents, and gives its address on this disk."""
+    folder = tmp_path_factory.mktemp("pages")
+
+    @cache
+    def written(matrix: str, details: str, links: str) -> str:
+        page = folder / f"{len(list(folder.iterdir()))}.html"
+        asked = f'{{"matrix": {matrix}, "details": {details}, "links": {links}}}'
+        done = subprocess.run(
+            [npm_command()[0], RENDER], input=asked, capture_output=True, text=True, timeout=60, encoding="utf-8"
+        )
+        assert done.returncode == 0, done.stderr
+        page.write_text(done.stdout, encoding="utf-8")
+        return page.as_uri()
+
+    def write(documents: Documents, links: object = None) -> str:
+        return written(documents.matrix, documents.details, json.dumps(links))
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def npm(shared_cache: Path) -> Npm:
+    """npm in the folder of the docs site, whose packages it installs first."""
+
+    def npm(*arguments: str, home: Path | None = None) -> subprocess.CompletedProcess[str]:
+        elsewhere = {"COMPAT_CACHE": str(shared_cache)} | ({"COMPAT_HOME": str(home)} if home else {})
+        return subprocess.run(
+            [sys.executable, SITE / "npm.py", *arguments],
+            env={**os.environ, **elsewhere}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900,
+        )  # fmt: skip
+
+    return npm
+
+
+@pytest.fixture(scope="session")
+def axe(npm: Npm) -> Path:
+    """The script of axe, which finds what keeps people with disabilities from using a page."""
+    done = npm()
+    assert done.returncode == 0, done.stdout
+    return SITE / "node_modules" / "axe-core" / "axe.min.js"
+
+
+@pytest.fixture(scope="session")
+def screenshots() -> Path:
+    """Where a person can look at what the tests saw."""
+    folder = CompatHome.from_env().root / "screenshots"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -5,10 +5,11 @@ import type {FocusEvent, KeyboardEvent, MouseEvent, RefObject} from 'react';
 
 import type {Status} from './documents';
 import {Explanation, useExplained} from './Explanation';
+import styles from './Grid.module.css';
 import {Mark} from './Mark';
 import {CAUSE_WORDS, STATUS_WORDS, cellOf, explanation, modelName, switching} from './model';
 import type {Cell, Matrix, Row, Switch} from './model';
-import styles from './styles.module.css';
+import base from './styles.module.css';
 
 const CELL = 'button[data-cell]';
 /** What may not fit into an explanation. */
@@ -53,7 +54,7 @@ export function Grid({matrix, rows, statuses, comparison, onOpen}: Props) {
       <div className={styles.scroll} role="region" aria-label="Compatibility matrix" tabIndex={0}>
         <div className={styles.sheet} {...explained.events} onFocus={focus} onClick={open} onKeyDown={moveFocus}>
           <table ref={table} className={styles.table}>
-            <caption className={styles.spoken}>
+            <caption className={base.spoken}>
               Claude Code features by provider. The arrow keys move from cell to cell, Enter opens one.
             </caption>
             <thead>

@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from compat_pipeline.claude.npm import npm_command
 from compat_pipeline.ground.home import CompatHome
 from compat_pipeline_tests.page.documents import Documents
-from compat_pipeline_tests.page.visitor import Visit, Visitor
+from compat_pipeline_tests.page.visitor import Visit, Visitor, chromium
 
-ROOT = Path(__file__).parents[2]
-SITE = ROOT / "deploy" / "docs_site"
-RENDER = ROOT / "compat_pipeline" / "publication" / "page" / "render.mjs"
-_CHROMIUMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+SITE = Path(__file__).parents[2] / "deploy" / "docs_site"
 
 Npm = Callable[..., "subprocess.CompletedProcess[str]"]
 Write = Callable[..., str]
@@ -30,20 +24,15 @@ Write = Callable[..., str]
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Without a browser a test is told by its name as not run; on CI it fails."""
-    if "browser" in getattr(item, "fixturenames", ()) and _chromium() is None:
+    if "browser" in getattr(item, "fixturenames", ()) and chromium() is None:
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"no Chromium: {item.name}")
-
-
-@cache
-def _chromium() -> str | None:
-    return next(filter(None, map(shutil.which, _CHROMIUMS)), None)
 
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """Not for the whole session: while it is there, no other test of this process can run an event loop."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=_chromium())
+        browser = playwright.chromium.launch(executable_path=chromium())
         yield browser
         browser.close()
 
@@ -61,20 +50,15 @@ def visit(browser: Browser) -> Iterator[Visit]:
 def write(tmp_path_factory: pytest.TempPathFactory) -> Write:
     """Writes the standalone page of two documents, and gives its address on this disk."""
     folder = tmp_path_factory.mktemp("pages")
-
-    @cache
-    def written(matrix: str, details: str, links: str) -> str:
-        page = folder / f"{len(list(folder.iterdir()))}.html"
-        asked = f'{{"matrix": {matrix}, "details": {details}, "links": {links}}}'
-        done = subprocess.run(
-            [npm_command()[0], RENDER], input=asked, capture_output=True, text=True, timeout=60, encoding="utf-8"
-        )
-        assert done.returncode == 0, done.stderr
-        page.write_text(done.stdout, encoding="utf-8")
-        return page.as_uri()
+    written: dict[tuple[Documents, str], str] = {}
 
     def write(documents: Documents, links: object = None) -> str:
-        return written(documents.matrix, documents.details, json.dumps(links))
+        key = (documents, json.dumps(links))
+        if key not in written:
+            page = folder / f"{len(written)}.html"
+            page.write_text(documents.page(links), encoding="utf-8")
+            written[key] = page.as_uri()
+        return written[key]
 
     return write
 

@@ -1,12 +1,16 @@
-"""The two documents of a matrix of any size, made by the rules of the domain; each status stands at a known place."""
+"""The two documents of a matrix of any size, made by the rules of the domain, and the standalone page of them."""
 
 from __future__ import annotations
 
+import json
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
+from compat_pipeline.claude.npm import npm_command
 from compat_pipeline.domain.acknowledged import Acknowledgement
 from compat_pipeline.domain.cell import Cell
 from compat_pipeline.domain.details import build_details, dump_details
@@ -25,6 +29,7 @@ ISSUE = "https://example.test/issues/7"
 EVIDENCE = "4f2a91c0" * 8
 
 _FIRST_ROW: tuple[MatrixStatus, ...] = ("pass", "fail", "not_applicable", "not_tested", "pass")
+_RENDER = Path(__file__).parents[2] / "compat_pipeline" / "publication" / "page" / "render.mjs"
 _REAL = load_manifest(environ={})
 
 
@@ -34,6 +39,15 @@ class Documents:
 
     matrix: str
     details: str
+
+    def page(self, links: object = None) -> str:
+        """The standalone page of both, as HTML."""
+        asked = f'{{"matrix": {self.matrix}, "details": {self.details}, "links": {json.dumps(links)}}}'
+        done = subprocess.run(
+            [npm_command()[0], _RENDER], input=asked, capture_output=True, text=True, timeout=60, encoding="utf-8"
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
 
 def documents(rows: int = 6, columns: int = 5, *, error: str = ERROR, first_row: str = "") -> Documents:

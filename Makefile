@@ -13,7 +13,7 @@ READY := .venv/.ready
 BOOTSTRAP := .compat/bootstrap
 UV := $(shell command -v uv 2>/dev/null || echo $(BOOTSTRAP)/bin/uv)
 
-.PHONY: demo setup test pytest lint bench mutants ui proxy lock clean
+.PHONY: demo setup test pytest lint bench mutants ui proxy docs lock clean
 
 demo: $(READY)  ## Run all 90 cells and print the matrix
 	@$(BIN)/compat run
@@ -44,6 +44,10 @@ ui: $(READY)  ## Dagster's web interface and daemon
 proxy: $(READY)  ## Keep a proxy up for test authors
 	@$(BIN)/compat proxy
 
+docs: $(READY)  ## Build the docs site with the newest matrix of COMPAT_HOME
+	@$(BIN)/python deploy/docs_site/npm.py run build -- --out-dir $(COMPAT_HOME)/docs-site
+	@echo "$(COMPAT_HOME)/docs-site: look at it with $(BIN)/python -m http.server --directory $(COMPAT_HOME)/docs-site"
+
 $(READY): requirements/dev.txt pyproject.toml
 	@command -v uv >/dev/null 2>&1 || test -x $(BOOTSTRAP)/bin/uv || \
 	  $(PYTHON) -m pip install --quiet --require-hashes --target $(BOOTSTRAP) -r requirements/bootstrap.txt
@@ -59,4 +63,4 @@ lock:  ## Resolve the dependencies anew
 	  requirements/bootstrap.in -o requirements/bootstrap.txt
 
 clean:  ## Remove .venv and .compat: downloads, but also the history, the evidence and the local docs repository
-	rm -rf .venv .compat
+	rm -rf .venv .compat deploy/docs_site/node_modules deploy/docs_site/.docusaurus

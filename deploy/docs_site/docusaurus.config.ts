@@ -4,10 +4,9 @@ import type {Config, Plugin} from '@docusaurus/types';
 // COMPAT_MATRIX names the matrix to show instead of the sample under src/data.
 function newestMatrix(): Plugin {
   const path = process.env.COMPAT_MATRIX;
-  return {
-    name: 'newest-matrix',
-    configureWebpack: () => (path ? {resolve: {alias: {'@site/src/data/compatibility-matrix.json': path}}} : {}),
-  };
+  const alias = path ? {'@site/src/data/compatibility-matrix.json': path} : {};
+  // Before Docusaurus' own alias of @site, which would be taken first.
+  return {name: 'newest-matrix', configureWebpack: () => ({mergeStrategy: {'resolve.alias': 'prepend'}, resolve: {alias}})};
 }
 
 const config: Config = {
@@ -29,7 +28,7 @@ const config: Config = {
     },
   },
   plugins: ['@docusaurus/plugin-content-docs', '@docusaurus/plugin-content-pages', newestMatrix],
-  themes: ['@docusaurus/theme-classic'],
+  themes: [['@docusaurus/theme-classic', {customCss: './src/css/site.css'}]],
   themeConfig: {
     colorMode: {respectPrefersColorScheme: true},
     navbar: {

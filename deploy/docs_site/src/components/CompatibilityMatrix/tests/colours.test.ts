@@ -13,8 +13,8 @@ const GROUNDS: Readonly<Record<string, readonly string[]>> = {
   text: ['surface', 'raised', 'open-ground', 'fail-ground'],
   muted: ['surface', 'raised'],
   accent: ['surface', 'raised'],
-  pass: ['pass-ground', 'surface'],
-  fail: ['fail-ground', 'surface'],
+  pass: ['pass-ground', 'surface', 'raised'],
+  fail: ['fail-ground', 'surface', 'raised'],
   none: ['none-ground', 'surface'],
   open: ['open-ground', 'surface'],
 };

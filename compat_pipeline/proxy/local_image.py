@@ -96,7 +96,10 @@ def _present(client: docker.DockerClient, reference: str) -> Any:
             raise CompatError(f"the engine has no image {reference}", "build it anew, or correct COMPAT_LITELLM_IMAGE")
     log.info("pulling %s", reference)
     with asked(f"cannot pull {reference}", "check the network, COMPAT_LITELLM_IMAGE and its digest"):
-        return client.images.pull(reference)
+        for told in client.api.pull(reference, stream=True, decode=True):
+            if "error" in told:  # with the answer begun, there is no other way to refuse
+                raise APIError(told["error"])
+        return client.images.get(reference)
 
 
 def _check_platform(client: docker.DockerClient, found: Any, reference: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -184,6 +183,7 @@ def test_a_build_whose_owner_is_killed_leaves_no_container(
     )
     argv = [sys.executable, "-c", ask, f"path:{checkout}", str(home.root), str(home.cache)]
     with subprocess.Popen(argv, env=dict(os.environ)) as owner:
-        assert eventually(lambda: steps() != [])
-        owner.send_signal(signal.SIGKILL)
+        begun = eventually(lambda: steps() != [])
+        owner.kill()
+    assert begun
     assert eventually(lambda: steps() == [])

@@ -329,8 +329,10 @@ def _programs(environ: Environ) -> Iterator[Told]:
 
         with engine() as client, asked("cannot use the container engine"):
             yield "ok", f"the container engine {client.version()['Version']}"
-    if environ.get(LITELLM_VARIABLE, "").startswith(PATH_REQUEST) and not shutil.which("cargo", path=path):
-        yield "note", "cargo is not found: a checkout of LiteLLM with Rust parts cannot be built", "install Rust"
+    if environ.get(LITELLM_VARIABLE, "").startswith(PATH_REQUEST):
+        builder, whose = ("docker", "Docker's client") if proxy_kind(environ) == "container" else ("cargo", "Rust")
+        if not shutil.which(builder, path=path):
+            yield "note", f"{builder} is not found: a checkout of LiteLLM may not be built", f"install {whose}"
 
 
 def _network(environ: Environ) -> Iterator[Told]:
@@ -349,12 +351,12 @@ def _network(environ: Environ) -> Iterator[Told]:
 def _downloads(environ: Environ) -> Iterator[Told]:
     cache = CompatHome.from_env(environ).cache
     asked = environ.get(LITELLM_VARIABLE) or "latest"
-    if proxy_kind(environ) == "container":
-        yield "ok", f"LiteLLM {asked} as its image, pulled unless the container engine has it"
-    elif asked.startswith(PATH_REQUEST):
+    if asked.startswith(PATH_REQUEST):
         folder = Path(asked.removeprefix(PATH_REQUEST)).expanduser()
         yield ("ok", f"LiteLLM from {folder}, built when its code changed") if folder.is_dir() else (
             "problem", f"there is no folder {folder}", f"correct {LITELLM_VARIABLE}")  # fmt: skip
+    elif proxy_kind(environ) == "container":
+        yield "ok", f"LiteLLM {asked} as its image, pulled unless the container engine has it"
     else:
         yield _download("LiteLLM", asked, installed_versions(cache), "some hundred MB")
     claude_code = environ.get(CLAUDE_CODE_VARIABLE) or "latest"

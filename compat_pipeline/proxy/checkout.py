@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from packaging.version import Version
 
 from compat_pipeline.ground.errors import CompatError, WrongUsage
 from compat_pipeline.ground.git import Git
@@ -22,20 +23,21 @@ PATH_REQUEST = "path:"
 """A request that begins with it names a checkout."""
 
 _ABBREVIATED = 12
-_LAST_LINES = 20
-_BUILD_LIMIT_S = 3600.0
+LAST_LINES = 20
+BUILD_LIMIT_S = 3600.0
 _GIT_LIMIT_S = 600.0
 # Where a Rust toolchain is, if not under HOME.
 _TOOLCHAIN = ("CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN")
 
 
 @dataclass(frozen=True)
-class _Snapshot:
-    """The code of a checkout at one moment: `tree` is git's id of it, edits and new files included.
+class Snapshot:
+    """The code of a `checkout` at one moment: `tree` is git's id of it, edits and new files included.
 
     `copied` makes a copy of it and says where; `out` is for what is built from that. Both are short-lived.
     """
 
+    checkout: Path
     commit: str
     tree: str
     dirty: bool
@@ -48,6 +50,21 @@ class _Snapshot:
         commit = self.commit[:_ABBREVIATED]
         return f"{commit}.dirty.{self.tree[:_ABBREVIATED]}" if self.dirty else commit
 
+    def release(
+        self, version: Version, request: str, *, digest: str, lock: Path | None = None, image: str | None = None
+    ) -> LitellmRelease:
+        """The code as LiteLLM `version`, which `request` named; installed from `lock`, or in the `image` of that id."""
+        return LitellmRelease(
+            version=str(version),
+            tag=f"v{version}{'.' if version.local else '+'}{self.name}",
+            source="path",
+            policy=request,
+            lock=lock,
+            digest=digest,
+            commit=f"{self.commit}{'-dirty' if self.dirty else ''}",
+            image_digest=image,
+        )
+
 
 def resolve_checkout(request: str, cache: Path, python: Path) -> LitellmRelease:
     """The LiteLLM in the git checkout that `request` (`path:FOLDER`) names, for the interpreter `python`.
@@ -57,45 +74,34 @@ def resolve_checkout(request: str, cache: Path, python: Path) -> LitellmRelease:
     deny-list is about what an index offers, and does not count here. Raises WrongUsage where there is no such folder,
     else CompatError.
     """
-    checkout = Path(request.removeprefix(PATH_REQUEST)).expanduser().absolute()
-    if not checkout.is_dir():
-        raise WrongUsage(f"there is no folder {checkout}", "name a checkout of LiteLLM: path:/some/folder")
-    with _snapshot(checkout, cache) as snapshot:
-        folder = make_folder(cache / "litellm" / "checkouts") / f"{snapshot.tree}-{fingerprint(python, ())}"
+    with snapshot(request, cache) as code:
+        folder = make_folder(cache / "litellm" / "checkouts") / f"{code.tree}-{fingerprint(python, ())}"
         with locked(folder.with_name(f"{folder.name}.lock")):
-            wheel = _built(snapshot, checkout, folder, python, make_folder(cache / "litellm" / "cargo"))
+            wheel = _built(code, folder, python, make_folder(cache / "litellm" / "cargo"))
             version = parse_wheel_filename(wheel.name)[1]
             lock = folder / "lock.txt"
             if not lock.is_file():
                 wanted = [f"litellm[proxy] @ {wheel.as_uri()}", "google-auth", *companions(version.base_version)]
-                write_atomically(lock, compile_lock(wanted, (), folder, python, f"cannot resolve {checkout}"))
-    return LitellmRelease(
-        version=str(version),
-        tag=f"v{version}{'.' if version.local else '+'}{snapshot.name}",
-        source="path",
-        policy=request,
-        lock=lock,
-        digest=sha256(lock.read_text()),
-        commit=f"{snapshot.commit}{'-dirty' if snapshot.dirty else ''}",
-    )
+                write_atomically(lock, compile_lock(wanted, (), folder, python, f"cannot resolve {code.checkout}"))
+    return code.release(version, request, digest=sha256(lock.read_text()), lock=lock)
 
 
-def _built(snapshot: _Snapshot, checkout: Path, folder: Path, python: Path, cargo: Path) -> Path:
+def _built(code: Snapshot, folder: Path, python: Path, cargo: Path) -> Path:
     """The wheel of the code, built unless it is there; what a build left half-done has another place.
 
     LiteLLM has parts in Rust: its toolchain must be there, and what it compiled stays in `cargo` for the next build.
     """
     if not (wheels := list(folder.glob("*.whl"))):
-        out = make_folder(snapshot.out)
-        what = f"cannot build LiteLLM from {checkout}"
+        out = make_folder(code.out)
+        what = f"cannot build LiteLLM from {code.checkout}"
         try:
-            arguments = ("build", "--wheel", "--python", python, "--out-dir", out, snapshot.copied())
+            arguments = ("build", "--wheel", "--python", python, "--out-dir", out, code.copied())
             toolchain = {name: os.environ[name] for name in _TOOLCHAIN if name in os.environ}
             settings = {**toolchain, "CARGO_TARGET_DIR": str(cargo)}
-            run_uv(arguments, what=what, cwd=folder, next_step="", settings=settings, timeout_s=_BUILD_LIMIT_S)
+            run_uv(arguments, what=what, cwd=folder, next_step="", settings=settings, timeout_s=BUILD_LIMIT_S)
         except ClientRefused as refused:
-            said = "\n".join(refused.cause.splitlines()[-_LAST_LINES:])
-            raise CompatError(f"{what}:\n{said}", f"try it there: uv build --wheel {checkout}") from refused
+            said = "\n".join(refused.cause.splitlines()[-LAST_LINES:])
+            raise CompatError(f"{what}:\n{said}", f"try it there: uv build --wheel {code.checkout}") from refused
         wheels = [wheel.rename(folder / wheel.name) for wheel in out.glob("*.whl")]
     try:
         if [parse_wheel_filename(wheel.name)[0] for wheel in wheels] == ["litellm"]:
@@ -103,15 +109,19 @@ def _built(snapshot: _Snapshot, checkout: Path, folder: Path, python: Path, carg
     except InvalidWheelFilename:
         pass
     built = ", ".join(wheel.name for wheel in wheels) or "nothing"
-    raise CompatError(f"{checkout} is no checkout of LiteLLM: its build gives {built}")
+    raise CompatError(f"{code.checkout} is no checkout of LiteLLM: its build gives {built}")
 
 
 @contextmanager
-def _snapshot(checkout: Path, cache: Path) -> Iterator[_Snapshot]:
-    """The code as it is now, for the length of the block.
+def snapshot(request: str, cache: Path) -> Iterator[Snapshot]:
+    """The code that `request` (`path:FOLDER`) names as it is now, for the length of the block.
 
     Git reads it with an index and an object store of its own beside the checkout's, which nothing is written to.
+    Raises WrongUsage where there is no such folder, else CompatError.
     """
+    checkout = Path(request.removeprefix(PATH_REQUEST)).expanduser().absolute()
+    if not checkout.is_dir():
+        raise WrongUsage(f"there is no folder {checkout}", "name a checkout of LiteLLM: path:/some/folder")
     # A checkout in CI often belongs to another user than the one who runs there.
     git = Git(checkout, settings=("safe.directory=*",), timeout_s=_GIT_LIMIT_S)
     with scratch_folder(cache / "litellm" / "snapshots") as scratch:
@@ -134,4 +144,5 @@ def _snapshot(checkout: Path, cache: Path) -> Iterator[_Snapshot]:
             git.run("-C", top, "checkout-index", "--all", f"--prefix={scratch}/copy/", env=own)
             return scratch / "copy" / prefix
 
-        yield _Snapshot(commit=commit, tree=tree, dirty=dirty, copied=copied, out=scratch / "out")
+        out = scratch / "out"
+        yield Snapshot(checkout=checkout, commit=commit, tree=tree, dirty=dirty, copied=copied, out=out)

@@ -21,6 +21,7 @@ _LABEL = "compat_pipeline"
 HOME_LABEL = f"{_LABEL}.home"
 OWNER_LABEL = f"{_LABEL}.owner"
 CONFIG_LABEL = f"{_LABEL}.config"
+TREE_LABEL = f"{_LABEL}.tree"
 
 _TIMEOUT_S = 300
 _NOBODY = 65534

@@ -45,25 +45,38 @@ def ensure_image(release: LitellmRelease, image: str, home: CompatHome) -> Proxy
     one that the engine has. It must be made for the engine's platform and hold the release's LiteLLM, which is
     looked up once per image and kept in the cache. Raises CompatError.
     """
-    if release.source == "path":
-        raise CompatError("a checkout of LiteLLM has no image", "run it as a process: COMPAT_PROXY=process")
     reference = _reference(release, image)
     with engine() as client:
-        found = _present(client, reference)
-        _check_platform(client, found, reference)
-        folder = home.cache / "litellm" / "images" / found.id.rpartition(":")[2]
-        with locked(lock := folder.with_name(f"{folder.name}.lock")):
-            version = _version(client, found, reference, folder, labelled(home.root, lock, {"image": found.id}))
-    if not _same(version, release.version):
+        found, version = look_into(client, reference, home)
+    if version != Version(release.version):
         raise CompatError(
             f"the image {reference} holds LiteLLM {version}, not {release.version}",
             "set COMPAT_LITELLM_IMAGE to the image of that release, or COMPAT_LITELLM_VERSION to its version",
         )
+    return found
+
+
+def look_into(client: docker.DockerClient, reference: str, home: CompatHome) -> tuple[ProxyImage, Version]:
+    """The image `reference`, a pinned one pulled unless the engine has it, and which LiteLLM it holds.
+
+    Raises CompatError for one that cannot be had, is made for another platform, or holds none.
+    """
+    found = _present(client, reference)
+    _check_platform(client, found, reference)
+    folder = home.cache / "litellm" / "images" / found.id.rpartition(":")[2]
+    with locked(lock := folder.with_name(f"{folder.name}.lock")):
+        version = _version(client, found, reference, folder, labelled(home.root, lock, {"image": found.id}))
     digest = reference.partition("@")[2] or found.id
-    return ProxyImage(name=reference, id=found.id, digest=digest, prices=folder / TABLE)
+    return ProxyImage(name=reference, id=found.id, digest=digest, prices=folder / TABLE), version
 
 
 def _reference(release: LitellmRelease, image: str) -> str:
+    if release.source == "path":
+        if release.image_digest:
+            return release.image_digest
+        raise CompatError(
+            f"LiteLLM {release.tag} was built for a process alone", f"resolve it anew for a container: {release.policy}"
+        )
     if is_pinned(image):
         return image
     try:
@@ -80,10 +93,13 @@ def _present(client: docker.DockerClient, reference: str) -> Any:
         with suppress(ImageNotFound):
             return client.images.get(reference)
         if "@" not in reference:
-            raise CompatError(f"the engine has no image {reference}", "correct COMPAT_LITELLM_IMAGE, or build it")
+            raise CompatError(f"the engine has no image {reference}", "build it anew, or correct COMPAT_LITELLM_IMAGE")
     log.info("pulling %s", reference)
     with asked(f"cannot pull {reference}", "check the network, COMPAT_LITELLM_IMAGE and its digest"):
-        return client.images.pull(reference)
+        for told in client.api.pull(reference, stream=True, decode=True):
+            if "error" in told:  # with the answer begun, there is no other way to refuse
+                raise APIError(told["error"])
+        return client.images.get(reference)
 
 
 def _check_platform(client: docker.DockerClient, found: Any, reference: str) -> None:
@@ -93,15 +109,15 @@ def _check_platform(client: docker.DockerClient, found: Any, reference: str) -> 
     if has != wanted:
         raise CompatError(
             f"the image {reference} is made for {has}, and the container engine is {wanted}",
-            "set COMPAT_LITELLM_IMAGE to one for this machine",
+            "name one for this machine",
         )
 
 
-def _version(client: docker.DockerClient, found: Any, reference: str, folder: Path, labels: dict[str, str]) -> str:
+def _version(client: docker.DockerClient, found: Any, reference: str, folder: Path, labels: dict[str, str]) -> Version:
     """The version of LiteLLM in the image; its price table is then in `folder`."""
     stamp = folder / "version"
-    with suppress(OSError):
-        return stamp.read_text()
+    with suppress(OSError, InvalidVersion):
+        return Version(stamp.read_text())
     with asked(f"cannot look into the image {reference}", "check COMPAT_LITELLM_IMAGE"):
         looking = client.containers.create(
             found.id,
@@ -120,14 +136,14 @@ def _version(client: docker.DockerClient, found: Any, reference: str, folder: Pa
         finally:
             looking.remove(force=True, v=True)
     try:
-        version = str(json.loads(said)["version"])
+        version = Version(json.loads(said)["version"])
     except (ValueError, KeyError, TypeError):
         raise CompatError(
             f"the image {reference} holds no LiteLLM that Python finds: {said[-500:] or f'exit code {code}'}",
-            "set COMPAT_LITELLM_IMAGE to an image of LiteLLM",
+            "name an image of LiteLLM, with Python as `python3`",
         ) from None
     write_atomically(folder / TABLE, table)
-    write_atomically(stamp, version)
+    write_atomically(stamp, str(version))
     return version
 
 
@@ -142,10 +158,3 @@ def _read(container: Any, said: str) -> bytes:
                     file = archive.extractfile(archive.getmembers()[0])
                     return file.read() if file else b""
     return b""
-
-
-def _same(one: str, other: str) -> bool:
-    try:
-        return Version(one) == Version(other)
-    except InvalidVersion:
-        return False

@@ -52,7 +52,8 @@ class LitellmRelease(BaseModel):
 
     `digest` is the sha256 of the lock, hex. `policy` is the request that was resolved. `tag` names the code under
     test: a release, or for a checkout its version, `commit` and, where that has edits, their digest. `published_at`
-    and `image_digest` (of the release's container image) are known where the source tells them.
+    and `image_digest` (of the release's container image) are known where the source tells them. A checkout that was
+    built as an image has no lock; that image's id is `digest` and `image_digest`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -61,7 +62,7 @@ class LitellmRelease(BaseModel):
     tag: str
     source: Literal["package_index", "github", "path"] = "package_index"
     policy: str
-    lock: Path
+    lock: Path | None
     digest: str
     commit: str | None = None
     published_at: datetime | None = None
@@ -72,6 +73,16 @@ class LitellmRelease(BaseModel):
         """The request that means this very release again: its version, or the checkout it was made from."""
         from_checkout = self.policy.startswith("path:")
         return self.policy.replace(f":{Path.home()}/", ":~/", 1) if from_checkout else self.version
+
+    def verified_lock(self) -> Path:
+        """The lock as it was resolved; CompatError where it is not that any more, or there was none."""
+        if self.lock is None:
+            raise CompatError(
+                f"LiteLLM {self.tag} was built as an image alone", f"resolve it anew for a process: {self.policy}"
+            )
+        if not self.lock.is_file() or hashlib.sha256(self.lock.read_bytes()).hexdigest() != self.digest:
+            raise CompatError(f"{self.lock} is gone or was changed since it was resolved", "resolve the release again")
+        return self.lock
 
 
 def resolve_litellm(request: str, cache: Path, python: Path, releases: GithubReleases | None = None) -> LitellmRelease:

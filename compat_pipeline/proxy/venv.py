@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import shutil
 import subprocess
@@ -63,15 +62,14 @@ def installed_versions(cache: Path) -> list[str]:
 
 
 def _build(folder: Path, release: LitellmRelease, python: Path) -> None:
-    if not release.lock.is_file() or hashlib.sha256(release.lock.read_bytes()).hexdigest() != release.digest:
-        raise CompatError(f"{release.lock} is gone or was changed since it was resolved", "resolve the release again")
+    lock = release.verified_lock()
     log.info("installing LiteLLM %s", release.version)
     what = f"cannot install LiteLLM {release.version}"
-    next_step = f"check the network and free disk space, or delete {release.lock} to resolve it anew"
+    next_step = f"check the network and free disk space, or delete {lock} to resolve it anew"
     shutil.rmtree(folder, ignore_errors=True)
     create: list[str | Path] = ["venv", "--quiet", "--python", python, folder]
     fill: list[str | Path] = ["pip", "sync", "--quiet", "--require-hashes", "--no-build"]
-    for command in (create, [*fill, "--python", folder / "bin" / "python", release.lock]):
+    for command in (create, [*fill, "--python", folder / "bin" / "python", lock]):
         run_uv(command, what=what, cwd=folder.parent, next_step=next_step)
 
 

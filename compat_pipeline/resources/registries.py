@@ -43,10 +43,15 @@ class PythonIndex(dg.ConfigurableResource):
         """`request`: `latest`, a minor, a version, a tag or `path:CHECKOUT`; empty takes COMPAT_LITELLM_VERSION,
         else `latest`. COMPAT_LITELLM_SOURCE says who knows which releases there are: `index` (default) or `github`."""
         wanted = request or os.environ.get(LITELLM_VARIABLE) or "latest"
-        cache, python = CompatHome.from_env().cache, Path(sys.executable)
-        if wanted.startswith(PATH_REQUEST):
-            return resolve_checkout(wanted, cache, python)
-        return _with_image(resolve_litellm(wanted, cache, python, litellm_releases(os.environ, cache)), os.environ)
+        home, python = CompatHome.from_env(), Path(sys.executable)
+        if not wanted.startswith(PATH_REQUEST):
+            releases = litellm_releases(os.environ, home.cache)
+            return _with_image(resolve_litellm(wanted, home.cache, python, releases), os.environ)
+        if proxy_kind(os.environ) == "process":
+            return resolve_checkout(wanted, home.cache, python)
+        from compat_pipeline.proxy.checkout_image import resolve_checkout_image  # few have an engine's client to load
+
+        return resolve_checkout_image(wanted, home)
 
     def newest(self) -> str:
         """The newest version that the index lists, whatever installs here and whatever GitHub calls a release."""
@@ -54,7 +59,7 @@ class PythonIndex(dg.ConfigurableResource):
 
     def install(self, release: LitellmRelease) -> ProxyVenv | ProxyImage:
         """A venv that holds exactly the release's lock; built once. With COMPAT_PROXY=container the release's image,
-        COMPAT_LITELLM_IMAGE, on the container engine."""
+        COMPAT_LITELLM_IMAGE or what a checkout was built into, on the container engine."""
         home = CompatHome.from_env()
         if proxy_kind(os.environ) == "process":
             return ensure_venv(release, home.cache, Path(sys.executable))

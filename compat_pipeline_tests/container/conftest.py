@@ -1,8 +1,9 @@
-"""A container engine, or the names of the tests that did not run without one."""
+"""A container engine and an image registry, or the names of the tests that did not run without them."""
 
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import cache
@@ -10,6 +11,7 @@ from functools import cache
 import docker
 import pytest
 
+from compat_pipeline_tests.container import registry
 from compat_pipeline_tests.container.engine import Engine, NoEngine, shared_engine
 
 _held = ExitStack()
@@ -24,9 +26,14 @@ def _found() -> Engine | None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Without an engine a test is told by its name as not run; on CI it fails."""
-    if "engine" in getattr(item, "fixturenames", ()) and _found() is None:
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"no container engine: {item.name}")
+    """Without an engine or a registry a test is told by its name as not run; on CI it fails."""
+    wanted = getattr(item, "fixturenames", ())
+    lacks = (
+        *(["container engine"] if "engine" in wanted and _found() is None else []),
+        *(["image registry"] if "registry" in wanted and not shutil.which(registry.PROGRAM) else []),
+    )
+    if lacks:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"no {' and no '.join(lacks)}: {item.name}")
 
 
 @pytest.fixture(scope="session")

@@ -102,11 +102,6 @@ def test_a_digest_that_nobody_tells_is_asked_to_be_pinned(home: CompatHome) -> N
         ensure_image(RELEASE, "127.0.0.1:9/litellm", home)
 
 
-def test_a_checkout_has_no_image(home: CompatHome) -> None:
-    with pytest.raises(CompatError, match="COMPAT_PROXY=process"):
-        ensure_image(RELEASE.model_copy(update={"source": "path"}), ABSENT, home)
-
-
 def test_where_there_is_no_engine_that_is_said(home: CompatHome, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{home.root}/docker.sock")
     with pytest.raises(CompatError, match=f"no container engine answers at unix://{home.root}/docker.sock") as refusal:

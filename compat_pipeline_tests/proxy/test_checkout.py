@@ -72,7 +72,7 @@ def test_the_code_is_installed_into_a_venv_of_its_own_and_named_by_its_commit(ch
     head = git(checkout, "rev-parse", "HEAD").strip()
     assert (release.source, release.version, release.commit) == ("path", "1.107.3", head)
     assert release.tag == f"v1.107.3+{head[:12]}"
-    assert "google-auth==" in release.lock.read_text()
+    assert "google-auth==" in release.verified_lock().read_text()
     assert answer(checkout, tmp_path / "cache") == "as committed"
 
 
@@ -161,5 +161,5 @@ def test_the_real_litellm_is_built_and_locked_as_its_release_is(
     checkout = checkout_of(proxy_venv, tmp_path / "litellm")
     built = resolve_checkout(f"path:{checkout}", tmp_path / "cache", PYTHON)
     assert (built.version, built.tag) == (LITELLM, f"v{LITELLM}+{(built.commit or '')[:12]}")
-    released = resolve_litellm(LITELLM, shared_cache, PYTHON).lock.read_text()
-    assert locked_version(built.lock.read_text(), "openai") == locked_version(released, "openai")
+    released = resolve_litellm(LITELLM, shared_cache, PYTHON).verified_lock().read_text()
+    assert locked_version(built.verified_lock().read_text(), "openai") == locked_version(released, "openai")

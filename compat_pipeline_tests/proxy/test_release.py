@@ -35,7 +35,7 @@ def test_a_version_and_both_tag_forms_mean_the_same_release(
 
 
 def test_the_lock_pins_everything_with_hashes_and_names_no_address(litellm_release: LitellmRelease) -> None:
-    text = litellm_release.lock.read_text()
+    text = litellm_release.verified_lock().read_text()
     requirements = [line for line in text.splitlines() if line and not line.startswith(" ")]
     assert all(re.fullmatch(r"[A-Za-z0-9._\-\[\]]+==\S+( ;.*)? \\", line) for line in requirements)
     assert text.count("--hash=sha256:") >= len(requirements)
@@ -44,7 +44,7 @@ def test_the_lock_pins_everything_with_hashes_and_names_no_address(litellm_relea
 
 
 def test_the_lock_holds_what_the_vertex_routes_need(litellm_release: LitellmRelease) -> None:
-    assert locked_version(litellm_release.lock.read_text(), "google-auth")
+    assert locked_version(litellm_release.verified_lock().read_text(), "google-auth")
 
 
 def test_latest_is_a_final_version_that_is_not_denied(shared_cache: Path) -> None:
@@ -61,7 +61,7 @@ def test_a_minor_means_its_newest_patch(tmp_path: Path) -> None:
 
 
 def test_a_version_that_misses_an_upper_bound_gets_it(tmp_path: Path) -> None:
-    lock = resolve_litellm("1.96.2", tmp_path, PYTHON).lock.read_text()
+    lock = resolve_litellm("1.96.2", tmp_path, PYTHON).verified_lock().read_text()
     assert locked_version(lock, "fastapi") == "0.136.3"
 
 

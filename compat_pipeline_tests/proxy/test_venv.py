@@ -65,7 +65,7 @@ def test_a_venv_whose_litellm_does_not_answer_is_built_anew(own_cache: Path, lit
 
 def test_a_lock_that_was_changed_is_not_installed(tmp_path: Path, litellm_release: LitellmRelease) -> None:
     changed = tmp_path / "lock.txt"
-    changed.write_text(litellm_release.lock.read_text() + "\nsomething==1.0\n")
+    changed.write_text(litellm_release.verified_lock().read_text() + "\nsomething==1.0\n")
     with pytest.raises(CompatError, match="was changed since it was resolved"):
         ensure_venv(litellm_release.model_copy(update={"lock": changed}), tmp_path, PYTHON)
 

@@ -242,11 +242,11 @@ def test_every_row_and_column_is_shown(height: int, width: int, visit: Visit, wr
 def test_an_error_of_4000_characters_stays_in_the_window_and_can_be_read(
     error: str, visit: Visit, write: Write, screenshots: Path
 ) -> None:
-    page = visit(write(documents(error=error.strip())))
-    cell(page, FIRST, "Bedrock (Invoke)").hover()
+    page = visit(write(documents(error=error.strip())), viewport={"width": 640, "height": 500})
+    cell(page, "Tool use", "Vertex AI").hover()
     expect(tooltip(page)).to_be_in_viewport(ratio=1)
     page.screenshot(path=screenshots / f"long-error-{len(error.split())}.png")
-    cell(page, FIRST, "Bedrock (Invoke)").click()
+    cell(page, "Tool use", "Vertex AI").click()
     expect(panel(page)).to_contain_text(error.strip())
     assert panel(page).evaluate("panel => panel.scrollWidth <= panel.clientWidth")
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -13,6 +12,7 @@ import pytest
 
 from compat_pipeline_tests.container import registry
 from compat_pipeline_tests.container.engine import Engine, NoEngine, shared_engine
+from compat_pipeline_tests.machine import not_run_without
 
 _held = ExitStack()
 
@@ -32,8 +32,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         *(["container engine"] if "engine" in wanted and _found() is None else []),
         *(["image registry"] if "registry" in wanted and not shutil.which(registry.PROGRAM) else []),
     )
-    if lacks:
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"no {' and no '.join(lacks)}: {item.name}")
+    not_run_without(item, *lacks)
 
 
 @pytest.fixture(scope="session")

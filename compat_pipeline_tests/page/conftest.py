@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from compat_pipeline.ground.home import CompatHome
+from compat_pipeline_tests.machine import not_run_without
 from compat_pipeline_tests.page.documents import Documents
 from compat_pipeline_tests.page.visitor import Visit, Visitor, chromium
 
@@ -25,7 +26,7 @@ Write = Callable[..., str]
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Without a browser a test is told by its name as not run; on CI it fails."""
     if "browser" in getattr(item, "fixturenames", ()) and chromium() is None:
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"no Chromium: {item.name}")
+        not_run_without(item, "Chromium")
 
 
 @pytest.fixture(scope="package")

@@ -32,8 +32,9 @@ lint: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(READY)  ## Cost of the pipeline against the same CLI calls with nothing around them
+bench: $(READY)  ## Cost of the pipeline against the same CLI calls with nothing around them, and of its page
 	@$(BIN)/compat bench
+	@$(BIN)/python -m compat_pipeline_tests.page.measure
 
 mutants: $(READY)  ## Break the wire in every known way: exactly the right rows must go red
 	@$(BIN)/compat prove --in-turn

@@ -24,31 +24,58 @@ _SCROLL = """async () => {
 }"""
 
 
+_SEEN = """() => new Promise((resolve) => {
+  const seen = {paint: performance.getEntriesByName('first-contentful-paint')[0].startTime, blocked: 0, shift: 0};
+  const watch = (type, take) => new PerformanceObserver((list) => list.getEntries().forEach(take))
+    .observe({type, buffered: true});
+  watch('longtask', (task) => { seen.blocked += task.duration - 50; });
+  watch('layout-shift', (moved) => { seen.shift += moved.value; });
+  setTimeout(() => resolve(seen), 300);
+})"""
+_FLOOR = "<!doctype html><title>floor</title><p>A page of one line."
+
+
 def main() -> None:
-    """Print a line per size: bytes, script, first paint, and the frames while it scrolls both ways."""
+    """Print a line per size: bytes, script, and what a visitor waits for, beside a page of one line in the same run.
+
+    `blocked` is the total blocking time, `shift` the cumulative layout shift, both as the Web Vitals define them.
+    """
+    if chromium() is None:
+        print("page: not measured, there is no Chromium")
+        return
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
         browser = playwright.chromium.launch(executable_path=chromium())
+        (floor := Path(folder, "floor.html")).write_text(_FLOOR)
+        floor_ms = _opened(browser, floor)["paint"]
+        print(f"page: one line alone is painted after {floor_ms:.0f} ms")
         for rows, columns in _SIZES:
             page = Path(folder, f"{rows}x{columns}.html")
             page.write_text(documents(rows, columns).page(), encoding="utf-8")
-            print(f"{rows} x {columns} x 3: {page.stat().st_size / 1000:.0f} kB, {_cost(browser, page)}")
+            cost = _opened(browser, page, scroll=True)
+            print(
+                f"page: {rows} x {columns} x 3 in {page.stat().st_size / 1000:.0f} kB: painted after "
+                f"{cost['paint']:.0f} ms ({cost['paint'] / floor_ms:.1f} x), script {cost['script']:.0f} ms, "
+                f"blocked {cost['blocked']:.0f} ms, shift {cost['shift']:.3f}, scroll frames {cost['median']:.0f} ms "
+                f"(median), {cost['slow']:.0f} ms (95 %)"
+            )
         browser.close()
 
 
-def _cost(browser: Browser, file: Path) -> str:
+def _opened(browser: Browser, file: Path, *, scroll: bool = False) -> dict[str, float]:
+    """What opening a page cost, in ms; with `scroll`, what a frame took while it scrolled both ways."""
     page = browser.new_page()
     session = page.context.new_cdp_session(page)
     session.send("Performance.enable")
     page.goto(file.as_uri())
     page.wait_for_function("performance.getEntriesByName('first-contentful-paint').length")
+    cost: dict[str, float] = page.evaluate(_SEEN)
     metrics = {metric["name"]: metric["value"] for metric in session.send("Performance.getMetrics")["metrics"]}
-    painted = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
-    frames = page.evaluate(_SCROLL)
+    cost["script"] = metrics["ScriptDuration"] * 1000
+    if scroll:
+        frames = page.evaluate(_SCROLL)
+        cost |= {"median": frames[30], "slow": frames[57]}
     page.close()
-    return (
-        f"script {metrics['ScriptDuration'] * 1000:.0f} ms, first paint after {painted:.0f} ms, "
-        f"scroll frames {frames[30]:.0f} ms (median), {frames[57]:.0f} ms (95 %)"
-    )
+    return cost
 
 
 if __name__ == "__main__":

@@ -46,18 +46,23 @@ def _candidates(folder: Path, environ: Mapping[str, str]) -> Iterator[tuple[Path
 
 
 def _on_path(environ: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
+    """But for pyenv's shims: each leads to one of pyenv's own, or nowhere."""
+    shims = str(_pyenv(environ) / "shims")
     for place in environ.get("PATH", "").split(os.pathsep):
-        for path in sorted(Path(place).glob("python3*")) if place else ():
+        for path in sorted(Path(place).glob("python3*")) if place not in ("", shims) else ():
             named = _NAMED.fullmatch(path.name)
             if (named or path.name == "python3") and os.access(path, os.X_OK):
                 yield path, named[1] if named else ""
 
 
 def _of_pyenv(environ: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
-    root = Path(environ.get("PYENV_ROOT") or Path(environ.get("HOME", "/"), ".pyenv"))
-    for version in sorted(root.glob("versions/*")):
+    for version in sorted(_pyenv(environ).glob("versions/*")):
         if named := _VERSIONED.fullmatch(version.name):
             yield version / "bin" / "python", named[1]
+
+
+def _pyenv(environ: Mapping[str, str]) -> Path:
+    return Path(environ.get("PYENV_ROOT") or Path(environ.get("HOME", "/"), ".pyenv"))
 
 
 def _of_uv(folder: Path) -> list[tuple[Path, str]]:

@@ -157,7 +157,7 @@ class Ladder:
         return release
 
     def _install(self, release: LitellmRelease) -> ProxyVenv:
-        """A venv that is the cell's alone; its digest tells its Python, too, because proxies of equal ones are shared."""
+        """A venv that is the cell's alone; its digest tells the Python, too: proxies of equal ones are shared."""
         folder = self.spec.folder / "venv"
         build_venv(folder, release, self.spec.python)
         return ProxyVenv(
@@ -211,9 +211,8 @@ class Ladder:
             client = run.post(nonce, "/v1/messages", message).client
             broken = "; ".join(client.violations)
             prove(not broken, f"the event stream of {route} breaks its grammar: {broken}")
-            prove(
-                bool((client.message or {}).get("content")), f"no message came back from {route}: {client.unreadable}"
-            )
+            came = bool((client.message or {}).get("content"))
+            prove(came, f"no message came back from {route}: {client.body or client.unreadable}")
         if row == _MESSAGES_ROW:
             counted = run.post(nonce, "/utils/token_counter", {"model": route, "messages": said}).client.body or {}
             if isinstance(total := counted.get("total_tokens"), int):

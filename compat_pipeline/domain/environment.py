@@ -18,6 +18,7 @@ from compat_pipeline.domain.environment_cell import (
     Lane,
 )
 from compat_pipeline.domain.environment_claims import Claim
+from compat_pipeline.domain.environment_rows import TargetSeen
 from compat_pipeline.domain.manifest import parse_as
 
 LATEST = "latest"
@@ -142,6 +143,41 @@ class Planned(EnvironmentPart):
     @property
     def runs(self) -> bool:
         return not self.excluded and self.interpreter is not None and not self.interpreter.trouble
+
+
+class Interpreters(EnvironmentPart):
+    """What was found on this machine, whose own Python is of the minor `own` and the platform `platform`."""
+
+    own: str
+    platform: str
+    found: tuple[Interpreter, ...]
+
+
+class EnvironmentPlan(EnvironmentPart):
+    """What is to be done with every environment of the manifest. `newest`: package -> the version that `latest` means;
+    `wheels` are the accelerator's; `targets` what the resolver said of environments that cannot be run here."""
+
+    platform: str
+    newest: dict[str, str]
+    wheels: tuple[str, ...]
+    planned: tuple[Planned, ...]
+    targets: tuple[TargetSeen, ...]
+
+
+def targets_of(
+    manifest: EnvironmentManifest, planned: Sequence[Planned], newest: Mapping[str, str], here: str
+) -> list[tuple[Platform | None, EnvironmentCell]]:
+    """What to ask a resolver: the environments without an interpreter on this platform (None), `here`, and the newest
+    versions on every Python of every other one."""
+    missing = [(None, one.means) for one in planned if one.interpreter is None and not one.excluded]
+    pinned = f"{ACCELERATOR}=={newest[ACCELERATOR]}"
+    others = [
+        (platform, EnvironmentCell(python, newest["litellm"], pinned))
+        for platform in manifest.platforms
+        for python in manifest.pythons
+        if platform.id != here
+    ]
+    return [*missing, *others]
 
 
 def plan(

@@ -11,7 +11,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from pydantic import AwareDatetime
 
-from compat_pipeline.domain.environment import EnvironmentManifest, Planned
+from compat_pipeline.domain.environment import EnvironmentManifest, EnvironmentPlan, Planned
 from compat_pipeline.domain.environment_cell import ACCELERATOR, EnvironmentCell, EnvironmentPart
 from compat_pipeline.domain.environment_claims import ClaimSeen, check_claims
 from compat_pipeline.domain.environment_issues import (
@@ -26,6 +26,7 @@ from compat_pipeline.domain.environment_verdict import (
     EnvironmentObservation,
     EnvironmentStatus,
     EnvironmentVerdict,
+    StageSeen,
     by_cell,
     judge_environment,
     signature,
@@ -89,20 +90,16 @@ class EnvironmentMatrix(EnvironmentPart):
 
 def build_environment_matrix(
     manifest: EnvironmentManifest,
-    planned: Sequence[Planned],
+    plan: EnvironmentPlan,
     observations: Sequence[EnvironmentObservation],
-    *,
-    newest: Mapping[str, str],
-    targets: Sequence[TargetSeen],
-    wheels: Sequence[str],
     issues: Sequence[KnownEnvironmentIssue],
-    platform: str,
     generated_at: datetime,
 ) -> EnvironmentMatrix:
-    """The matrix of what is `planned`, from everything that was observed on `platform`; times in UTC."""
+    """The matrix of a plan, from everything that was observed on its platform; times in UTC."""
+    platform, newest, targets, wheels = plan.platform, plan.newest, plan.targets, plan.wheels
     now = generated_at.astimezone(timezone.utc).replace(microsecond=0)
     seen, here = by_cell(observations), {target.cell: target for target in targets if target.platform == platform}
-    rows = [_row(one, seen, here, manifest, now) for one in planned]
+    rows = [_row(one, seen, here, manifest, now) for one in plan.planned]
     rows = [row.model_copy(update={"known_issue": issue_of(row, issues, now.date())}) for row in rows]
     latest = max(observations, key=lambda one: one.observed_at, default=None)
     return EnvironmentMatrix(
@@ -168,7 +165,7 @@ def _row(
             "python_version": told.python_version,
             "observed_at": told.observed_at.astimezone(timezone.utc),
             "duration_s": round(told.duration_s, 1),
-            "stages": {one.stage: one.outcome for one in told.stages},
+            "stages": {one.stage: _ended(one) for one in told.stages},
             "report": told.report,
             "declared": told.declared,
             "resolved": {name: version for name, version in told.resolved.items() if name in names},
@@ -189,6 +186,11 @@ def _never_run(planned: Planned, target: TargetSeen | None) -> EnvironmentVerdic
     words = target.words[:_LONGEST_WORDS_CHARS]
     told = {"stage": "resolve", "signature": signature(words)} if target.outcome == "failed" else {}
     return EnvironmentVerdict.model_validate({"status": target.status, "words": words, **told})
+
+
+def _ended(seen: StageSeen) -> str:
+    """How a stage ended, in a few words."""
+    return seen.outcome if seen.outcome == "passed" else f"{seen.outcome}: {signature(seen.words)}"
 
 
 def _control(seen: EnvironmentObservation, name: str) -> Control:

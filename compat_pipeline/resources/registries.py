@@ -13,6 +13,7 @@ import dagster as dg
 from compat_pipeline.claude.binary import ClaudeCli, ensure_cli
 from compat_pipeline.claude.npm import Npm
 from compat_pipeline.claude.release import ClaudeCodeRelease, newest_claude_code, resolve_claude_code
+from compat_pipeline.environment.resolving import released_accelerator
 from compat_pipeline.ground.errors import WrongUsage
 from compat_pipeline.ground.github import GithubSite, Token
 from compat_pipeline.ground.home import CompatHome
@@ -47,6 +48,10 @@ class PythonIndex(dg.ConfigurableResource):
     def newest(self) -> str:
         """The newest version that the index lists, whatever installs here and whatever GitHub calls a release."""
         return newest_listed(CompatHome.from_env().cache, Path(sys.executable))
+
+    def newest_accelerator(self) -> str:
+        """The newest version of the accelerator that the index lists."""
+        return released_accelerator(Path(sys.executable), CompatHome.from_env().scratch)[0]
 
     def install(self, release: LitellmRelease) -> ProxyVenv | ProxyImage:
         """A venv that holds exactly the release's lock; built once. With COMPAT_PROXY=container the release's image,

@@ -12,7 +12,7 @@ from typing import NoReturn
 import click
 
 from compat_pipeline.command.output import Output, make_console
-from compat_pipeline.domain.variants import OTHER_VARIANTS
+from compat_pipeline.domain.variants import ACCELERATED, OTHER_VARIANTS
 from compat_pipeline.ground.errors import CompatError, WrongUsage
 from compat_pipeline.ground.exit_codes import (
     COULD_NOT_RUN,
@@ -154,8 +154,9 @@ def prove(
 @cli.command(short_help="Show what other configurations change.")
 @click.option("--cells", "patterns", multiple=True, metavar="PATTERN", default=[EVERY_FEATURE],
               show_default=True, help="These cells. Repeatable.")  # fmt: skip
-@click.option("--variant", "variants", multiple=True, type=click.Choice(OTHER_VARIANTS), default=OTHER_VARIANTS,
-              help="Only these configurations. Repeatable; default: all.")  # fmt: skip
+@click.option("--variant", "variants", multiple=True, type=click.Choice((*OTHER_VARIANTS, ACCELERATED)),
+              default=OTHER_VARIANTS,
+              help="Only these. Repeatable; default: all but fast_litellm, with the accelerator.")  # fmt: skip
 @_versions
 @_json
 def variants(

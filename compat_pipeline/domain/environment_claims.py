@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from fnmatch import fnmatchcase
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -41,7 +40,7 @@ def check_claims(claims: Sequence[Claim], rows: Sequence[EnvironmentRow]) -> tup
     """Each claim against the rows that it is about."""
     seen = []
     for claim in claims:
-        about = [row for row in rows if fnmatchcase(row.cell, claim.cells) and not row.excluded]
+        about = [row for row in rows if row.named(claim.cells) and not row.excluded]
         holds, words = _ABOUT[claim.about](about)
         seen.append(ClaimSeen(id=claim.id, says=claim.says, source=claim.source, holds=holds, seen=words))
     return tuple(seen)
@@ -49,8 +48,8 @@ def check_claims(claims: Sequence[Claim], rows: Sequence[EnvironmentRow]) -> tup
 
 def claims_without_cell(claims: Sequence[Claim], rows: Sequence[EnvironmentRow]) -> list[str]:
     """The claims that no planned environment could bear out or refute."""
-    planned = [row.cell for row in rows if not row.excluded]
-    return [claim.id for claim in claims if not any(fnmatchcase(cell, claim.cells) for cell in planned)]
+    planned = [row for row in rows if not row.excluded]
+    return [claim.id for claim in claims if not any(row.named(claim.cells) for row in planned)]
 
 
 _Judged = tuple[bool | None, str]

@@ -101,6 +101,12 @@ def interval(issue: KnownEnvironmentIssue, rows: Sequence[EnvironmentRow]) -> In
     )
 
 
+def signatures(issue: KnownEnvironmentIssue, rows: Sequence[EnvironmentRow]) -> tuple[str, ...]:
+    """How the environments that have `issue` fail, stage by stage, each once."""
+    told = (f"{stage}: {how}" for row in rows if issue.explains(row) for stage, how in row.stages.items())
+    return tuple(dict.fromkeys(one.replace("failed: ", "") for one in told if ": failed: " in one))
+
+
 def check_environment_issues(
     issues: Sequence[KnownEnvironmentIssue], rows: Sequence[EnvironmentRow], today: date
 ) -> list[str]:

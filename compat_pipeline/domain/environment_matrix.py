@@ -20,6 +20,7 @@ from compat_pipeline.domain.environment_issues import (
     interval,
     issue_of,
     new_troubles,
+    signatures,
 )
 from compat_pipeline.domain.environment_rows import Control, EnvironmentRow, TargetSeen, wheel_pythons
 from compat_pipeline.domain.environment_verdict import (
@@ -57,13 +58,15 @@ class TargetRow(EnvironmentPart):
 
 
 class IssueSeen(EnvironmentPart):
-    """A known issue with where it was seen; `interval` is None where it was not."""
+    """A known issue with where it was seen; `interval` is None where it was not. `signatures` are those of every stage
+    that failed there."""
 
     id: str
     title: str
     workaround: str
     link: str
     interval: Interval | None
+    signatures: tuple[str, ...]
 
 
 class EnvironmentMatrix(EnvironmentPart):
@@ -99,7 +102,7 @@ def build_environment_matrix(
     platform, newest, targets, wheels = plan.platform, plan.newest, plan.targets, plan.wheels
     now = generated_at.astimezone(timezone.utc).replace(microsecond=0)
     seen, here = by_cell(observations), {target.cell: target for target in targets if target.platform == platform}
-    rows = [_row(one, seen, here, manifest, now) for one in plan.planned]
+    rows = [_row(one, _twins(one, plan.planned), seen, here, manifest, now) for one in plan.planned]
     rows = [row.model_copy(update={"known_issue": issue_of(row, issues, now.date())}) for row in rows]
     latest = max(observations, key=lambda one: one.observed_at, default=None)
     return EnvironmentMatrix(
@@ -124,6 +127,7 @@ def build_environment_matrix(
                 workaround=issue.workaround,
                 link=issue.link,
                 interval=interval(issue, rows),
+                signatures=signatures(issue, rows),
             )
             for issue in issues
         ),
@@ -145,13 +149,14 @@ def _counts(rows: Sequence[EnvironmentRow]) -> dict[str, int]:
 
 def _row(
     planned: Planned,
+    also: tuple[str, ...],
     seen: Mapping[EnvironmentCell, Sequence[EnvironmentObservation]],
     here: Mapping[EnvironmentCell, TargetSeen],
     manifest: EnvironmentManifest,
     now: datetime,
 ) -> EnvironmentRow:
     means = planned.means
-    row = EnvironmentRow(cell=planned.cell.key, **means._asdict(), excluded=planned.excluded)
+    row = EnvironmentRow(cell=planned.cell.key, also=also, **means._asdict(), excluded=planned.excluded)
     if planned.excluded:
         return row
     mine = seen.get(means, ())
@@ -172,8 +177,14 @@ def _row(
             "controls": {name: _control(told, name) for name in told.controls},
             "evidence": told.evidence,
             "lock": told.lock,
+            "companions": told.companions,
         }
     )
+
+
+def _twins(one: Planned, planned: Sequence[Planned]) -> tuple[str, ...]:
+    """The names of the excluded ones that mean the same."""
+    return tuple(other.cell.key for other in planned if other.excluded and other.means == one.means and other != one)
 
 
 def _never_run(planned: Planned, target: TargetSeen | None) -> EnvironmentVerdict:
@@ -201,13 +212,14 @@ def _control(seen: EnvironmentObservation, name: str) -> Control:
 def _target_row(target: TargetSeen, manifest: EnvironmentManifest, wheels: Sequence[str]) -> TargetRow:
     pattern = next(one.wheel for one in manifest.platforms if one.id == target.platform)
     made_for = wheel_pythons(wheels, pattern)
+    wheel = target.cell.python in made_for or "3" in made_for
     return TargetRow(
         platform=target.platform,
         python=target.cell.python,
         litellm=target.cell.litellm,
         runtime=target.cell.runtime,
-        wheel=target.cell.python in made_for or "3" in made_for,
-        status=target.status,
+        wheel=wheel,
+        status=target.status if wheel else "unsupported",
         words="" if target.outcome == "passed" else target.words[:_LONGEST_WORDS_CHARS],
     )
 

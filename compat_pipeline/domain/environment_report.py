@@ -9,7 +9,7 @@ from packaging.version import Version
 from compat_pipeline.domain.environment import Platform
 from compat_pipeline.domain.environment_matrix import EnvironmentMatrix, IssueSeen
 from compat_pipeline.domain.environment_rows import EnvironmentRow, minor_order, wheel_pythons
-from compat_pipeline.domain.environment_verdict import EnvironmentStatus
+from compat_pipeline.domain.environment_verdict import EnvironmentStatus, signature
 from compat_pipeline.domain.markdown import plain, table
 
 WORDS: dict[EnvironmentStatus, str] = {
@@ -35,6 +35,7 @@ _MEANINGS: dict[EnvironmentStatus, str] = {
     "inconclusive": "this machine or the network kept it from being judged, or it was never run",
 }
 _NOTE_CHARS = 160
+_TWIN = "they mean the same as another one today"
 
 
 def render_report(matrix: EnvironmentMatrix, platforms: Sequence[Platform]) -> str:
@@ -105,35 +106,35 @@ def _verified(matrix: EnvironmentMatrix, names: dict[str, str]) -> str:
     excluded: dict[str, int] = {}
     for row in matrix.environments:
         if row.excluded:
-            excluded[row.excluded] = excluded.get(row.excluded, 0) + 1
+            why = _TWIN if row.excluded.startswith("the same as") else row.excluded
+            excluded[why] = excluded.get(why, 0) + 1
     parts = [
         f"## Verified configurations\n\nAll on {plain(names.get(matrix.platform, matrix.platform))}.",
         table(["Python", "LiteLLM", "Runtime", "Dependencies", "Status", "Notes"], rows) if rows else "None yet.",
         "\n".join(f"- {WORDS[status]}: {meaning}" for status, meaning in _MEANINGS.items()),
     ]
     if unknown:
-        told = (f"- `{row.cell}`: {WORDS[row.status] if row.status else ''}{_because(row)}" for row in unknown)
-        parts.append("Planned, but not run here:\n\n" + "\n".join(told))
+        parts.append("Planned, but not run here:\n\n" + "\n".join(_not_run(unknown)))
     if excluded:
         parts.append("Left out: " + "; ".join(f"{count} because {plain(why)}" for why, count in excluded.items()) + ".")
     return "\n\n".join(parts)
 
 
 def _targets(matrix: EnvironmentMatrix, names: dict[str, str]) -> str:
-    """A row per platform, its Pythons by status."""
-    by_platform: dict[str, dict[EnvironmentStatus, list[str]]] = {}
+    """A row per platform and status, with its Pythons and the reason."""
+    alike: dict[tuple[str, EnvironmentStatus, str], list[str]] = {}
     for row in matrix.targets:
-        by_platform.setdefault(row.platform, {}).setdefault(row.status, []).append(row.python)
+        why = "" if row.status == "targeted" else signature(row.words) if row.wheel else "no wheel of the accelerator"
+        alike.setdefault((row.platform, row.status, why), []).append(row.python)
     rows = [
-        [plain(names[platform]), *(_listed(of.get(status, ())) for status in ("targeted", "unsatisfiable")),
-         _listed((*of.get("unsupported", ()), *of.get("inconclusive", ())))]
-        for platform, of in by_platform.items()
-    ]  # fmt: skip
+        [plain(names[platform]), _listed(pythons), WORDS[status], plain(why)]
+        for (platform, status, why), pythons in alike.items()
+    ]
     return (
         "## Target configurations\n\n"
         f"Never run. The resolver was asked for LiteLLM {matrix.litellm_latest} with {matrix.accelerator} "
         f"{matrix.accelerator_version}, of wheels only; that it resolves does not say that it works.\n\n"
-        + table(["Platform", "Targeted Pythons", "Does not resolve", "No wheel, or not known"], rows)
+        + table(["Platform", "Pythons", "Status", "Why"], rows)
     )
 
 
@@ -158,7 +159,8 @@ def _issue(issue: IssueSeen) -> str:
         f"### {plain(issue.title)}\n\n"
         f"- **Seen with:** LiteLLM {span}, Python {_listed(found.pythons)}\n"
         f"- **Bounds:** {_listed(bounds) if bounds else 'no version without it was seen in these environments'}\n"
-        f"- **Workaround:** {plain(issue.workaround)}\n- **Follow-up:** {issue.link}"
+        + "".join(f"- **Signature:** {plain(one)}\n" for one in issue.signatures)
+        + f"- **Workaround:** {plain(issue.workaround)}\n- **Follow-up:** {issue.link}"
     )
 
 
@@ -251,14 +253,19 @@ def _note(row: EnvironmentRow) -> str:
     parts = [f"was {row.was}"] if row.was else []
     parts += [told] if told else []
     parts += [f"the latest run: {row.open}"] if row.open else []
-    parts += [finding for finding in row.findings if finding.startswith("installed with")]
+    later = [stage for stage, how in row.stages.items() if how.startswith("failed") and stage != row.stage]
+    parts += [f"also {', '.join(later)}"] if later and row.stage in row.stages else []
+    parts += [f"installed with {one}, which this LiteLLM needs and does not ask for" for one in row.companions]
     return plain("; ".join(parts))
 
 
-def _because(row: EnvironmentRow) -> str:
-    if row.status == "targeted":
-        return ""
-    return f", {plain((row.signature or row.words).splitlines()[0][:_NOTE_CHARS])}" if row.words else ""
+def _not_run(rows: Sequence[EnvironmentRow]) -> list[str]:
+    """A line for those of one Python with the same reason."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        why = "" if row.status == "targeted" else f", {plain((row.signature or row.words)[:_NOTE_CHARS])}"
+        alike.setdefault((row.python, f"{WORDS[row.status] if row.status else ''}{why}"), []).append(row.means.stack)
+    return [f"- Python {python}, {told}: {', '.join(stacks)}" for (python, told), stacks in alike.items()]
 
 
 def _listed(words: Iterable[str]) -> str:

@@ -33,10 +33,11 @@ class EnvironmentRow(EnvironmentPart):
     """One environment. `cell` is its name in the manifest; `litellm` and `runtime` are what `latest` in it means.
 
     `declared` and `resolved` are told of the accelerator's own dependencies only; `stages` says how each stage ended.
-    An excluded one has no status.
+    An excluded one has no status. `also` are the names of those that mean the same today, and are therefore excluded.
     """
 
     cell: str
+    also: tuple[str, ...] = ()
     python: str
     python_version: str = ""
     litellm: str
@@ -61,6 +62,11 @@ class EnvironmentRow(EnvironmentPart):
     controls: dict[str, Control] = Field(default={})
     evidence: str | None = None
     lock: str = ""
+    companions: tuple[str, ...] = ()
+
+    def named(self, pattern: str) -> bool:
+        """Whether any of its names matches a shell-style pattern."""
+        return any(fnmatchcase(name, pattern) for name in (self.cell, *self.also))
 
     @property
     def means(self) -> EnvironmentCell:

@@ -33,6 +33,7 @@ _PASSING: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 """What is new in every run."""
 _FAULT = re.compile(r"^\s*(?:[\w.]+\.)?\w*(?:Error|Exception|Warning)\b.*", re.MULTILINE)
+_REASON = re.compile(r"\bBecause .*")
 _NO_WHEEL = re.compile(r"Because (?P<package>[\w.-]+?)(?:==\S+)? has no (?:usable )?wheels?\b")
 
 
@@ -148,7 +149,7 @@ def judge_environment(
     if not decisive:
         unsound = seen[-1].first_unsound
         words = unsound.words if unsound else "it ended before its last stage"
-        return EnvironmentVerdict(status="inconclusive", stage=unsound and unsound.stage, words=words)
+        return EnvironmentVerdict(status="inconclusive", stage=unsound.stage if unsound else None, words=words)
     latest = decisive[-1]
     verdict = _verdict(latest, [one for one in stock if one.conclusive])
     if seen[-1] is not latest and (unsound := seen[-1].first_unsound):
@@ -202,11 +203,10 @@ def compare_counts(stock: Mapping[str, int], accelerated: Mapping[str, int]) -> 
 
 
 def findings(seen: EnvironmentObservation) -> tuple[str, ...]:
-    """What is worth telling and decides nothing: where what the accelerator says of itself is not what was seen."""
-    told = [f"installed with {one}, which this LiteLLM needs and does not ask for" for one in seen.companions]
-    report = seen.report
+    """Where what the accelerator says of itself is not what was seen; it decides nothing."""
+    report, told = seen.report, []
     if report is None:
-        return tuple(told)
+        return ()
     unsound = seen.first_unsound
     if report.healthy and unsound and unsound.outcome == "failed":
         told.append(f"health_check() says that all is well, yet stage {unsound.stage} fails")
@@ -220,9 +220,10 @@ def findings(seen: EnvironmentObservation) -> tuple[str, ...]:
 
 
 def signature(words: str) -> str:
-    """The last error that `words` tell of, in one line and without what is new in each run."""
-    faults = _FAULT.findall(words)
-    line = faults[-1] if faults else next((one for one in words.splitlines() if one.strip()), "")
+    """What `words` tell of, in one line and without what is new in each run: the resolver's first reason, or the last
+    error."""
+    reasons, faults = _REASON.findall(words), _FAULT.findall(words)
+    line = next(iter((*reasons, *reversed(faults), *words.strip().splitlines())), "")
     for pattern, instead in _PASSING:
         line = pattern.sub(instead, line)
     return " ".join(line.split())[:_SIGNATURE_CHARS]
@@ -230,7 +231,7 @@ def signature(words: str) -> str:
 
 def by_cell(seen: Iterable[EnvironmentObservation]) -> dict[EnvironmentCell, list[EnvironmentObservation]]:
     """Observations by what was observed, each oldest first."""
-    found: dict[EnvironmentCell, list[EnvironmentObservation]] = Field(default={})
+    found: dict[EnvironmentCell, list[EnvironmentObservation]] = {}
     for one in sorted(seen, key=lambda one: one.observed_at):
         found.setdefault(one.cell, []).append(one)
     return found

@@ -31,7 +31,7 @@ def find_first_bad(
     what is `known` of one is not tried again. Raises WrongUsage where `first` is not good or `last` not bad.
     """
     seen = dict(known)
-    tried = {version: judged for version, one in seen.items() if (judged := stage_of(one, stage)) != "skipped"}
+    tried: dict[str, Tried] = {version: stage_of(one, stage) for version, one in seen.items()}
     before = len(seen)
 
     def settle(versions: list[str]) -> None:

@@ -109,6 +109,17 @@ def resolve_litellm(request: str, cache: Path, python: Path, releases: GithubRel
     )
 
 
+def with_accelerator(release: LitellmRelease, accelerator: str, cache: Path, python: Path) -> LitellmRelease:
+    """`release` as it is installed together with the requirement `accelerator`; the first lock of the two is kept.
+
+    Raises CompatError where they cannot be, and for a checkout.
+    """
+    if release.source == "path":
+        raise CompatError("a checkout cannot be accelerated", "choose a released version of LiteLLM")
+    text, lock = _locked(release.version, cache / "litellm" / "locks", python, accelerator)
+    return release.model_copy(update={"lock": lock, "digest": sha256(text)})
+
+
 def locked_version(lock: str, package: str) -> str:
     """The version of `package` in the text of a lock; raises KeyError."""
     for line in lock.splitlines():
@@ -161,9 +172,9 @@ def sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _locked(version: str, folder: Path, python: Path) -> tuple[str, Path]:
-    """The lock of `version`, made unless it is there, and its file."""
-    requirements = requirements_of(f"=={version}", version)
+def _locked(version: str, folder: Path, python: Path, *others: str) -> tuple[str, Path]:
+    """The lock of `version` and `others`, made unless it is there, and its file."""
+    requirements = (*requirements_of(f"=={version}", version), *others)
     lock = folder / f"litellm-{version}-{fingerprint(python, requirements)}.txt"
     text = _read(lock)
     if text is None:

@@ -35,9 +35,14 @@ class ProxyVenv(BaseModel):
     accelerated: bool = False
 
     @property
-    def litellm(self) -> tuple[Path, ...]:
-        """The `litellm` command; an accelerated one by a wrapper that imports the accelerator first."""
-        return (self.python, _ACCELERATED) if self.accelerated else (self.python.with_name("litellm"),)
+    def litellm(self) -> Path:
+        """The `litellm` command."""
+        return self.python.with_name("litellm")
+
+    @property
+    def command(self) -> tuple[Path, ...]:
+        """How LiteLLM is started: an accelerated one by a wrapper, which imports the accelerator first."""
+        return (self.python, _ACCELERATED) if self.accelerated else (self.litellm,)
 
 
 def ensure_venv(release: LitellmRelease, cache: Path, python: Path) -> ProxyVenv:

@@ -32,8 +32,8 @@ class ClaimSeen(EnvironmentPart):
     id: str
     says: str
     source: str
-    holds: bool | None
     seen: str
+    holds: bool | None = None
 
 
 def check_claims(claims: Sequence[Claim], rows: Sequence[EnvironmentRow]) -> tuple[ClaimSeen, ...]:

@@ -65,7 +65,7 @@ class IssueSeen(EnvironmentPart):
     title: str
     workaround: str
     link: str
-    interval: Interval | None
+    interval: Interval | None = None
     signatures: tuple[str, ...]
 
 

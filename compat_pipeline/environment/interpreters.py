@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from compat_pipeline.claude.child import run_child
@@ -65,13 +66,13 @@ def _pyenv(environ: Mapping[str, str]) -> Path:
     return Path(environ.get("PYENV_ROOT") or Path(environ.get("HOME", "/"), ".pyenv"))
 
 
-def _of_uv(folder: Path) -> list[tuple[Path, str]]:
-    options = ("python", "list", "--only-installed", "--managed-python", "--output-format", "json", "--quiet")
-    try:
-        told = json.loads(run_uv(options, what="cannot list uv's Pythons", cwd=folder, next_step="") or "[]")
-        return [(Path(one["path"]), one["version"].rpartition(".")[0]) for one in told]
-    except (CompatError, ValueError, KeyError, TypeError):  # it has none, or is too old to tell
-        return []
+def _of_uv(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Those that uv keeps; where it cannot be asked, it has none."""
+    with suppress(CompatError):
+        told = run_uv(("python", "dir"), what="cannot tell where uv's Pythons are", cwd=folder, next_step="")
+        for path in sorted(Path(told.strip()).glob("cpython-3*/bin/python3.*")):
+            if named := _NAMED.fullmatch(path.name):
+                yield path, named[1]
 
 
 def _ask(path: Path, named: str, folder: Path) -> Interpreter | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -32,8 +32,12 @@ def run_environment(
     limit_s: float,
     until: Stage = "claude_cli",
     controls: bool = True,
+    halted: Callable[[], bool] = lambda: False,
 ) -> EnvironmentObservation:
-    """What was seen of `cell` with `interpreter`: data, whatever it is. CompatError where nothing can be written."""
+    """What was seen of `cell` with `interpreter`: data, whatever it is; ended early once it is `halted`.
+
+    Raises CompatError where nothing can be written.
+    """
     with scratch_folder(make_folder(home.scratch)) as folder:
         spec = CellSpec(
             cell=cell,
@@ -59,6 +63,7 @@ def run_environment(
             env=environment,
             cwd=folder,
             limit_s=limit_s,
+            halted=halted,
         )
     seen = next((one for line in reversed(run.stdout) if (one := _parsed(line))), spec.nothing_yet())
     if run.timed_out:

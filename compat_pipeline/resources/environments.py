@@ -3,11 +3,12 @@
 import os
 import sys
 import sysconfig
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import datetime, timezone
 from functools import cached_property
 from pathlib import Path
+from threading import Event
 
 import dagster as dg
 
@@ -99,9 +100,9 @@ class EnvironmentRunner(dg.ConfigurableResource):
             return
         reap(self.home.paths)
         cli = self._cli()
-        pool = ThreadPoolExecutor(self.workers or os.cpu_count() or 1)
+        pool, given_up = ThreadPoolExecutor(self.workers or os.cpu_count() or 1), Event()
         try:
-            running = {pool.submit(self._run, one, cli): one for one in due}
+            running = {pool.submit(self._run, one, cli, halted=given_up.is_set): one for one in due}
             for done, finished in enumerate(as_completed(running), start=1):
                 one, seen = running[finished], finished.result()
                 self.home.history.append_environment(run_id, self.revision, seen)
@@ -110,7 +111,8 @@ class EnvironmentRunner(dg.ConfigurableResource):
                 progress.info("%d/%d %s: %s, %.0f s", done, len(due), one.cell.key, told, seen.duration_s)
                 yield one, seen
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            given_up.set()
+            pool.shutdown(cancel_futures=True)
 
     def matrix(self, planned: EnvironmentPlan) -> EnvironmentMatrix:
         """The matrix of `planned`, from everything that was ever seen here."""
@@ -152,7 +154,13 @@ class EnvironmentRunner(dg.ConfigurableResource):
         return self.npm.fetch(self.npm.resolve(""))
 
     def _run(
-        self, one: Planned, cli: ClaudeCli, *, until: Stage = "claude_cli", controls: bool = True
+        self,
+        one: Planned,
+        cli: ClaudeCli,
+        *,
+        until: Stage = "claude_cli",
+        controls: bool = True,
+        halted: Callable[[], bool] = lambda: False,
     ) -> EnvironmentObservation:
         if one.interpreter is None:
             raise ValueError(f"{one.cell.key} has no interpreter")
@@ -165,4 +173,5 @@ class EnvironmentRunner(dg.ConfigurableResource):
             limit_s=self.manifest.cell_limit_s,
             until=until,
             controls=controls,
+            halted=halted,
         )

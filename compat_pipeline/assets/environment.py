@@ -13,6 +13,7 @@ from compat_pipeline.assets.face import (
     RANGE_START,
     SINGLE_RUN,
     keys_of_run,
+    listing,
 )
 from compat_pipeline.assets.versions import RunsAssets, recorded
 from compat_pipeline.domain.environment import EnvironmentPlan, Interpreters, Planned
@@ -235,9 +236,9 @@ def environment_checks(runner: EnvironmentRunner, matrix: EnvironmentMatrix) -> 
     wrong = check_environment_issues(runner.issues, matrix.environments, today)
     new = [f"new: {cell}" for cell in matrix.new]
     return [
-        _check(CONTROLS, [name for name, red in tried.items() if not red] if tried else ["none was tried"]),
-        _check(YOUNG, old),
-        _check(ISSUES, wrong + new),
+        listing(CONTROLS, [name for name, red in tried.items() if not red] if tried else ["none was tried"]),
+        listing(YOUNG, old),
+        listing(ISSUES, wrong + new),
     ]
 
 
@@ -252,13 +253,4 @@ def write_report(runner: EnvironmentRunner, matrix: EnvironmentMatrix) -> Mappin
 
 
 def claims_check(runner: EnvironmentRunner, matrix: EnvironmentMatrix) -> dg.AssetCheckResult:
-    return _check(CLAIMED, claims_without_cell(runner.manifest.claims, matrix.environments))
-
-
-def _check(name: str, found: list[str]) -> dg.AssetCheckResult:
-    return dg.AssetCheckResult(
-        passed=not found,
-        check_name=name,
-        severity=dg.AssetCheckSeverity.WARN,
-        metadata={"found": dg.MetadataValue.json(found)},
-    )
+    return listing(CLAIMED, claims_without_cell(runner.manifest.claims, matrix.environments))

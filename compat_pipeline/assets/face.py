@@ -63,3 +63,13 @@ def keys_of_run(context: dg.AssetExecutionContext, partitions: dg.MultiPartition
                 allow_retries=False,
             )
     return keys
+
+
+def listing(check: str, found: list[str], unknown: str = "") -> dg.AssetCheckResult:
+    """A check that found nothing, or `found`; it does not pass either where that is `unknown`."""
+    return dg.AssetCheckResult(
+        passed=not found and not unknown,
+        check_name=check,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"found": dg.MetadataValue.json(found), **({"unknown": unknown} if unknown else {})},
+    )

@@ -183,3 +183,10 @@ def test_a_process_that_is_killed_keeps_what_it_had_seen(
     seen = run_environment(FAST.stock, HERE, CLI, home, routes=ROUTES, limit_s=60)
     assert [one.stage for one in seen.stages[:-1]] == ["resolve", "install"]
     assert unsound(seen) == ("import", "unclear")
+
+
+def test_a_run_that_is_given_up_ends_its_environment_at_once(wheels: StandIns, home: CompatHome) -> None:
+    wheels.litellm(package="import time; time.sleep(600)")
+    seen = run_environment(FAST.stock, HERE, CLI, home, routes=ROUTES, limit_s=600, halted=lambda: True)
+    assert unsound(seen)[1] == "unclear"
+    assert is_gone(home)

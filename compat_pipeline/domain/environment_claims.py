@@ -26,14 +26,18 @@ class Claim(EnvironmentPart):
     cells: _Said
 
 
+Judged = Literal["holds", "partly", "refuted", "unknown"]
+
+
 class ClaimSeen(EnvironmentPart):
-    """A claim and what was seen of it; `holds` is None where nothing was."""
+    """A claim and what was seen of it: it is `unknown` where nothing was, `partly` true where some of its environments
+    bear it out."""
 
     id: str
     says: str
     source: str
+    judged: Judged
     seen: str
-    holds: bool | None = None
 
 
 def check_claims(claims: Sequence[Claim], rows: Sequence[EnvironmentRow]) -> tuple[ClaimSeen, ...]:
@@ -41,8 +45,8 @@ def check_claims(claims: Sequence[Claim], rows: Sequence[EnvironmentRow]) -> tup
     seen = []
     for claim in claims:
         about = [row for row in rows if row.named(claim.cells) and not row.excluded]
-        holds, words = _ABOUT[claim.about](about)
-        seen.append(ClaimSeen(id=claim.id, says=claim.says, source=claim.source, holds=holds, seen=words))
+        judged, words = _ABOUT[claim.about](about)
+        seen.append(ClaimSeen(id=claim.id, says=claim.says, source=claim.source, judged=judged, seen=words))
     return tuple(seen)
 
 
@@ -52,56 +56,59 @@ def claims_without_cell(claims: Sequence[Claim], rows: Sequence[EnvironmentRow])
     return [claim.id for claim in claims if not any(row.named(claim.cells) for row in planned)]
 
 
-_Judged = tuple[bool | None, str]
+_Told = tuple[Judged, str]
 
 
-def _works(rows: Sequence[EnvironmentRow]) -> _Judged:
+def _works(rows: Sequence[EnvironmentRow]) -> _Told:
     known = [row for row in rows if row.status not in (None, "inconclusive", "targeted", "stale")]
-    against = [row for row in known if not row.works]
-    if against:
-        return False, "; ".join(_short(row) for row in against)
+    working = [row for row in known if row.works]
     if not known:
-        return None, "; ".join(f"{_name(row)}: {row.status}" for row in rows) or "not planned"
-    return True, "; ".join(f"{_name(row)}: {row.status}" for row in known)
+        return "unknown", "no environment of it was judged"
+    by_status: dict[str, dict[str, list[str]]] = {}
+    for row in known:
+        versions = by_status.setdefault(str(row.status), {}).setdefault(row.python, [])
+        if row.litellm not in versions:
+            versions.append(row.litellm)
+    words = "; ".join(
+        f"{status}: {', '.join(f'Python {python} with LiteLLM {_and(found)}' for python, found in of.items())}"
+        for status, of in by_status.items()
+    )
+    return ("holds" if working == known else "partly" if working else "refuted"), words
 
 
-def _same_counts(rows: Sequence[EnvironmentRow]) -> _Judged:
+def _and(versions: Sequence[str]) -> str:
+    return " and ".join(versions)
+
+
+def _same_counts(rows: Sequence[EnvironmentRow]) -> _Told:
     compared = [row for row in rows if row.works]
     if not compared:
-        return None, "no environment got as far"
+        return "unknown", "no environment got as far"
     differences = {f"{one.what} {one.stock} against {one.accelerated}" for row in compared for one in row.parity}
     if differences:
-        return False, f"tokens counted by stock against accelerated: {', '.join(sorted(differences))}"
-    return True, f"the same in {len(compared)} environment(s)"
+        return "refuted", f"tokens counted by stock against accelerated: {', '.join(sorted(differences))}"
+    return "holds", f"the same in {len(compared)} environment(s)"
 
 
-def _self_report(rows: Sequence[EnvironmentRow]) -> _Judged:
+def _self_report(rows: Sequence[EnvironmentRow]) -> _Told:
     told = [row for row in rows if row.report is not None]
     if not told:
-        return None, "no environment got as far"
+        return "unknown", "no environment got as far"
     wrong = list(dict.fromkeys(finding for row in told for finding in row.findings))
-    return not wrong, "; ".join(wrong) or f"true in {len(told)} environment(s)"
+    return ("refuted", "; ".join(wrong)) if wrong else ("holds", f"true in {len(told)} environment(s)")
 
 
-def _fallback(rows: Sequence[EnvironmentRow]) -> _Judged:
+def _fallback(rows: Sequence[EnvironmentRow]) -> _Told:
     tried = [control for row in rows if (control := row.controls.get(FALLBACK_CONTROL))]
     if not tried:
-        return None, "not tried"
+        return "unknown", "not tried"
     failed = [control.words for control in tried if control.red]
-    return not failed, f"without the compiled module: {failed[0]}" if failed else "it went on without it"
+    return ("refuted", f"without the compiled module: {failed[0]}") if failed else ("holds", "it goes on without it")
 
 
-_ABOUT: Mapping[str, Callable[[Sequence[EnvironmentRow]], _Judged]] = {
+_ABOUT: Mapping[str, Callable[[Sequence[EnvironmentRow]], _Told]] = {
     "works": _works,
     "same_counts": _same_counts,
     "self_report": _self_report,
     "fallback": _fallback,
 }
-
-
-def _name(row: EnvironmentRow) -> str:
-    return f"Python {row.python}, LiteLLM {row.litellm}"
-
-
-def _short(row: EnvironmentRow) -> str:
-    return f"{_name(row)}: {row.status} at {row.stage}" if row.stage else f"{_name(row)}: {row.status}"

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from packaging.version import Version
 
 from compat_pipeline.domain.environment import Platform
+from compat_pipeline.domain.environment_claims import Judged
 from compat_pipeline.domain.environment_matrix import EnvironmentMatrix, IssueSeen
 from compat_pipeline.domain.environment_rows import EnvironmentRow, minor_order, wheel_pythons
 from compat_pipeline.domain.environment_verdict import EnvironmentStatus, signature
@@ -33,6 +34,12 @@ _MEANINGS: dict[EnvironmentStatus, str] = {
     "targeted": "there is a wheel and it resolves; it was never run",
     "stale": "it ran here, too long ago to count",
     "inconclusive": "this machine or the network kept it from being judged, or it was never run",
+}
+_JUDGED: dict[Judged, str] = {
+    "holds": "✅ holds",
+    "partly": "⚠️ in part",
+    "refuted": "❌ does not hold",
+    "unknown": "❔ not known",
 }
 _NOTE_CHARS = 160
 _TWIN = "they mean the same as another one today"
@@ -198,8 +205,7 @@ def _dependencies(matrix: EnvironmentMatrix) -> str:
 
 
 def _claims(matrix: EnvironmentMatrix) -> str:
-    words = {True: "✅ holds", False: "❌ does not hold", None: "❔ not known"}
-    rows = [[plain(one.says), plain(one.source), words[one.holds], plain(one.seen)] for one in matrix.claims]
+    rows = [[plain(one.says), plain(one.source), _JUDGED[one.judged], plain(one.seen)] for one in matrix.claims]
     return "## Claims and observations\n\n" + table(["Claim", "Source", "Here", "What was seen"], rows)
 
 

@@ -44,6 +44,8 @@ _T = TypeVar("_T")
 
 _WORDS_CHARS = 6000
 _TIMED_OUT = "did not come up in"
+_COUNTED = [{"role": "user", "content": "How many tokens are these?"}]
+"""Always the same: what was counted in another environment is compared with it."""
 _MESSAGES_ROW, _STREAM_ROW = "basic_messaging_non_streaming", "basic_messaging_streaming"
 
 
@@ -214,7 +216,8 @@ class Ladder:
             came = bool((client.message or {}).get("content"))
             prove(came, f"no message came back from {route}: {client.body or client.unreadable}")
         if row == _MESSAGES_ROW:
-            counted = run.post(nonce, "/utils/token_counter", {"model": route, "messages": said}).client.body or {}
+            asked = {"model": route, "messages": _COUNTED}
+            counted = run.post(nonce, "/utils/token_counter", asked).client.body or {}
             if isinstance(total := counted.get("total_tokens"), int):
                 self._add(counts={**self.seen.counts, "the proxy's token counter": total})
 

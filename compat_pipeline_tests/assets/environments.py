@@ -34,7 +34,7 @@ class ScriptedEnvironments(EnvironmentRunner):
     def _cli(self) -> ClaudeCli:
         return None  # type: ignore[return-value]
 
-    def _run(self, one: Planned, _cli: ClaudeCli, **_: Any) -> EnvironmentObservation:
+    def _run(self, one: Planned, cli: ClaudeCli, **_: Any) -> EnvironmentObservation:  # noqa: ARG002
         self.ran.append(one.means.key)
         if one.means.key in self.outcomes:
             return self.outcomes[one.means.key]

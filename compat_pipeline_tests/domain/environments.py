@@ -142,8 +142,10 @@ def planned() -> EnvironmentPlan:
         words = NO_WHEEL if asked.python == "3.14" and asked.accelerator else NO_PYTHON if asked.python == "3.9" else ""
         place = platform.id if platform else "linux-x86_64"
         targets.append(TargetSeen(platform=place, cell=asked, outcome="failed" if words else "passed", words=words))
-    wheels = ("fast_litellm-0.1.10-cp311-cp311-macosx_11_0_arm64.whl",)
-    wheels += ("fast_litellm-0.1.10-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl",)
+    wheels = (
+        "fast_litellm-0.1.10-cp311-cp311-macosx_11_0_arm64.whl",
+        "fast_litellm-0.1.10-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl",
+    )
     return EnvironmentPlan(
         platform="linux-x86_64", newest=NEWEST, wheels=wheels, planned=tuple(plans), targets=tuple(targets)
     )

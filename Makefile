@@ -13,7 +13,7 @@ READY := .venv/.ready
 BOOTSTRAP := .compat/bootstrap
 UV := $(shell command -v uv 2>/dev/null || echo $(BOOTSTRAP)/bin/uv)
 
-.PHONY: demo setup test pytest lint bench mutants ui proxy docs lock clean
+.PHONY: demo setup test pytest lint bench mutants environment ui proxy docs lock clean
 
 demo: $(READY)  ## Run all 90 cells and print the matrix
 	@$(BIN)/compat run
@@ -38,6 +38,9 @@ bench: $(READY)  ## Cost of the pipeline against the same CLI calls with nothing
 
 mutants: $(READY)  ## Break the wire in every known way: exactly the right rows must go red
 	@$(BIN)/compat prove --in-turn
+
+environment: $(READY)  ## Fast LiteLLM on this machine's Python: environment-matrix.json and COMPATIBILITY.md
+	@$(BIN)/compat environment
 
 ui: $(READY)  ## Dagster's web interface and daemon
 	@$(BIN)/compat ui

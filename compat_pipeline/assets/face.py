@@ -13,6 +13,9 @@ warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
 ENGINEERS = ["team:compat-pipeline"]
 
+ENVIRONMENT = "environment"
+"""The group of the environment matrix, which no walk of the first matrix touches."""
+
 # On every asset: a run over a range of partitions is refused otherwise.
 SINGLE_RUN = dg.BackfillPolicy.single_run()
 
@@ -37,7 +40,13 @@ FULL_RANGE = {RANGE_START: PLANNED.cells[0].key, RANGE_END: PLANNED.cells[-1].ke
 
 
 def cells_of_run(context: dg.AssetExecutionContext) -> list[Cell]:
-    """The cells this run was launched for, in manifest order.
+    """The cells this run was launched for, in manifest order; raises Failure as `keys_of_run` does."""
+    keys = keys_of_run(context, CELLS)
+    return [cell for cell in MANIFEST.cells if cell.key in keys]
+
+
+def keys_of_run(context: dg.AssetExecutionContext, partitions: dg.MultiPartitionsDefinition) -> set[str]:
+    """The keys of `partitions` that this run was launched for.
 
     Raises Failure where Dagster would silently run fewer: a backfill launched from a job's page tags each run for a
     range and for one key, and then hands out that one key only (dagster#28861).
@@ -46,11 +55,21 @@ def cells_of_run(context: dg.AssetExecutionContext) -> list[Cell]:
     tags = context.run.tags
     if RANGE_START in tags:
         span = dg.PartitionKeyRange(tags[RANGE_START], tags[RANGE_END])
-        wanted = {str(key) for key in CELLS.get_partition_keys_in_range(span)}
+        wanted = {str(key) for key in partitions.get_partition_keys_in_range(span)}
         if wanted != keys:
             raise dg.Failure(
                 f"this run is tagged for {len(wanted)} cells, but Dagster hands out {len(keys)}: launch it from the "
-                "asset's page (or use the job run_cells)",
+                "asset's page (or use the job run_cells or run_environments)",
                 allow_retries=False,
             )
-    return [cell for cell in MANIFEST.cells if cell.key in keys]
+    return keys
+
+
+def listing(check: str, found: list[str], unknown: str = "") -> dg.AssetCheckResult:
+    """A check that found nothing, or `found`; it does not pass either where that is `unknown`."""
+    return dg.AssetCheckResult(
+        passed=not found and not unknown,
+        check_name=check,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"found": dg.MetadataValue.json(found), **({"unknown": unknown} if unknown else {})},
+    )

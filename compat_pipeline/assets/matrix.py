@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 
 from compat_pipeline.assets.cells import cell_results, verdicts
-from compat_pipeline.assets.face import ENGINEERS, FULL_RANGE, SINGLE_RUN
+from compat_pipeline.assets.face import ENGINEERS, FULL_RANGE, SINGLE_RUN, listing
 from compat_pipeline.assets.versions import Versions
 from compat_pipeline.domain.acknowledged import check_acknowledgements, known_issue_of
 from compat_pipeline.domain.cell import Cell
@@ -161,24 +161,14 @@ def matrix_checks(home: Home, before: Published, known: Mapping[Cell, Verdict]) 
         fresh = written(home)
     except CompatError as error:
         broken = dg.AssetCheckResult(passed=False, check_name=SCHEMA, metadata={"error": str(error)})
-        return [broken, *(_listing(check, [], f"unknown: {error}") for check in (ANOMALY, REGRESSION, ACKNOWLEDGED))]
+        return [broken, *(listing(check, [], f"unknown: {error}") for check in (ANOMALY, REGRESSION, ACKNOWLEDGED))]
     turned = [f"{change.feature} on {change.provider}" for change in regressions(before.matrix, fresh)]
     return [
         dg.AssetCheckResult(passed=True, check_name=SCHEMA),
-        _listing(ANOMALY, [str(anomaly) for anomaly in anomalies(before.matrix, fresh)], before.unknown),
-        _listing(REGRESSION, turned, before.unknown),
-        _listing(
+        listing(ANOMALY, [str(anomaly) for anomaly in anomalies(before.matrix, fresh)], before.unknown),
+        listing(REGRESSION, turned, before.unknown),
+        listing(
             ACKNOWLEDGED,
             check_acknowledgements(home.acknowledged, home.manifest.cells, known, datetime.now(timezone.utc).date()),
         ),
     ]
-
-
-def _listing(check: str, found: list[str], unknown: str = "") -> dg.AssetCheckResult:
-    """A check that found nothing, or `found`; it does not pass either where that is `unknown`."""
-    return dg.AssetCheckResult(
-        passed=not found and not unknown,
-        check_name=check,
-        severity=dg.AssetCheckSeverity.WARN,
-        metadata={"found": dg.MetadataValue.json(found), **({"unknown": unknown} if unknown else {})},
-    )

@@ -152,8 +152,10 @@ class Versions:
         )
 
 
-def recorded(context: RunsAssets, asset: dg.AssetKey, model: type[Release]) -> Release | None:
+def recorded(context: RunsAssets, asset: dg.AssetKey, model: type[Release], entry: str = "release") -> Release | None:
     """The release this run (or the one it re-executes) resolved, else the last one any run did, else None.
+
+    It is the `entry` of the asset's metadata.
 
     A run looks for its own first: another run may have resolved another version in the meantime.
     """
@@ -165,4 +167,4 @@ def recorded(context: RunsAssets, asset: dg.AssetKey, model: type[Release]) -> R
     materialization = (mine or list(found))[0].asset_materialization
     if materialization is None:
         return None
-    return model.model_validate(materialization.metadata["release"].value)
+    return model.model_validate(materialization.metadata[entry].value)

@@ -15,7 +15,7 @@ from compat_pipeline.assets.cells import (
     open_cells,
     verdicts,
 )
-from compat_pipeline.assets.face import FULL_RANGE, MANIFEST
+from compat_pipeline.assets.face import ENVIRONMENT, FULL_RANGE, MANIFEST
 from compat_pipeline.assets.matrix import Published, compatibility_matrix, matrix_checks, rows_kept, write_matrix
 from compat_pipeline.assets.page import matrix_page, write_page
 from compat_pipeline.assets.versions import Versions
@@ -32,7 +32,7 @@ _ONE_WALK = {"compat/walk": "whole"}
 
 refresh_matrix = dg.define_asset_job(
     "refresh_matrix",
-    selection=dg.AssetSelection.all(),
+    selection=dg.AssetSelection.all() - dg.AssetSelection.groups(ENVIRONMENT),
     tags={**FULL_RANGE, **_ONE_WALK},
     description="Resolve both versions, run every cell, write the matrix, commit it to the docs repository, render it.",
 )

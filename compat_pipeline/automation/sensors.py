@@ -15,30 +15,44 @@ from compat_pipeline.domain.watch import Watch
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.resources.registries import NpmRegistry, PythonIndex
 
-_INTERVAL_S = 600
+INTERVAL_S = 600
 
 
 @dg.sensor(
     job=refresh_matrix,
-    minimum_interval_seconds=_INTERVAL_S,
+    minimum_interval_seconds=INTERVAL_S,
     description="A run of refresh_matrix for each new LiteLLM release. Its cursor is the version seen last.",
 )
 def litellm_release_sensor(context: dg.SensorEvaluationContext, python_index: PythonIndex) -> dg.SensorResult:
-    return _look(context, "LiteLLM", litellm_release.key, lambda: python_index.resolve("").request)
+    step = litellm_release.key.to_python_identifier()
+    return look(context, "LiteLLM", step, lambda: python_index.resolve("").request, _for_version(step))
 
 
 @dg.sensor(
     job=refresh_matrix,
-    minimum_interval_seconds=_INTERVAL_S,
+    minimum_interval_seconds=INTERVAL_S,
     description="A run of refresh_matrix for each new Claude Code release. Its cursor is the version seen last.",
 )
 def claude_code_release_sensor(context: dg.SensorEvaluationContext, npm: NpmRegistry) -> dg.SensorResult:
-    return _look(context, "Claude Code", claude_code_release.key, lambda: npm.resolve("").version)
+    step = claude_code_release.key.to_python_identifier()
+    return look(context, "Claude Code", step, lambda: npm.resolve("").version, _for_version(step))
 
 
-def _look(
-    context: dg.SensorEvaluationContext, product: str, asset: dg.AssetKey, newest: Callable[[], str]
+def _for_version(step: str) -> Callable[[str], dict[str, object]]:
+    return lambda version: {"ops": {step: {"config": {"version": version}}}}
+
+
+def look(
+    context: dg.SensorEvaluationContext,
+    product: str,
+    about: str,
+    newest: Callable[[], str],
+    configured: Callable[[str], dict[str, object]],
 ) -> dg.SensorResult:
+    """One tick: a run, `configured` for the version, if `newest` is one that was not seen before.
+
+    Run keys begin with `about`. A registry that does not answer is asked less and less often.
+    """
     now, watch = datetime.now(timezone.utc), Watch.parse(context.cursor)
     if watch.rests(now):
         return _skip(watch, f"{product}: no answer {watch.failures} time(s) in a row, asked again {_at(watch)}")
@@ -49,10 +63,9 @@ def _look(
         return _skip(watch, f"{product}: {error}\nasked again {_at(watch)}")
     if version == watch.version:
         return _skip(watch.seen(version), f"{product} {version} was seen before, and nothing newer is asked for")
-    step = asset.to_python_identifier()
     request = dg.RunRequest(
-        run_key=f"{step}:{version}",
-        run_config={"ops": {step: {"config": {"version": version}}}},
+        run_key=f"{about}:{version}",
+        run_config=configured(version),
         tags={"compat/because": f"{product} {version}"},
     )
     return dg.SensorResult(run_requests=[request], cursor=watch.seen(version).dump())

@@ -22,7 +22,7 @@ class VariantChoice(dg.Config):
     litellm: str = Field(default="", description="LiteLLM; else that of the last full run.")
     claude_code: str = Field(default="", description="Claude Code; else that of the last full run.")
     variants: list[str] = Field(
-        default=list(OTHER_VARIANTS), description="What is held against `default`: drop_params, forward_client_headers."
+        default=list(OTHER_VARIANTS), description="What is held against `default`: also `fast_litellm`."
     )
 
 

@@ -45,8 +45,9 @@ def run_child(
     turns: Sequence[bytes] = (),
     ends_turn: Callable[[bytes], bool] = bool,
     interrupt_on: Callable[[bytes], bool] | None = None,
+    halted: Callable[[], bool] = lambda: False,
 ) -> ChildRun:
-    """Run `argv` to its end or for `limit_s`, then end its whole process group.
+    """Run `argv` to its end or for `limit_s`, then end its whole process group; earlier once it is `halted`.
 
     Its first turn is written to stdin at once, each further one when a line of stdout `ends_turn`
     (default: any line that is not empty); stdin is closed after the last. It gets one SIGINT, as from Ctrl-C, at the
@@ -63,7 +64,7 @@ def run_child(
     )
     talk = _Talk(process, list(turns), ends_turn, interrupt_on)
     try:
-        cpu_s = talk.until(start + limit_s)
+        cpu_s = talk.until(start + limit_s, halted)
     finally:
         end_group(process)
         talk.finish()
@@ -100,10 +101,10 @@ class _Talk:
             os.set_blocking(self.process.stdin.fileno(), False)
             self._next_turn()
 
-    def until(self, deadline: float) -> float | None:
-        """Serve the pipes until the process has ended; returns its CPU seconds, None if `deadline` came first."""
+    def until(self, deadline: float, halted: Callable[[], bool]) -> float | None:
+        """Serve the pipes until the process has ended: its CPU seconds; None at the `deadline`, or once `halted`."""
         cpu_s: float | None = None
-        while (left := deadline - time.monotonic()) > 0:
+        while (left := deadline - time.monotonic()) > 0 and not halted():
             ready = self._selector.select(min(left, _POLL_S)) if self._selector.get_map() else []
             for key, _ in ready:
                 self._serve(key)

@@ -27,7 +27,7 @@ from compat_pipeline.ground.amount import budget_usd
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.github import App
 from compat_pipeline.ground.home import CompatHome
-from compat_pipeline.ground.manifest_file import feature_set, load_manifest
+from compat_pipeline.ground.manifest_file import feature_set, load_environment_issues, load_environments, load_manifest
 from compat_pipeline.ground.process import client_environment
 from compat_pipeline.ground.timetable import Timetable
 from compat_pipeline.proxy.checkout import PATH_REQUEST
@@ -71,6 +71,8 @@ SETTINGS = {
     "COMPAT_HISTORY_URL": "COMPAT_HOME/history.db",
     "COMPAT_ACKNOWLEDGED": "the packaged one",
     "COMPAT_MANIFEST": "the packaged one",
+    "COMPAT_ENVIRONMENTS": "the packaged ones",
+    "COMPAT_ENVIRONMENT_ISSUES": "the packaged ones",
     "COMPAT_DOCS_REPO": "COMPAT_HOME/docs-repo",
     "COMPAT_DOCS_GITHUB": "none",
     "COMPAT_DOCS_BRANCH": "its default branch",
@@ -201,6 +203,11 @@ def _known_reds(environ: Environ) -> Iterator[Told]:
                 f"renew or remove it: {entry.issue}",
             )
     yield "ok", f"{len(entries)} acknowledged" + _next_expiry([entry.expires for entry in entries], today)
+
+
+def _environments(environ: Environ) -> Iterator[Told]:
+    cells, issues = load_environments(environ).cells, load_environment_issues(environ)
+    yield "ok", f"{len(cells)} are planned, {len(issues)} issues are known"
 
 
 def _next_expiry(days: list[date], today: date) -> str:
@@ -381,6 +388,7 @@ _CHECKS: Mapping[str, Callable[[Environ], Iterator[Told]]] = {
     "settings": _settings,
     "cells": _cells,
     "known reds": _known_reds,
+    "environments": _environments,
     "providers": _accounts,
     "cost": _cost,
     "docs repository": _docs,

@@ -12,7 +12,7 @@ from typing import NoReturn
 import click
 
 from compat_pipeline.command.output import Output, make_console
-from compat_pipeline.domain.variants import OTHER_VARIANTS
+from compat_pipeline.domain.variants import ACCELERATED, OTHER_VARIANTS
 from compat_pipeline.ground.errors import CompatError, WrongUsage
 from compat_pipeline.ground.exit_codes import (
     COULD_NOT_RUN,
@@ -57,6 +57,8 @@ def cli() -> None:
     compat doctor                                  what is configured, missing, and would be spent
     compat prove                                   break the wire on purpose: do the tests see it?
     compat variants                                other configurations of the proxy: what do they change?
+    compat environment                             on which Python and LiteLLM does the accelerator work?
+    compat bisect --good 1.83.14 --bad 1.106.2     the first LiteLLM with which it does not
     compat evidence 'vision|azure/claude-opus-4-7' what one cell sent and got, up to the upstream
     compat ui                                      Dagster's web interface
 
@@ -152,8 +154,9 @@ def prove(
 @cli.command(short_help="Show what other configurations change.")
 @click.option("--cells", "patterns", multiple=True, metavar="PATTERN", default=[EVERY_FEATURE],
               show_default=True, help="These cells. Repeatable.")  # fmt: skip
-@click.option("--variant", "variants", multiple=True, type=click.Choice(OTHER_VARIANTS), default=OTHER_VARIANTS,
-              help="Only these configurations. Repeatable; default: all.")  # fmt: skip
+@click.option("--variant", "variants", multiple=True, type=click.Choice((*OTHER_VARIANTS, ACCELERATED)),
+              default=OTHER_VARIANTS,
+              help="Only these. Repeatable; default: all but fast_litellm, with the accelerator.")  # fmt: skip
 @_versions
 @_json
 def variants(
@@ -170,6 +173,47 @@ def variants(
 
     judged = compare_cells(list(patterns), list(variants), litellm, claude_code, Output(as_json))
     sys.exit(0 if judged else NOT_ALL_JUDGED)
+
+
+@cli.command(short_help="Run the environment matrix of Fast LiteLLM.")
+@click.option("--cells", "patterns", multiple=True, metavar="PATTERN",
+              help="Only these: a key such as '3.11|1.106.2@stock', or a pattern. Repeatable.")  # fmt: skip
+@click.option("--all", "everything", is_flag=True, help="Every Python that is here with every version of the manifest.")
+@_json
+def environment(patterns: tuple[str, ...], everything: bool, as_json: bool) -> None:
+    """Run environments, each in a venv of its own, and write environment-matrix.json and COMPATIBILITY.md.
+
+    Without options: this machine's own Python with the few versions of the small set.
+
+    Exit codes: 0 every environment that was run was judged, whether or not it works, 3 some could not be, or there was
+    none to run, 1 nothing could be run, 2 wrong usage, 130 interrupted.
+    """
+    from compat_pipeline.command.environment import run_environments
+
+    if patterns and everything:
+        raise click.UsageError("--all leaves nothing to choose with --cells")
+    chosen = ["*"] if everything else list(patterns) or ["small"]
+    sys.exit(0 if run_environments(chosen, Output(as_json)) else NOT_ALL_JUDGED)
+
+
+@cli.command(short_help="Find the first LiteLLM that fails in an environment.")
+@click.option("--good", required=True, metavar="VERSION", help="A LiteLLM version that is sound.")
+@click.option("--bad", required=True, metavar="VERSION", help="A later one that is not.")
+@click.option("--python", default="", metavar="MINOR", help="A Python that is here; default: this machine's own.")
+@click.option("--runtime", default="", metavar="NAME", help="`stock` or fast-litellm==VERSION (the default: newest).")
+@click.option("--stage", default="messages", show_default=True, help="The stage that fails.")
+@click.option("--lane", default="as_of_today", show_default=True, help="Dependencies: as_of_today or as_released.")
+@_json
+def bisect(good: str, bad: str, python: str, runtime: str, stage: str, lane: str, as_json: bool) -> None:
+    """Halve the LiteLLM versions between a good and a bad one, running each one that is tried.
+
+    What was run before and is not too old is not run again. Exit codes: 0 found, 1 nothing could be run, 2 wrong usage,
+    such as ends that are not good and bad, 130 interrupted.
+    """
+    from compat_pipeline.command.environment import bisect_versions
+
+    choice = {"good": good, "bad": bad, "python": python, "runtime": runtime, "stage": stage, "lane": lane}
+    bisect_versions({name: value for name, value in choice.items() if value}, Output(as_json))
 
 
 @cli.command(short_help="Show the matrix as last written, or one elsewhere.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from compat_pipeline.domain.cell import Cell
 
 _FeatureId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+Parsed = TypeVar("Parsed", bound=BaseModel)
+
 _ModelId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9.-]*$")]
 
 
@@ -101,6 +103,19 @@ class Manifest(_Entry):
         ids = set(wanted)
         return self.model_copy(update={"features": tuple(row for row in self.features if row.id in ids)})
 
+    def of_targets(self, wanted: Iterable[str]) -> Manifest:
+        """This manifest with these targets only; raises ValueError for one that there is none of."""
+        chosen = set(wanted)
+        if unknown := sorted(chosen.difference(self.targets)):
+            raise ValueError(f"no target is called {', '.join(unknown)}")
+        models = tuple(model for model in self.models if any(target.endswith(f"/{model.id}") for target in chosen))
+        providers = tuple(
+            provider.model_copy(update={"routes": {model.id: provider.routes[model.id] for model in models}})
+            for provider in self.providers
+            if any(target.startswith(f"{provider.id}/") for target in chosen)
+        )
+        return self.model_copy(update={"providers": providers, "models": models})
+
     @property
     def cells(self) -> list[Cell]:
         """Every planned cell: features, then providers, then models, in manifest order."""
@@ -124,8 +139,13 @@ class Manifest(_Entry):
 
 def parse_manifest(text: str, source: str = "manifest.yaml") -> Manifest:
     """Read and validate manifest YAML; raises ManifestError that names `source` and each wrong entry."""
+    return parse_as(Manifest, text, source)
+
+
+def parse_as(model: type[Parsed], text: str, source: str) -> Parsed:
+    """YAML as a `model`; raises ManifestError that names `source` and each wrong entry."""
     try:
-        return Manifest.model_validate(yaml.safe_load(text))
+        return model.model_validate(yaml.safe_load(text))
     except yaml.YAMLError as error:
         raise ManifestError(f"{source} is not YAML: {error}") from error
     except ValidationError as error:

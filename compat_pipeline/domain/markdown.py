@@ -37,12 +37,15 @@ def changes_markdown(changed: Sequence[Change]) -> str:
 
 
 def _table(matrix: CompatibilityMatrix) -> str:
-    rows = [
+    return table(
         ["Feature", *map(plain, matrix.providers)],
-        ["---"] * (len(matrix.providers) + 1),
-        *([plain(row.name), *(WORDS[cell.status] for cell in row.providers.values())] for row in matrix.features),
-    ]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+        [[plain(row.name), *(WORDS[cell.status] for cell in row.providers.values())] for row in matrix.features],
+    )
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table of cells that are Markdown already."""
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows))
 
 
 def _reasons(matrix: CompatibilityMatrix) -> list[str]:

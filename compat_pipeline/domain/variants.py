@@ -1,4 +1,4 @@
-"""Variants of the proxy's configuration, and what they change: the cells whose verdict differs from the default's."""
+"""Variants of the proxy, and what they change: the cells whose verdict differs from the default's."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from compat_pipeline.domain.cell import Cell
 from compat_pipeline.domain.observation import Observation
 from compat_pipeline.domain.verdict import Status, Verdict, judge
 
-Variant = Literal["default", "drop_params", "forward_client_headers"]
-"""Named configurations of LiteLLM. `default` is its own defaults; matrices are made of nothing else."""
+Variant = Literal["default", "drop_params", "forward_client_headers", "fast_litellm"]
+"""Named configurations of LiteLLM. `default` is its own defaults; matrices are made of nothing else. `fast_litellm` is
+configured so, too, with the accelerator loaded."""
 
 DEFAULT: Variant = "default"
-OTHER_VARIANTS: tuple[Variant, ...] = tuple(name for name in get_args(Variant) if name != DEFAULT)
+ACCELERATED: Variant = "fast_litellm"
+OTHER_VARIANTS: tuple[Variant, ...] = tuple(name for name in get_args(Variant) if name not in (DEFAULT, ACCELERATED))
+"""What is compared unless something else is asked for; the accelerator is a package of its own."""
 
 
 class _Part(BaseModel):

@@ -86,6 +86,20 @@ class CompatHome:
         return self._documents / "variants.json"
 
     @property
+    def environment_matrix(self) -> Path:
+        return self.root / "environment-matrix.json"
+
+    @property
+    def compatibility_report(self) -> Path:
+        """What the environment matrix says, for people."""
+        return self.root / "COMPATIBILITY.md"
+
+    @property
+    def boundary(self) -> Path:
+        """Between which versions the last bisection found a fault to begin."""
+        return self.root / "environment-bisect.json"
+
+    @property
     def gate(self) -> Path:
         """The reports of the last pull-request gate."""
         return self._documents / "gate"

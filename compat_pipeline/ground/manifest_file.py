@@ -1,16 +1,20 @@
-"""Reading the manifest from disk: the packaged one, or the one `COMPAT_MANIFEST` names."""
+"""Reading what is planned from disk: the packaged manifests, or those that settings name."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import get_args
+from typing import TypeVar, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
+from compat_pipeline.domain.environment import EnvironmentManifest, parse_environment
+from compat_pipeline.domain.environment_issues import KnownEnvironmentIssue, parse_environment_issues
 from compat_pipeline.domain.manifest import FeatureSet, Manifest, ManifestError, parse_manifest
 from compat_pipeline.ground.errors import CompatError, WrongUsage
+
+_Parsed = TypeVar("_Parsed")
 
 _SETS: TypeAdapter[FeatureSet] = TypeAdapter(FeatureSet)
 
@@ -19,11 +23,27 @@ PACKAGED = Path(__file__).parents[1] / "manifest.yaml"
 
 def load_manifest(environ: Mapping[str, str] = os.environ) -> Manifest:
     """The manifest in force; CompatError names the file and each wrong entry."""
-    path = Path(environ.get("COMPAT_MANIFEST") or PACKAGED)
+    return _load(environ.get("COMPAT_MANIFEST") or PACKAGED, parse_manifest, "the manifest")
+
+
+def load_environments(environ: Mapping[str, str] = os.environ) -> EnvironmentManifest:
+    """The manifest of the environment matrix that is in force; CompatError as for the other."""
+    packaged = PACKAGED.with_name("environment.yaml")
+    return _load(environ.get("COMPAT_ENVIRONMENTS") or packaged, parse_environment, "the manifest")
+
+
+def load_environment_issues(environ: Mapping[str, str] = os.environ) -> tuple[KnownEnvironmentIssue, ...]:
+    """The known issues of the environment matrix that are in force; CompatError as for the manifests."""
+    packaged = PACKAGED.with_name("known_environment_issues.yaml")
+    return _load(environ.get("COMPAT_ENVIRONMENT_ISSUES") or packaged, parse_environment_issues, "the known issues")
+
+
+def _load(place: str | Path, parse: Callable[[str, str], _Parsed], what: str) -> _Parsed:
+    path = Path(place)
     try:
-        return parse_manifest(path.read_text(), str(path))
+        return parse(path.read_text(), str(path))
     except OSError as error:
-        raise CompatError(f"cannot read the manifest {path}: {error.strerror}") from error
+        raise CompatError(f"cannot read {what} {path}: {error.strerror}") from error
     except (ManifestError, UnicodeDecodeError) as error:
         raise CompatError(str(error), "correct the entries named above") from error
 

@@ -1,4 +1,4 @@
-"""History: append-only tables of observations and negative controls, in SQLite or PostgreSQL."""
+"""History: append-only tables of observations, of both matrices, and negative controls, in SQLite or PostgreSQL."""
 
 from __future__ import annotations
 
@@ -16,12 +16,21 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from compat_pipeline.domain.cell import Cell
 from compat_pipeline.domain.controls import ControlResult
+from compat_pipeline.domain.environment_verdict import EnvironmentObservation
 from compat_pipeline.domain.observation import Consumption, Observation
 from compat_pipeline.domain.verdict import UpstreamMode
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import make_folder
 from compat_pipeline.history.migrate import migrate, schema_version
-from compat_pipeline.history.tables import CONTROLS, HEAD, OBSERVATIONS, OBSERVED_ONCE, PROVEN_ONCE
+from compat_pipeline.history.tables import (
+    CONTROLS,
+    ENVIRONMENTS,
+    HEAD,
+    OBSERVATIONS,
+    OBSERVED_ONCE,
+    PROVEN_ONCE,
+    RAN_ONCE,
+)
 
 _BUSY_TIMEOUT_S = 30.0
 _NOT_KEPT_ANY_MORE = {"calls", "input_tokens", "output_tokens"}
@@ -143,6 +152,41 @@ class History:
         with self._transaction() as connection:
             rows = connection.execute(query).all()
         return {Cell.parse(cell): datetime.fromisoformat(proven_at) for cell, proven_at in rows}
+
+    def append_environment(self, run_id: str, revision: str, observed: EnvironmentObservation) -> None:
+        """Add what one run of one environment saw, made by the code `revision`."""
+        row = {
+            "revision": revision,
+            "platform": observed.platform,
+            "run_id": run_id,
+            "cell": observed.cell.key,
+            "observed_at": _instant(observed.observed_at),
+            "observation": observed.model_dump_json(),
+        }
+        self._add(ENVIRONMENTS, RAN_ONCE, [row])
+
+    def environments(self, platform: str, revision: str) -> list[EnvironmentObservation]:
+        """Everything that was seen of environments on `platform` by the code `revision`, in order of time.
+
+        Raises CompatError that names the row when one of them is damaged.
+        """
+        columns = ENVIRONMENTS.c
+        query = (
+            select(columns.id, columns.cell, columns.observation)
+            .where(columns.platform == platform)
+            .where(columns.revision == revision)
+            .order_by(columns.observed_at, columns.id)
+        )
+        with self._transaction() as connection:
+            rows = connection.execute(query).all()
+        seen = []
+        for number, cell, document in rows:
+            try:
+                seen.append(EnvironmentObservation.model_validate_json(document))
+            except ValidationError as error:
+                why = error.errors()[0]["msg"]
+                raise self._unusable(f"row {number} of its environments ({cell}) is damaged: {why}") from error
+        return seen
 
     def close(self) -> None:
         self._engine.dispose()

@@ -7,7 +7,7 @@ from sqlalchemy import Boolean, Column, Index, Integer, MetaData, String, Table,
 VERSION_TABLE = "history_version"
 """Not Alembic's default name: Dagster keeps its own under that one, maybe in the same PostgreSQL database."""
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest migration. Revisions are numbered, so a greater one is from a newer version of this program."""
 
 METADATA = MetaData()
@@ -67,4 +67,19 @@ PROVEN_ONCE = Index(
     CONTROLS.c.fault,
     CONTROLS.c.proven_at,
     unique=True,
+)
+
+ENVIRONMENTS = Table(
+    "environments",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("revision", String(100), nullable=False),
+    Column("platform", String(100), nullable=False),
+    Column("run_id", String(100), nullable=False),
+    Column("cell", String(300), nullable=False),
+    Column("observed_at", String(40), nullable=False),
+    Column("observation", Text, nullable=False),
+)
+RAN_ONCE = Index(
+    "environments_once", ENVIRONMENTS.c.run_id, ENVIRONMENTS.c.cell, ENVIRONMENTS.c.observed_at, unique=True
 )

@@ -13,7 +13,8 @@ from compat_pipeline.ground.home import make_folder
 from compat_pipeline.ground.process import client_environment, end_group, quotable, spawn
 
 _TIMEOUT_S = 900.0
-_UNREACHABLE = ("error sending request", "Failed to fetch", "Network connectivity is disabled", "dns error")
+_NO_ANSWER = "the package client gave no answer"
+_UNREACHABLE = ("error sending request", "Failed to fetch", "Network connectivity is disabled", "dns error", _NO_ANSWER)
 
 
 class ClientRefused(CompatError):
@@ -22,6 +23,11 @@ class ClientRefused(CompatError):
     def __init__(self, what: str, cause: str, next_step: str) -> None:
         super().__init__(f"{what}:\n{cause}", next_step)
         self.cause = cause
+
+    @property
+    def unreachable(self) -> bool:
+        """Whether the index, not what was asked of it, is the reason."""
+        return any(sign in self.cause for sign in _UNREACHABLE)
 
 
 def run_uv(
@@ -49,15 +55,14 @@ def run_uv(
     try:
         stdout, stderr = client.communicate(timeout=timeout_s)
     except subprocess.TimeoutExpired as error:
-        raise ClientRefused(
-            what, f"the package client gave no answer in {timeout_s:.0f} s", "check the network"
-        ) from error
+        raise ClientRefused(what, f"{_NO_ANSWER} in {timeout_s:.0f} s", "check the network") from error
     finally:
         end_group(client)
     if client.returncode == 0:
         return stdout.decode()
     words = stderr.decode(errors="replace").strip()
     cause = quotable(words, environment) or f"exit code {client.returncode}"
-    if any(sign in cause for sign in _UNREACHABLE):
-        next_step = "check the network and the package index that uv is configured with"
-    raise ClientRefused(what, cause, next_step)
+    refused = ClientRefused(what, cause, next_step)
+    if refused.unreachable:
+        refused = ClientRefused(what, cause, "check the network and the package index that uv is configured with")
+    raise refused

@@ -84,6 +84,7 @@ _VARIANTS: Mapping[Variant, tuple[str, Mapping[str, bool]]] = {
     "default": ("litellm_settings", {}),
     "drop_params": ("litellm_settings", {"drop_params": True}),
     "forward_client_headers": ("general_settings", {"forward_client_headers_to_llm_api": True}),
+    "fast_litellm": ("litellm_settings", {}),
 }
 """Variant -> the section of the configuration and what is set in it."""
 

@@ -127,7 +127,7 @@ def start_proxy(
     """LiteLLM on loopback; its secrets travel in the environment only."""
     file = folder / "config.yaml"
     write_atomically(file, config.text)
-    argv: list[str | Path] = [venv.litellm, "--config", file, "--host", HOST, "--port", str(port)]
+    argv: list[str | Path] = [*venv.command, "--config", file, "--host", HOST, "--port", str(port)]
     environment = litellm_environment(config, callbacks=CALLBACK_FOLDER, ledger=folder / LEDGER_FILE)
     return _start("LiteLLM", argv, environment=environment, folder=folder, log=log, redactor=redactor)
 

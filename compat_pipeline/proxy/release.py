@@ -120,6 +120,17 @@ def resolve_litellm(request: str, cache: Path, python: Path, releases: GithubRel
     )
 
 
+def with_accelerator(release: LitellmRelease, accelerator: str, cache: Path, python: Path) -> LitellmRelease:
+    """`release` as it is installed together with the requirement `accelerator`; the first lock of the two is kept.
+
+    Raises CompatError where they cannot be, and for a checkout.
+    """
+    if release.source == "path":
+        raise CompatError("a checkout cannot be accelerated", "choose a released version of LiteLLM")
+    text, lock = _locked(release.version, cache / "litellm" / "locks", python, accelerator)
+    return release.model_copy(update={"lock": lock, "digest": sha256(text)})
+
+
 def locked_version(lock: str, package: str) -> str:
     """The version of `package` in the text of a lock; raises KeyError."""
     for line in lock.splitlines():
@@ -133,14 +144,24 @@ def companions(version: str) -> list[str]:
     return [line for versions, line in _COMPANIONS.items() if versions.contains(version, prereleases=True)]
 
 
-def compile_lock(requirements: Sequence[str], constraints: Sequence[str], folder: Path, python: Path, what: str) -> str:
-    """The text of a lock for `requirements`, with hashes; raises CompatError, which starts with `what`."""
+def compile_lock(
+    requirements: Sequence[str],
+    constraints: Sequence[str],
+    folder: Path,
+    python: Path,
+    what: str,
+    *options: str,
+) -> str:
+    """The text of a lock for `requirements`, with hashes; `options` are further ones of uv's.
+
+    Raises CompatError, which starts with `what`.
+    """
     with tempfile.TemporaryDirectory(dir=make_folder(folder), prefix=".resolve-") as scratch:
         wanted, limits = Path(scratch, "wanted.in"), Path(scratch, "limits.txt")
         wanted.write_text("\n".join(requirements))
         limits.write_text("\n".join(constraints))
         return run_uv(
-            ("pip", "compile", *_LOCK_OPTIONS, "--python", python, "--constraint", limits, wanted),
+            ("pip", "compile", *_LOCK_OPTIONS, *options, "--python", python, "--constraint", limits, wanted),
             what=what,
             cwd=folder,
             next_step=f"choose a version that exists for this Python and system, or '{LATEST}'",
@@ -162,16 +183,16 @@ def sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _locked(version: str, folder: Path, python: Path) -> tuple[str, Path]:
-    """The lock of `version`, made unless it is there, and its file."""
-    requirements = _requirements(f"=={version}", version)
+def _locked(version: str, folder: Path, python: Path, *others: str) -> tuple[str, Path]:
+    """The lock of `version` and `others`, made unless it is there, and its file."""
+    requirements = (*requirements_of(f"=={version}", version), *others)
     lock = folder / f"litellm-{version}-{fingerprint(python, requirements)}.txt"
     text = _read(lock)
     if text is None:
         log.info("resolving LiteLLM %s", version)
         what = f"cannot resolve LiteLLM {version}"
         text = compile_lock(requirements, denied_litellm_constraints(), folder, python, what)
-        write_atomically(_publication(lock), _upload_time(version, folder, python))
+        write_atomically(_publication(lock), upload_time(f"litellm=={version}", folder, python))
         write_atomically(lock, text)
     return text, lock
 
@@ -188,11 +209,11 @@ def _published(lock: Path) -> datetime | None:
         return None
 
 
-def _upload_time(version: str, folder: Path, python: Path) -> str:
-    """When the index got the first file of `version`, as ISO 8601; empty where it does not say."""
+def upload_time(pinned: str, folder: Path, python: Path) -> str:
+    """When the index got the first file of a version (`NAME==VERSION`), as ISO 8601; empty where it does not say."""
     with tempfile.TemporaryDirectory(dir=make_folder(folder), prefix=".asked-") as scratch:
         wanted = Path(scratch, "wanted.in")
-        wanted.write_text(f"litellm=={version}")
+        wanted.write_text(pinned)
         options = ("--no-deps", "--quiet", "--no-header", "--format", "pylock.toml", "--python", python)
         try:
             told = run_uv(("pip", "compile", *options, wanted), what="no upload time", cwd=folder, next_step="")
@@ -205,7 +226,7 @@ def _upload_time(version: str, folder: Path, python: Path) -> str:
 
 def _newest(minor: str | None, folder: Path, python: Path) -> str:
     log.info("asking the package index for the newest LiteLLM %s", minor or "")
-    requirements = _requirements(f"=={minor}.*" if minor else "")
+    requirements = requirements_of(f"=={minor}.*" if minor else "")
     what = f"cannot resolve the newest LiteLLM{f' {minor}' if minor else ''}"
     return locked_version(compile_lock(requirements, denied_litellm_constraints(), folder, python, what), "litellm")
 
@@ -224,7 +245,8 @@ def _allowed(version: str) -> str:
     return version
 
 
-def _requirements(pin: str, version: str = "") -> tuple[str, ...]:
+def requirements_of(pin: str, version: str = "") -> tuple[str, ...]:
+    """What is installed for a LiteLLM proxy: `pin` limits its version, which is `version` if that is known."""
     return (*(line.format(pin=pin) for line in _REQUIREMENTS), *(companions(version) if version else ()))
 
 

@@ -18,20 +18,30 @@ from compat_pipeline.proxy.release import LitellmRelease
 log = logging.getLogger(__name__)
 
 _STAMP = ".complete"
+_ACCELERATED = Path(__file__).with_name("within") / "compat_accelerated.py"
 
 
 class ProxyVenv(BaseModel):
-    """A complete venv: its interpreter, and the digest of the lock it holds."""
+    """A complete venv: its interpreter, and the digest of the lock it holds.
+
+    `accelerated`: LiteLLM is started with the accelerator loaded, which the venv holds, too.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     python: Path
     digest: str
+    accelerated: bool = False
 
     @property
     def litellm(self) -> Path:
         """The `litellm` command."""
         return self.python.with_name("litellm")
+
+    @property
+    def command(self) -> tuple[Path, ...]:
+        """How LiteLLM is started: an accelerated one by a wrapper, which imports the accelerator first."""
+        return (self.python, _ACCELERATED) if self.accelerated else (self.litellm,)
 
 
 def ensure_venv(release: LitellmRelease, cache: Path, python: Path) -> ProxyVenv:
@@ -45,7 +55,7 @@ def ensure_venv(release: LitellmRelease, cache: Path, python: Path) -> ProxyVenv
     venv = ProxyVenv(python=folder / "bin" / "python", digest=release.digest)
     with locked(folder.with_name(f"{folder.name}.lock")):
         if not (_is_stamped(folder, release) and _installed_version(venv.python) == release.version):
-            _build(folder, release, python)
+            build_venv(folder, release, python)
             if (installed := _installed_version(venv.python)) != release.version:
                 raise CompatError(
                     f"the LiteLLM environment in {folder} holds version {installed or 'none'}, not {release.version}",
@@ -61,7 +71,8 @@ def installed_versions(cache: Path) -> list[str]:
     return sorted({stamp.parent.name.rpartition("-")[0] for stamp in venvs})
 
 
-def _build(folder: Path, release: LitellmRelease, python: Path) -> None:
+def build_venv(folder: Path, release: LitellmRelease, python: Path) -> None:
+    """Fill `folder` anew with the venv of `release`. Raises CompatError."""
     lock = release.verified_lock()
     log.info("installing LiteLLM %s", release.version)
     what = f"cannot install LiteLLM {release.version}"

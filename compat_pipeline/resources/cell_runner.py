@@ -22,7 +22,7 @@ from compat_pipeline.domain.controls import (
     told_apart,
 )
 from compat_pipeline.domain.observation import Inconclusive, NotApplicable, Observation, Pass
-from compat_pipeline.domain.variants import DEFAULT, Comparison, Variant, compare
+from compat_pipeline.domain.variants import ACCELERATED, DEFAULT, Comparison, Variant, compare
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.history.store import RunContext
 from compat_pipeline.proxy.lease import why_down
@@ -203,7 +203,8 @@ class CellRunner(dg.ConfigurableResource):
         run = self.run_context(litellm, claude_code, run_id, variant)
         # A wrong setting ends the run before it begins.
         days_kept, image = self.home.evidence_days, suite_image(os.environ)
-        cli, installed = self.npm.fetch(claude_code), self.python_index.install(litellm)
+        install = self.python_index.install_accelerated if variant == ACCELERATED else self.python_index.install
+        cli, installed = self.npm.fetch(claude_code), install(litellm)
         prices = price_list(installed, self.home.manifest)
         with self.runtime.lease(litellm, installed, self.home.manifest, variant) as proxy:
             scratch = self.home.paths.scratch

@@ -13,14 +13,16 @@ import dagster as dg
 from compat_pipeline.claude.binary import ClaudeCli, ensure_cli
 from compat_pipeline.claude.npm import Npm
 from compat_pipeline.claude.release import ClaudeCodeRelease, newest_claude_code, resolve_claude_code
-from compat_pipeline.ground.errors import WrongUsage
+from compat_pipeline.domain.environment_cell import ACCELERATOR
+from compat_pipeline.environment.resolving import released_accelerator
+from compat_pipeline.ground.errors import CompatError, WrongUsage
 from compat_pipeline.ground.github import GithubSite, Token
 from compat_pipeline.ground.home import CompatHome
 from compat_pipeline.proxy.checkout import PATH_REQUEST, resolve_checkout
 from compat_pipeline.proxy.github_releases import GithubReleases
 from compat_pipeline.proxy.image import IMAGE, ImageUnknown, ProxyImage, image_digest, is_pinned
 from compat_pipeline.proxy.listed import newest_listed
-from compat_pipeline.proxy.release import LitellmRelease, resolve_litellm
+from compat_pipeline.proxy.release import LitellmRelease, resolve_litellm, with_accelerator
 from compat_pipeline.proxy.venv import ProxyVenv, ensure_venv
 
 log = logging.getLogger(__name__)
@@ -57,6 +59,10 @@ class PythonIndex(dg.ConfigurableResource):
         """The newest version that the index lists, whatever installs here and whatever GitHub calls a release."""
         return newest_listed(CompatHome.from_env().cache, Path(sys.executable))
 
+    def newest_accelerator(self) -> str:
+        """The newest version of the accelerator that the index lists."""
+        return released_accelerator(Path(sys.executable), CompatHome.from_env().cache / "litellm")[0]
+
     def install(self, release: LitellmRelease) -> ProxyVenv | ProxyImage:
         """A venv that holds exactly the release's lock; built once. With COMPAT_PROXY=container the release's image,
         COMPAT_LITELLM_IMAGE or what a checkout was built into, on the container engine."""
@@ -66,6 +72,15 @@ class PythonIndex(dg.ConfigurableResource):
         from compat_pipeline.proxy.local_image import ensure_image  # few have an engine's client to load
 
         return ensure_image(release, os.environ.get(LITELLM_IMAGE_VARIABLE) or IMAGE, home)
+
+    def install_accelerated(self, release: LitellmRelease) -> ProxyVenv:
+        """A venv that holds the release together with the newest accelerator, which its proxy loads."""
+        if proxy_kind(os.environ) == "container":
+            raise CompatError("no release's image holds the accelerator", f"unset {PROXY_VARIABLE}")
+        pinned = f"{ACCELERATOR}=={self.newest_accelerator()}"
+        cache = CompatHome.from_env().cache
+        both = with_accelerator(release, pinned, cache, Path(sys.executable))
+        return ensure_venv(both, cache, Path(sys.executable)).model_copy(update={"accelerated": True})
 
 
 class NpmRegistry(dg.ConfigurableResource):

@@ -19,6 +19,7 @@ from compat_pipeline.domain.observation import Fail, Inconclusive, NotApplicable
 from compat_pipeline.proxy.release import LitellmRelease
 from compat_pipeline.resources.cell_runner import CellRunner
 from compat_pipeline.resources.docs_repo import DocsRepo
+from compat_pipeline.resources.environments import EnvironmentRunner
 from compat_pipeline.resources.home import Home
 from compat_pipeline.resources.registries import NpmRegistry, PythonIndex
 from compat_pipeline.resources.runtime import ProxyRuntime
@@ -108,4 +109,5 @@ def resources(instance: dg.DagsterInstance) -> dict[str, object]:  # noqa: ARG00
         "runtime": runtime,
         "docs_repo": DocsRepo(),
         "cell_runner": runner,
+        "environment_runner": EnvironmentRunner(home=home, python_index=index, npm=npm),
     }

@@ -23,6 +23,7 @@ from compat_pipeline.resources.home import Home
 from compat_pipeline.resources.registries import NpmRegistry, PythonIndex
 from compat_pipeline.resources.runtime import ProxyRuntime
 from compat_pipeline_tests.assets.conftest import CLAUDE_CODE, LITELLM, ScriptedRunner
+from compat_pipeline_tests.assets.environments import ScriptedEnvironments
 
 OUTCOMES_VARIABLE = "COMPAT_TEST_OUTCOMES"
 BROKEN = "path:broken"
@@ -55,6 +56,7 @@ def scripted(outcomes: Mapping[str, Outcome], index: PythonIndex | None = None) 
         "runtime": runtime,
         "docs_repo": DocsRepo(),
         "alerts": Alerts(),
+        "environment_runner": ScriptedEnvironments(home=home, python_index=index, npm=npm),
         "cell_runner": Runner(home=home, python_index=index, npm=npm, runtime=runtime),
     }
     real = definitions.defs

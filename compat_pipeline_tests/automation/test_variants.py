@@ -134,3 +134,13 @@ def test_only_a_plain_run_leaves_the_artifact(instance: dg.DagsterInstance, stag
     assert suite.sessions == [
         ("default", True), ("default", False), ("default", False), ("drop_params", False), ("default", False)
     ]  # fmt: skip
+
+
+def test_the_accelerator_is_compared_only_where_it_is_asked_for(
+    instance: dg.DagsterInstance, staged: StagedRunner, suite: Suite
+) -> None:
+    compare(instance, staged, cells=[SETTLED])
+    assert "fast_litellm" not in [variant for variant, _ in suite.sessions]
+    suite.sessions.clear()
+    compare(instance, staged, cells=[SETTLED], variants=["fast_litellm"])
+    assert [variant for variant, _ in suite.sessions] == ["default", "fast_litellm"]

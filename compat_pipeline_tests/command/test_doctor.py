@@ -92,6 +92,8 @@ def test_every_setting_and_its_default_is_the_readmes() -> None:
         ("COMPAT_GATE_CELLS", "visoin|*", "no cell matches 'visoin|*'"),
         ("COMPAT_BASELINE", "/nowhere.json", "COMPAT_BASELINE names no file"),
         ("COMPAT_MANIFEST", "/nowhere.yaml", "cannot read the manifest /nowhere.yaml"),
+        ("COMPAT_ENVIRONMENTS", "/nowhere.yaml", "cannot read the manifest /nowhere.yaml"),
+        ("COMPAT_ENVIRONMENT_ISSUES", "/nowhere.yaml", "cannot read the known issues /nowhere.yaml"),
         ("COMPAT_ACKNOWLEDGED", "/nowhere.yaml", "cannot read the acknowledgements /nowhere.yaml"),
         ("COMPAT_DOCS_GITHUB", "docs", "COMPAT_DOCS_GITHUB does not name a repository"),
         ("COMPAT_DOCS_GITHUB", "acme/docs", "no credentials for acme/docs"),

@@ -38,7 +38,7 @@ def test_a_number_out_of_range_is_wrong_usage(arguments: tuple[str, ...]) -> Non
 
 def test_help_tells_each_command_in_a_whole_sentence() -> None:
     commands = compat("--help").stdout.partition("Commands:\n")[2].splitlines()
-    names = "bench diff doctor evidence gate prove proxy run show ui variants"
+    names = "bench bisect diff doctor environment evidence gate prove proxy run show ui variants"
     assert [line.split()[0] for line in commands] == names.split()
     assert all(line.endswith(".") and not line.endswith("..") for line in commands)
 

@@ -1,0 +1,1 @@
+"""What runs in the interpreter of an environment: nothing but the standard library may be imported here."""

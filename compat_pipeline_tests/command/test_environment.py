@@ -1,0 +1,78 @@
+"""`compat environment` and `compat bisect` over a scripted machine: exit codes, and what is said of a run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from compat_pipeline.domain.environment_verdict import EnvironmentObservation
+from compat_pipeline_tests.assets.environments import ScriptedEnvironments
+from compat_pipeline_tests.domain.environments import cell, observed
+
+
+@pytest.fixture
+def outcomes(monkeypatch: pytest.MonkeyPatch) -> dict[str, EnvironmentObservation]:
+    scripted: dict[str, EnvironmentObservation] = {}
+    monkeypatch.setattr(ScriptedEnvironments, "outcomes", scripted)
+    monkeypatch.setattr(ScriptedEnvironments, "ran", [])
+    return scripted
+
+
+def test_a_broken_environment_is_a_result_and_no_failure_of_the_command(
+    scripted_home: Path,
+    compat: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+    outcomes: dict[str, EnvironmentObservation],
+) -> None:
+    assert not outcomes
+    assert compat("environment", "--cells", "3.11|1.97.0@*") == 0
+    told = capsys.readouterr().out
+    assert "❌ broken" in told
+    assert str(scripted_home / "COMPATIBILITY.md") in told
+    assert len(ScriptedEnvironments.ran) == 4
+
+
+def test_json_is_the_document_alone(
+    scripted_home: Path,
+    compat: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+    outcomes: dict[str, EnvironmentObservation],
+) -> None:
+    assert not outcomes
+    assert compat("environment", "--cells", "3.11|1.83.14@stock", "--json") == 0
+    written = json.loads((scripted_home / "environment-matrix.json").read_text())
+    assert json.loads(capsys.readouterr().out) == written
+
+
+def test_one_that_could_not_be_judged_ends_it_with_3(
+    scripted_home: Path, compat: Callable[..., int], outcomes: dict[str, EnvironmentObservation]
+) -> None:
+    assert scripted_home.is_dir()
+    outcomes["3.11|1.83.14@stock"] = observed(cell("1.83.14", "stock"), unclear={"install": "disk full"})
+    assert compat("environment", "--cells", "3.11|1.83.14@stock") == 3
+    assert compat("environment", "--cells", "3.14|*") == 3
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("environment", "--all", "--cells", "3.11|*"),
+        ("environment", "--cells", "3.8|*"),
+        ("bisect", "--good", "1.83.14"),
+        ("bisect", "--good", "1.83.14", "--bad", "1.106.2", "--stage", "boot"),
+        ("bisect", "--good", "1.83.14", "--bad", "1.106.2", "--python", "3.12"),
+    ],
+)
+def test_what_makes_no_sense_ends_with_2(
+    scripted_home: Path,
+    compat: Callable[..., int],
+    outcomes: dict[str, EnvironmentObservation],
+    arguments: tuple[str, ...],
+) -> None:
+    assert scripted_home.is_dir()
+    assert not outcomes
+    runtime = ("--runtime", "fast-litellm==0.1.10") if arguments[0] == "bisect" else ()
+    assert compat(*arguments, *runtime) == 2

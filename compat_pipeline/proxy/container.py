@@ -189,7 +189,7 @@ def reap_containers(home: Path) -> None:
     """
     with engine() as client, asked("cannot remove what is left of an earlier proxy"):
         wanted = {"label": f"{HOME_LABEL}={home.resolve()}"}
-        for container in client.containers.list(all=True, filters=wanted):
+        for container in client.containers.list(all=True, ignore_removed=True, filters=wanted):
             if _is_orphan(container.labels):
                 _try(container.remove, force=True, v=True)
         for network in client.networks.list(filters=wanted):

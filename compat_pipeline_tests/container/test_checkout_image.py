@@ -173,7 +173,7 @@ def test_a_build_whose_owner_is_killed_leaves_no_container(
     (checkout / "Dockerfile").write_text(f"{PLAIN}RUN : {home.root} && sleep 600\n")
 
     def steps() -> list[str]:
-        every = client.containers.list(all=True)
+        every = client.containers.list(all=True, ignore_removed=True)
         return [one.name for one in every if any(str(home.root) in word for word in one.attrs["Config"]["Cmd"])]
 
     ask = (

@@ -69,7 +69,7 @@ def own_home(tmp_path: Path, client: docker.DockerClient) -> Iterator[CompatHome
 
 def containers_of(home: CompatHome, client: docker.DockerClient) -> list[Any]:
     wanted = {"label": f"compat_pipeline.home={home.root.resolve()}"}
-    return list(client.containers.list(all=True, filters=wanted))
+    return list(client.containers.list(all=True, ignore_removed=True, filters=wanted))
 
 
 def left_of(home: CompatHome, client: docker.DockerClient) -> list[str]:

@@ -23,7 +23,7 @@ from compat_pipeline.domain.observation import Observation
 from compat_pipeline.ground.home import CompatHome, write_atomically
 from compat_pipeline.ground.manifest_file import feature_set, load_manifest
 from compat_pipeline.proxy.lease import stop_idle
-from compat_pipeline.resources.cell_runner import CLIS_AT_ONCE
+from compat_pipeline.resources.cell_runner import clis_at_once
 from compat_pipeline.resources.registries import NpmRegistry, PythonIndex
 from compat_pipeline.resources.runtime import ProxyRuntime
 from compat_pipeline.wire.evidence import CallEvidence, EvidenceStore
@@ -58,7 +58,7 @@ def measure(result: Path) -> None:
             seen = _observations(home)
             calls = _calls(seen, home)
             click.echo(f"the same {len(calls)} CLI calls bare ...", err=True)
-            floor_wall_s = _floor(calls, ProxyAddress(up.proxy_url, up.api_key), home)
+            floor_wall_s = _floor(calls, ProxyAddress(up.proxy_url, up.api_key), home, clis_at_once(len(seen)))
     stop_idle(home)
     cli_cpu_s = sum(call.cpu_s for call in calls)
     figures = {
@@ -102,10 +102,10 @@ def _calls(seen: list[Observation], home: CompatHome) -> list[CallEvidence]:
     return [call for one in seen if one.evidence for call in evidence.read(one.evidence).calls if call.argv]
 
 
-def _floor(calls: list[CallEvidence], proxy: ProxyAddress, home: CompatHome) -> float:
+def _floor(calls: list[CallEvidence], proxy: ProxyAddress, home: CompatHome, at_once: int) -> float:
     """Seconds that the very same calls take with as many at a time and nothing around them."""
     started = time.monotonic()
-    with ThreadPoolExecutor(CLIS_AT_ONCE) as pool:
+    with ThreadPoolExecutor(at_once) as pool:
         list(pool.map(lambda call: _bare(call, proxy, home.scratch), calls))
     return time.monotonic() - started
 

@@ -54,12 +54,17 @@ class _Stage:
     image: str | None
 
 
-CLIS_AT_ONCE = 1 + (os.cpu_count() or 1)
-"""One more than cores: of those that run some wait, for an answer or for each other."""
+_MANY_TRIALS = 300
+
+
+def clis_at_once(trials: int) -> int:
+    """As many as there are cores; with many trials one more, because of those that run some wait. It takes a process of
+    its own, which few trials do not pay for."""
+    return (os.cpu_count() or 1) + (trials >= _MANY_TRIALS)
 
 
 class CellRunner(dg.ConfigurableResource):
-    """Runs cells against one pair of versions. `workers`: CLI processes at a time; 0 means `CLIS_AT_ONCE`.
+    """Runs cells against one pair of versions. `workers`: CLI processes at a time; 0 means `clis_at_once`.
 
     `budget_usd`: once a live run has cost as much by estimate, it starts no further cell; None sets no limit.
     """
@@ -269,7 +274,7 @@ class CellRunner(dg.ConfigurableResource):
             trials,
             stage.settings,
             self.home.paths,
-            workers=self.workers or CLIS_AT_ONCE,
+            workers=self.workers or clis_at_once(len(trials)),
             artifact=artifact,
             image=stage.image,
             halted=lambda: stage.spending.ended is not None,

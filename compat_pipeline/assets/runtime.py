@@ -1,4 +1,7 @@
-"""Second stage: the parts that will run. The CLI's binary, the upstreams, and proof that the proxy is up."""
+"""Second stage: the parts that will run. The CLI's binary, and proof that the proxy and its upstreams are up."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import dagster as dg
 
@@ -6,11 +9,8 @@ from compat_pipeline.assets.face import ENGINEERS, SINGLE_RUN
 from compat_pipeline.assets.versions import claude_code_release, litellm_release, recorded
 from compat_pipeline.claude.binary import verify_cli
 from compat_pipeline.claude.release import ClaudeCodeRelease
-from compat_pipeline.domain.redaction import Redactor
-from compat_pipeline.emulator.credentials import EmulatorCredentials
 from compat_pipeline.proxy.release import LitellmRelease
-from compat_pipeline.proxy.runtime import ROUTE_OK
-from compat_pipeline.relay.accounts import accounts_from_env
+from compat_pipeline.proxy.runtime import ROUTE_OK, Runtime
 from compat_pipeline.resources.home import Home
 from compat_pipeline.resources.registries import NpmRegistry, PythonIndex
 from compat_pipeline.resources.runtime import ProxyRuntime
@@ -44,50 +44,57 @@ def claude_cli(context: dg.AssetExecutionContext, npm: NpmRegistry) -> dg.Materi
     )
 
 
-@dg.asset(
-    group_name="runtime",
-    owners=ENGINEERS,
-    kinds={"python"},
-    backfill_policy=SINGLE_RUN,
-    check_specs=[
-        dg.AssetCheckSpec(
-            "every_provider_answers",
-            asset="provider_upstreams",
-            description="A plain message with the provider's own credentials was answered on every wire.",
-        )
-    ],
-)
-def provider_upstreams(home: Home) -> dg.MaterializeResult:
-    """Where the five providers are: the embedded emulator or the real clouds, tried with one message per provider."""
-    # Here, because they take over a second to load, and every process that only looks at the assets would wait for it.
-    from compat_pipeline.emulator.app import build_app as build_emulator
-    from compat_pipeline.emulator.preflight import OK, preflight
-    from compat_pipeline.relay.app import build_app as build_relay
+@contextmanager
+def _leased(
+    context: dg.AssetExecutionContext, home: Home, python_index: PythonIndex, runtime: ProxyRuntime
+) -> Iterator[Runtime]:
+    """The proxy of the run's release, with its upstreams."""
+    release = recorded(context, litellm_release.key, LitellmRelease) or python_index.resolve("")
+    with runtime.lease(release, python_index.install(release), home.manifest) as up:
+        yield up
 
-    made_up = EmulatorCredentials.generate()
-    if home.paths.upstream == "live":
-        accounts = accounts_from_env()
-        app, given = build_relay(made_up, accounts), accounts.secrets
-    else:
-        app, given = build_emulator(made_up), ()
-    health = preflight(app, made_up, home.manifest, Redactor((*made_up.secrets, *given)))
-    return dg.MaterializeResult(
-        metadata={"mode": home.paths.upstream, **health},
-        check_results=[
-            dg.AssetCheckResult(
-                passed=set(health.values()) == {OK},
-                check_name="every_provider_answers",
-                severity=dg.AssetCheckSeverity.WARN,
-            )
-        ],
+
+def _answers(name: str, answers: Mapping[str, str]) -> dg.AssetCheckResult:
+    """Whether all answered well; whoever was not even asked did not."""
+    broken = {asked: answer for asked, answer in answers.items() if answer != ROUTE_OK}
+    return dg.AssetCheckResult(
+        passed=bool(answers) and not broken,
+        check_name=name,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"broken": dg.MetadataValue.json(broken)},
     )
 
 
 @dg.asset(
     group_name="runtime",
     owners=ENGINEERS,
+    kinds={"python"},
+    deps=[litellm_release],
+    backfill_policy=SINGLE_RUN,
+    check_specs=[
+        dg.AssetCheckSpec(
+            "every_provider_answers",
+            asset="provider_upstreams",
+            description="Each provider answered a message that the proxy sent it on its start.",
+        )
+    ],
+)
+def provider_upstreams(
+    context: dg.AssetExecutionContext, home: Home, python_index: PythonIndex, runtime: ProxyRuntime
+) -> dg.MaterializeResult:
+    """Where the five providers are, the embedded emulator or the real clouds, and how each answered the proxy."""
+    with _leased(context, home, python_index, runtime) as up:
+        return dg.MaterializeResult(
+            metadata={"mode": up.upstream, **up.providers},
+            check_results=[_answers("every_provider_answers", up.providers)],
+        )
+
+
+@dg.asset(
+    group_name="runtime",
+    owners=ENGINEERS,
     kinds={"litellm"},
-    deps=[litellm_release, provider_upstreams],
+    deps=[litellm_release],
     backfill_policy=SINGLE_RUN,
     check_specs=[
         dg.AssetCheckSpec(
@@ -101,9 +108,7 @@ def litellm_proxy(
     context: dg.AssetExecutionContext, home: Home, python_index: PythonIndex, runtime: ProxyRuntime
 ) -> dg.MaterializeResult:
     """One running proxy, tried with a real message per route. Evidence of which proxy it was, not its owner."""
-    release = recorded(context, litellm_release.key, LitellmRelease) or python_index.resolve("")
-    with runtime.lease(release, python_index.install(release), home.manifest) as up:
-        broken = {target: answer for target, answer in up.routes.items() if answer != ROUTE_OK}
+    with _leased(context, home, python_index, runtime) as up:
         return dg.MaterializeResult(
             metadata={
                 "endpoint": up.proxy_url,
@@ -115,12 +120,5 @@ def litellm_proxy(
                 "upstream": up.upstream,
                 "locked_out": dg.MetadataValue.json(up.locked_out),
             },
-            check_results=[
-                dg.AssetCheckResult(
-                    passed=bool(up.routes) and not broken,
-                    check_name="answers_on_every_route",
-                    severity=dg.AssetCheckSeverity.WARN,
-                    metadata={"broken": dg.MetadataValue.json(broken)},
-                )
-            ],
+            check_results=[_answers("answers_on_every_route", up.routes)],
         )

@@ -1,4 +1,5 @@
-"""Whether a proxy that answers at all also serves messages: one real message per route, and refused accounts."""
+"""Whether a proxy that answers at all also serves messages: one real message per route, and what the upstreams made of
+them."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ import httpx
 from compat_pipeline.domain.causes import CliFault, UpstreamAnswer, classify
 from compat_pipeline.domain.observation import Inconclusive
 from compat_pipeline.proxy.runtime import ROUTE_OK
-from compat_pipeline.wire.exchange import UpstreamControl
+from compat_pipeline.wire.exchange import Exchange
 
 _TIMEOUT_S = 60.0
 _AT_A_TIME = 8
@@ -39,13 +40,28 @@ def try_routes(proxy_url: str, api_key: str, names: Sequence[str]) -> dict[str, 
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def refused_accounts(tried: Mapping[str, Trial], control: UpstreamControl) -> dict[str, str]:
+def provider_health(heard: Mapping[str, Sequence[Exchange]]) -> dict[str, str]:
+    """Provider -> `ok` if it answered a message to one of its models, else how it refused the first of them (status and
+    words), or that none reached it. `heard` is what the upstreams recorded of each name's trial."""
+    asked: dict[str, list[Exchange]] = {}
+    for name, exchanges in heard.items():
+        asked.setdefault(name.partition("/")[0], []).extend(exchanges)
+    return {provider: _health(exchanges) for provider, exchanges in asked.items()}
+
+
+def _health(asked: Sequence[Exchange]) -> str:
+    if any(one.status == httpx.codes.OK and one.error is None for one in asked):
+        return ROUTE_OK
+    return f"{asked[0].status}: {asked[0].error}" if asked else "no message reached it"
+
+
+def refused_accounts(tried: Mapping[str, Trial], heard: Mapping[str, Sequence[Exchange]]) -> dict[str, str]:
     """The names whose message the provider refused for the user's account (no credit, no access to the model, an
     expired token) -> its words."""
     told = {}
-    for name, (answer, nonce) in tried.items():
+    for name, (answer, _) in tried.items():
         if answer != ROUTE_OK:
-            upstream = [UpstreamAnswer(one.status, one.error, one.rule) for one in control.exchanges(nonce)]
+            upstream = [UpstreamAnswer(one.status, one.error, one.rule) for one in heard[name]]
             outcome = classify(CliFault("other", None, answer), upstream)
             if isinstance(outcome, Inconclusive) and outcome.cause == "account":
                 told[name] = outcome.error

@@ -48,6 +48,7 @@ class RuntimeSpec(BaseModel):
 
 class Runtime(BaseModel):
     """A proxy that is up. `routes`: each name it serves -> `ok`, or how the proxy answered its trial message.
+    `providers`: each provider -> `ok`, or how it answered what the proxy made of those messages.
 
     `ledger` is where it writes what it recorded of each call. `secrets` is all that must be kept: its own key, what the
     upstreams accept, the user's credentials. `locked_out`: a name of which the user's account at the real provider was
@@ -72,6 +73,7 @@ class Runtime(BaseModel):
     started_at: datetime
     supervisor_pid: int
     routes: dict[str, str]
+    providers: dict[str, str]
     locked_out: dict[str, str] = {}
 
     @classmethod

@@ -42,11 +42,11 @@ from compat_pipeline.proxy.process import (
     start_emulator,
     start_relay,
 )
-from compat_pipeline.proxy.routes import Trial, refused_accounts, try_routes
+from compat_pipeline.proxy.routes import Trial, provider_health, refused_accounts, try_routes
 from compat_pipeline.proxy.runtime import Runtime, RuntimeSpec
 from compat_pipeline.proxy.venv import ProxyVenv
 from compat_pipeline.relay.accounts import Accounts
-from compat_pipeline.wire.exchange import UpstreamControl
+from compat_pipeline.wire.exchange import Exchange, UpstreamControl
 
 _START_TIMEOUT_S = 180.0
 _WATCH_S = 0.25
@@ -113,6 +113,7 @@ class Supervisor:
             raise _Ended(why)
         _say(f"trying {len(served)} routes with a message each")
         tried = try_routes(url, self._master_key, served)
+        heard = self._heard(upstreams, tried)
         Runtime(
             key=self._folder.root.name,
             proxy_url=url,
@@ -129,19 +130,19 @@ class Supervisor:
             config_digest=config.digest,
             started_at=datetime.now(timezone.utc),
             supervisor_pid=os.getpid(),
-            routes={name: self._fit(trial.answer) for name, trial in tried.items()},
-            locked_out=self._locked_out(upstreams, tried),
+            routes=self._fit({name: trial.answer for name, trial in tried.items()}),
+            providers=self._fit(provider_health(heard)),
+            # Only a real account can be refused for what it is: emulated ones are refused on purpose.
+            locked_out=self._fit(refused_accounts(tried, heard)) if self._accounts else {},
         ).save(self._folder.runtime)
 
-    def _locked_out(self, upstreams: EmbeddedUpstreams, tried: Mapping[str, Trial]) -> dict[str, str]:
-        """Only a real account can be refused for what it is: emulated ones are refused on purpose."""
-        if self._accounts is None:
-            return {}
+    def _heard(self, upstreams: EmbeddedUpstreams, tried: Mapping[str, Trial]) -> dict[str, list[Exchange]]:
         with closing(UpstreamControl(upstreams.base_url, self._credentials.control_token)) as control:
-            return {name: self._fit(why) for name, why in refused_accounts(tried, control).items()}
+            return {name: control.exchanges(trial.nonce) for name, trial in tried.items()}
 
-    def _fit(self, answer: str) -> str:
-        return self._redactor.text(answer)[:_LONGEST_ANSWER_CHARS]
+    def _fit(self, told: Mapping[str, str]) -> dict[str, str]:
+        """As much of what each name was told as may be kept."""
+        return {name: self._redactor.text(words)[:_LONGEST_ANSWER_CHARS] for name, words in told.items()}
 
     def _start_upstreams(self, host: str) -> EmbeddedUpstreams:
         python, folder, logs = Path(sys.executable), self._folder.root, self._folder.logs

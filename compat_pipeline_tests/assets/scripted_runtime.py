@@ -44,7 +44,7 @@ class LocalIndex(PinnedIndex):
 
 
 class ScriptedProxy(ProxyRuntime):
-    """Up at once. `answers`: how its routes answered; the ones not named are sound."""
+    """Up at once. `answers`: how its routes and providers answered; the ones not named are sound."""
 
     answers: ClassVar[dict[str, str]] = {}
 
@@ -71,4 +71,5 @@ class ScriptedProxy(ProxyRuntime):
             started_at=datetime.now(timezone.utc),
             supervisor_pid=1,
             routes={name: self.answers.get(name, ROUTE_OK) for name in manifest.served},
+            providers={one.id: self.answers.get(one.id, ROUTE_OK) for one in manifest.providers},
         )

@@ -90,6 +90,20 @@ def test_a_route_without_an_answer_is_named(
     assert broken.metadata["broken"].value == {"azure/claude-haiku-4-5": "404: no such deployment"}
 
 
+def test_a_provider_without_an_answer_is_named(
+    instance: dg.DagsterInstance, local: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def check() -> dg.AssetCheckEvaluation:
+        result = dg.materialize([provider_upstreams], instance=instance, resources=local)
+        return evaluation(result, "every_provider_answers")
+
+    assert check().passed
+    monkeypatch.setattr(ScriptedProxy, "answers", {"azure": "401: invalid key"})
+    broken = check()
+    assert not broken.passed
+    assert broken.metadata["broken"].value == {"azure": "401: invalid key"}
+
+
 def test_a_matrix_that_is_not_of_the_schema_fails_its_check_and_is_not_published(
     instance: dg.DagsterInstance, resources: Resources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

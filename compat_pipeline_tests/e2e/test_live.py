@@ -132,7 +132,7 @@ def test_an_account_that_is_refused_is_asked_once_and_runs_no_cell(
     assert "invalid x-api-key" in latest["anthropic"].explanation
     assert "AZURE_API_KEY is not set" in latest["azure"].explanation
     assert [latest[name].attempts for name in ("anthropic", "azure")] == [0, 0]
-    assert asked["/v1/messages"] == 1  # the preflight
+    assert asked["/v1/messages"] == 1  # as the proxy started
     assert not [path for path in asked if path.startswith("/azure")]
     assert {cell["status"] for cell in cells.values()} == {"pass"}  # an older verdict stands
 

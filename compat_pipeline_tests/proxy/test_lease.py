@@ -73,6 +73,11 @@ def test_every_route_of_the_packaged_manifest_answers_a_real_message(up: Runtime
     assert {name: up.routes[name] for name in served} == dict.fromkeys(served, "ok")
 
 
+def test_each_provider_is_known_to_have_answered(up: Runtime) -> None:
+    providers = [provider.id for provider in load_manifest({}).providers]
+    assert {name: up.providers[name] for name in providers} == dict.fromkeys(providers, "ok")
+
+
 def test_bedrock_is_asked_as_the_name_says_by_signature_or_by_token(up: Runtime) -> None:
     headers = {"authorization": f"Bearer {up.api_key}", "anthropic-version": "2023-06-01"}
     with (
@@ -111,6 +116,7 @@ def test_counting_tokens_reaches_the_upstream_of_every_target(up: Runtime) -> No
 
 def test_a_route_that_is_broken_is_recorded_and_does_not_stop_the_others(up: Runtime) -> None:
     assert all(up.routes[f"broken/{model.id}"].startswith("404: ") for model in load_manifest({}).models)
+    assert up.providers["broken"].startswith("404: ")
 
 
 def test_the_descriptor_says_which_proxy_it_is(up: Runtime, spec: RuntimeSpec) -> None:

@@ -1,4 +1,4 @@
-"""Trying the routes of a proxy: what counts as an answer."""
+"""Trying the routes of a proxy: what counts as an answer, and what it says of the providers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from compat_pipeline.proxy.routes import try_routes
+from compat_pipeline.proxy.routes import provider_health, try_routes
+from compat_pipeline.wire.exchange import Exchange
 
 ANSWERS = {
     "a/good": (200, json.dumps({"role": "assistant", "content": [{"type": "text", "text": "yes"}]})),
@@ -53,3 +54,35 @@ def test_only_a_message_with_content_is_ok(address: str) -> None:
 
 def test_a_proxy_that_hangs_up_is_recorded_too() -> None:
     assert try_routes("http://127.0.0.1:9", "key", ["a/b"])["a/b"].answer.startswith("no answer: ConnectError")
+
+
+def exchange(status: int, error: str | None = None) -> Exchange:
+    return Exchange(
+        provider="a",
+        operation="messages",
+        model="good",
+        streamed=False,
+        headers={},
+        request={},
+        status=status,
+        error=error,
+        started_at=0.0,
+        finished_at=0.0,
+    )
+
+
+def test_a_provider_is_well_once_it_answers_for_one_of_its_models() -> None:
+    assert provider_health({"a/new": [exchange(403, "no access")], "a/good": [exchange(200)]}) == {"a": "ok"}
+
+
+def test_a_provider_that_refuses_is_told_with_its_first_words() -> None:
+    refused = {"a/good": [exchange(401, "invalid key"), exchange(429, "slower")], "b/good": [exchange(200)]}
+    assert provider_health(refused) == {"a": "401: invalid key", "b": "ok"}
+
+
+def test_a_stream_that_breaks_off_is_no_answer() -> None:
+    assert provider_health({"a/good": [exchange(200, "overloaded")]}) == {"a": "200: overloaded"}
+
+
+def test_a_provider_that_the_proxy_never_asked_is_not_called_well() -> None:
+    assert provider_health({"a/good": []}) == {"a": "no message reached it"}

@@ -68,6 +68,12 @@ def test_a_target_whose_account_is_refused_is_locked_out_and_no_other(up: Runtim
     assert "AZURE_API_KEY is not set" in up.locked_out[f"azure/{MODEL}"]
 
 
+def test_a_provider_that_refuses_the_account_is_told_with_its_words(up: Runtime) -> None:
+    assert {name for name, answer in up.providers.items() if answer != "ok"} == {"anthropic", "azure"}
+    assert "invalid x-api-key" in up.providers["anthropic"]
+    assert "AZURE_API_KEY is not set" in up.providers["azure"]
+
+
 def test_litellm_is_given_no_credential_of_the_user(up: Runtime, home: CompatHome, accounts: Accounts) -> None:
     folder = RuntimeFolder.of(home, up.key)
     proxy = next(one for one in folder.recorded() if one.name == "LiteLLM")

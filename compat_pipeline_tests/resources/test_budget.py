@@ -58,7 +58,7 @@ class Up(ProxyRuntime):
             key="up", proxy_url="http://proxy", api_key="k", control_url="http://upstream", control_token="t",
             ledger=Path("/nowhere/ledger"), secrets=(), upstream=CompatHome.from_env().upstream, variant=variant,
             litellm_version=release.tag, venv_digest=installed.digest, config_digest="", supervisor_pid=1, routes={},
-            started_at=datetime.now(timezone.utc),
+            providers={}, started_at=datetime.now(timezone.utc),
         )  # fmt: skip
 
 

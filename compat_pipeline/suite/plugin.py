@@ -7,6 +7,7 @@ line to the file named by `COMPAT_RESULTS_STREAM`, and all of them end in the `c
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 from collections import Counter
@@ -179,6 +180,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     claims = Counter(_trial(item) for item in items)
     for item in items:
         item.stash[_CLAIMS] = claims[_trial(item)]
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()  # what is loaded now stays, so that nobody needs to look through it for garbage
 
 
 def _trial(item: pytest.Item) -> Trial | None:

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from compat_pipeline.claude.child import run_child
 from compat_pipeline.domain.environment import Interpreter
+from compat_pipeline.ground.child import run_child
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.process import client_environment
 from compat_pipeline.proxy.client import run_uv

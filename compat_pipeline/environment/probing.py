@@ -10,9 +10,9 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from compat_pipeline.claude.child import ChildRun, run_child
 from compat_pipeline.domain.environment_cell import EnvironmentCell, EnvironmentPart
 from compat_pipeline.domain.environment_verdict import Stage, StageSeen
+from compat_pipeline.ground.child import ChildRun, run_child
 
 _PROBE = Path(__file__).with_name("within") / "compat_probe.py"
 _LIMIT_S = 180.0

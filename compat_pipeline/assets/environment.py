@@ -23,9 +23,9 @@ from compat_pipeline.domain.environment_matrix import EnvironmentMatrix, dump_en
 from compat_pipeline.domain.environment_report import WORDS, render_report
 from compat_pipeline.domain.environment_verdict import EnvironmentObservation, signature
 from compat_pipeline.domain.markdown import plain, table
+from compat_pipeline.ground.environment_files import load_environments
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import CompatHome, write_atomically
-from compat_pipeline.ground.manifest_file import load_environments
 from compat_pipeline.resources.environments import EnvironmentRunner
 
 ALL_RAN, CONTROLS, YOUNG, ISSUES, CLAIMED = (

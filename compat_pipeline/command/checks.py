@@ -24,10 +24,11 @@ from compat_pipeline.domain.details import CompatibilityDetails
 from compat_pipeline.domain.secret_shapes import names_a_credential
 from compat_pipeline.ground.acknowledged_file import load_acknowledged
 from compat_pipeline.ground.amount import budget_usd
+from compat_pipeline.ground.environment_files import load_environment_issues, load_environments
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.github import App
 from compat_pipeline.ground.home import CompatHome
-from compat_pipeline.ground.manifest_file import feature_set, load_environment_issues, load_environments, load_manifest
+from compat_pipeline.ground.manifest_file import feature_set, load_manifest
 from compat_pipeline.ground.process import client_environment
 from compat_pipeline.ground.timetable import Timetable
 from compat_pipeline.proxy.checkout import PATH_REQUEST

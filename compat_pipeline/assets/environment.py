@@ -15,7 +15,7 @@ from compat_pipeline.assets.face import (
     keys_of_run,
     listing,
 )
-from compat_pipeline.assets.versions import RunsAssets, recorded
+from compat_pipeline.assets.versions import recorded
 from compat_pipeline.domain.environment import EnvironmentPlan, Interpreters, Planned
 from compat_pipeline.domain.environment_claims import claims_without_cell
 from compat_pipeline.domain.environment_issues import check_environment_issues
@@ -23,8 +23,9 @@ from compat_pipeline.domain.environment_matrix import EnvironmentMatrix, dump_en
 from compat_pipeline.domain.environment_report import WORDS, render_report
 from compat_pipeline.domain.environment_verdict import EnvironmentObservation, signature
 from compat_pipeline.domain.markdown import plain, table
-from compat_pipeline.ground.home import write_atomically
-from compat_pipeline.ground.manifest_file import load_environments
+from compat_pipeline.ground.environment_files import load_environments
+from compat_pipeline.ground.errors import CompatError
+from compat_pipeline.ground.home import CompatHome, write_atomically
 from compat_pipeline.resources.environments import EnvironmentRunner
 
 ALL_RAN, CONTROLS, YOUNG, ISSUES, CLAIMED = (
@@ -67,7 +68,7 @@ def interpreters(environment_runner: EnvironmentRunner) -> dg.MaterializeResult:
 def environment_plan(context: dg.AssetExecutionContext, environment_runner: EnvironmentRunner) -> dg.MaterializeResult:
     """What every environment of the manifest means today, and what a resolver says of those that cannot be run here."""
     here = recorded(context, interpreters.key, Interpreters, "interpreters") or environment_runner.interpreters()
-    return dg.MaterializeResult(metadata=plan_metadata(environment_runner.plan(here)))
+    return dg.MaterializeResult(metadata=write_plan(environment_runner, environment_runner.plan(here)))
 
 
 @dg.asset(
@@ -90,7 +91,7 @@ def environment_results(
 ) -> dg.MaterializeResult:
     """What one run of one environment saw, stage by stage, with a venv of its own."""
     keys = keys_of_run(context, ENVIRONMENTS)
-    chosen = [one for one in plan_of(context, environment_runner).planned if one.cell.key in keys]
+    chosen = [one for one in plan_of(environment_runner).planned if one.cell.key in keys]
     observed = set()
     for one, seen in environment_runner.observe(chosen, context.run.run_id):
         observed.add(one.cell.key)
@@ -121,11 +122,9 @@ def environment_results(
         ),
     ],
 )
-def environment_matrix(
-    context: dg.AssetExecutionContext, environment_runner: EnvironmentRunner
-) -> dg.MaterializeResult:
+def environment_matrix(environment_runner: EnvironmentRunner) -> dg.MaterializeResult:
     """environment-matrix.json: every environment of the manifest, from all that was ever seen of it here."""
-    matrix = write_environment_matrix(environment_runner, plan_of(context, environment_runner))
+    matrix = write_environment_matrix(environment_runner, plan_of(environment_runner))
     return dg.MaterializeResult(
         metadata=matrix_metadata(environment_runner, matrix),
         check_results=environment_checks(environment_runner, matrix),
@@ -144,31 +143,32 @@ def environment_matrix(
         )
     ],
 )
-def compatibility_report(
-    context: dg.AssetExecutionContext, environment_runner: EnvironmentRunner
-) -> dg.MaterializeResult:
+def compatibility_report(environment_runner: EnvironmentRunner) -> dg.MaterializeResult:
     """COMPATIBILITY.md, from environment-matrix.json."""
-    matrix = recorded(context, environment_matrix.key, EnvironmentMatrix, "document")
-    matrix = matrix or environment_runner.matrix(plan_of(context, environment_runner))
+    matrix = written_environment_matrix(environment_runner.home.paths)
     return dg.MaterializeResult(
         metadata=write_report(environment_runner, matrix), check_results=[claims_check(environment_runner, matrix)]
     )
 
 
-def plan_of(context: RunsAssets, runner: EnvironmentRunner) -> EnvironmentPlan:
-    """The plan of this run, else the last recorded one, else a new one."""
-    plan = recorded(context, environment_plan.key, EnvironmentPlan, "plan")
-    return plan or runner.plan(runner.interpreters())
+def plan_of(runner: EnvironmentRunner) -> EnvironmentPlan:
+    """The plan as last written, or a new one where there is none, or none that can be read."""
+    try:
+        return EnvironmentPlan.model_validate_json(runner.home.paths.environment_plan.read_bytes())
+    except (OSError, ValueError):
+        return runner.plan(runner.interpreters())
 
 
-def plan_metadata(plan: EnvironmentPlan) -> Mapping[str, Any]:
-    """What a person sees of a plan, and the plan itself for the stages after it."""
+def write_plan(runner: EnvironmentRunner, plan: EnvironmentPlan) -> Mapping[str, Any]:
+    """Write the plan for the stages after it; returns what a person sees of it in the UI."""
+    path = runner.home.paths.environment_plan
+    write_atomically(path, plan.model_dump_json(indent=2) + "\n")
     return {
+        "path": dg.MetadataValue.path(path),
         "run_here": sum(one.runs for one in plan.planned),
         "excluded": sum(bool(one.excluded) for one in plan.planned),
         "targets": len(plan.targets),
         **{f"newest_{package}": version for package, version in plan.newest.items()},
-        "plan": dg.MetadataValue.json(plan.model_dump(mode="json")),
     }
 
 
@@ -216,14 +216,22 @@ def write_environment_matrix(runner: EnvironmentRunner, plan: EnvironmentPlan) -
     return matrix
 
 
+def written_environment_matrix(paths: CompatHome) -> EnvironmentMatrix:
+    """The matrix as last written; CompatError names the file and what is wrong with it."""
+    path = paths.environment_matrix
+    try:
+        return EnvironmentMatrix.model_validate_json(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise CompatError(f"cannot use {path}: {error}", "run `compat environment` to write it anew") from error
+
+
 def matrix_metadata(runner: EnvironmentRunner, matrix: EnvironmentMatrix) -> Mapping[str, Any]:
-    """What a person sees of the matrix, and the document itself for the report."""
+    """What a person sees of the matrix in the UI."""
     rows = [[plain(row.cell), WORDS[row.status], row.stage or ""] for row in matrix.environments if row.status]
     return {
         "matrix": dg.MetadataValue.md(table(["Environment", "Status", "Stage"], rows)),
         "path": dg.MetadataValue.path(runner.home.paths.environment_matrix),
         **matrix.counts,
-        "document": dg.MetadataValue.json(matrix.model_dump(mode="json")),
     }
 
 

@@ -17,11 +17,11 @@ from compat_pipeline.assets.environment import (
     environment_results,
     interpreters,
     matrix_metadata,
-    plan_metadata,
     ran_check,
     result_metadata,
     why_not,
     write_environment_matrix,
+    write_plan,
     write_report,
 )
 from compat_pipeline.assets.face import ENVIRONMENT
@@ -71,7 +71,7 @@ def run_chosen_environments(
     yield dg.AssetMaterialization(
         interpreters.key, metadata={"interpreters": dg.MetadataValue.json(here.model_dump(mode="json"))}
     )
-    yield dg.AssetMaterialization(environment_plan.key, metadata=dict(plan_metadata(plan)))
+    yield dg.AssetMaterialization(environment_plan.key, metadata=dict(write_plan(runner, plan)))
     chosen, observed = [one for one in plan.planned if one.cell in wanted], []
     for one, seen in runner.observe(chosen, context.run.run_id):
         observed.append(one.cell.key)

@@ -12,8 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from compat_pipeline.claude.child import run_child
 from compat_pipeline.claude.stream import ClaudeResult, ends_turn, read_stream
+from compat_pipeline.ground.child import run_child
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import make_folder
 

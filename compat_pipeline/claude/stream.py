@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from compat_pipeline.claude.child import ChildRun
+from compat_pipeline.ground.child import ChildRun
 
 ErrorKind = Literal["api", "timeout", "crash", "connection", "other"]
 

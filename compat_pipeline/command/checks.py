@@ -10,7 +10,6 @@ from datetime import date, datetime, timedelta, timezone
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
 
 import uv
 from pydantic import ValidationError
@@ -18,20 +17,20 @@ from pydantic import ValidationError
 from compat_pipeline.claude.binary import fetched_versions
 from compat_pipeline.claude.npm import npm_command
 from compat_pipeline.command.instance import NEEDED_BYTES
+from compat_pipeline.command.settings import KNOWN, SETTINGS, Environ
 from compat_pipeline.domain.cell import Cell
 from compat_pipeline.domain.consumption import Spending
 from compat_pipeline.domain.details import CompatibilityDetails
-from compat_pipeline.domain.secret_shapes import names_a_credential
 from compat_pipeline.ground.acknowledged_file import load_acknowledged
 from compat_pipeline.ground.amount import budget_usd
+from compat_pipeline.ground.environment_files import load_environment_issues, load_environments
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.github import App
 from compat_pipeline.ground.home import CompatHome
-from compat_pipeline.ground.manifest_file import feature_set, load_environment_issues, load_environments, load_manifest
+from compat_pipeline.ground.manifest_file import feature_set, load_manifest
 from compat_pipeline.ground.process import client_environment
 from compat_pipeline.ground.timetable import Timetable
 from compat_pipeline.proxy.checkout import PATH_REQUEST
-from compat_pipeline.proxy.image import IMAGE
 from compat_pipeline.proxy.venv import installed_versions
 from compat_pipeline.publication.local_git import is_repository
 from compat_pipeline.relay.accounts import accounts_from_env
@@ -49,65 +48,12 @@ from compat_pipeline.resources.registries import (
 from compat_pipeline.suite.runner import has_test
 from compat_pipeline.wire.evidence import days_kept
 
-Environ = Mapping[str, str]
 Level = Literal["ok", "note", "problem"]
 
-SETTINGS = {
-    "COMPAT_HOME": ".compat",
-    "COMPAT_CACHE": "COMPAT_HOME/cache",
-    "COMPAT_UPSTREAM": "emulated",
-    "COMPAT_BUDGET_USD": "no limit",
-    "COMPAT_LITELLM_VERSION": "latest",
-    "COMPAT_LITELLM_SOURCE": "index",
-    "COMPAT_PROXY": "process",
-    "COMPAT_LITELLM_IMAGE": IMAGE,
-    "COMPAT_RUNNER": "process",
-    "COMPAT_RUNNER_IMAGE": "compat-runner",
-    "COMPAT_GITHUB_TOKEN": "none",
-    "COMPAT_GITHUB_API": "GitHub's own",
-    "COMPAT_CLAUDE_CODE_VERSION": "latest",
-    "COMPAT_FEATURES": "v0",
-    "COMPAT_EVIDENCE_DAYS": "30",
-    "COMPAT_HISTORY_URL": "COMPAT_HOME/history.db",
-    "COMPAT_ACKNOWLEDGED": "the packaged one",
-    "COMPAT_MANIFEST": "the packaged one",
-    "COMPAT_ENVIRONMENTS": "the packaged ones",
-    "COMPAT_ENVIRONMENT_ISSUES": "the packaged ones",
-    "COMPAT_DOCS_REPO": "COMPAT_HOME/docs-repo",
-    "COMPAT_DOCS_GITHUB": "none",
-    "COMPAT_DOCS_BRANCH": "its default branch",
-    "COMPAT_DOCS_PATH": "compatibility-matrix.json",
-    "COMPAT_DOCS_MODE": "push",
-    "COMPAT_DOCS_APP_ID": "none",
-    "COMPAT_DOCS_APP_KEY_FILE": "none",
-    "COMPAT_DOCS_TOKEN": "none",
-    "COMPAT_DOCS_REFRESH_HOURS": "24",
-    "COMPAT_PUBLISH": "refused",
-    "COMPAT_SCHEDULE_HOUR": "5",
-    "COMPAT_TIME_ZONE": "UTC",
-    "COMPAT_ALERT_WEBHOOK": "only logged",
-    "COMPAT_STALE_DAYS": "7",
-    "COMPAT_GATE_CELLS": "the whole matrix",
-    "COMPAT_BASELINE": "none: every red counts",
-    "COMPAT_DAGSTER_YAML": "dagster.yaml",
-}
-"""Every setting and its default, as the README lists them."""
-
-_OF_TESTERS = {"COMPAT_PROXY_URL", "COMPAT_PROXY_KEY", "COMPAT_UPSTREAM_URL", "COMPAT_UPSTREAM_TOKEN", "COMPAT_CLAUDE"}
-_OF_PROVIDERS = {"COMPAT_LIVE_ANTHROPIC_URL", "COMPAT_LIVE_BEDROCK_URL", "COMPAT_LIVE_VERTEX_URL"}
 _CERTIFICATES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "PIP_CERT")
 _PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
 _DOWNLOADS_BYTES = 1 << 30
 _SOON = timedelta(days=14)
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What holds, and where it comes from; of a secret only that it is set."""
-
-    name: str
-    value: str
-    source: Literal["environment", "default"]
 
 
 @dataclass(frozen=True)
@@ -118,16 +64,6 @@ class Finding:
     level: Level
     told: str
     next_step: str = ""
-
-
-def settings(environ: Environ) -> list[Setting]:
-    """Every setting as it holds."""
-    return [
-        Setting(name, _shown(name, environ[name]), "environment")
-        if environ.get(name)
-        else Setting(name, usual, "default")
-        for name, usual in SETTINGS.items()
-    ]
 
 
 def findings(environ: Environ) -> list[Finding]:
@@ -170,9 +106,8 @@ def _settings(environ: Environ) -> Iterator[Told]:
         named = environ.get(name) or ""
         if named and named != DOCS_REPO and "://" not in named and not Path(named).is_file():
             yield "problem", f"{name} names no file: {named}", "correct it, or unset it"
-    known = SETTINGS.keys() | _OF_TESTERS | _OF_PROVIDERS
-    for name in sorted(name for name in environ if name.startswith("COMPAT_") and name not in known):
-        near = get_close_matches(name, known, 1)
+    for name in sorted(name for name in environ if name.startswith("COMPAT_") and name not in KNOWN):
+        near = get_close_matches(name, KNOWN, 1)
         yield "note", f"{name} is no setting", f"did you mean {near[0]}?" if near else "unset it"
     given = sum(1 for name in SETTINGS if environ.get(name))
     yield "ok", f"{given} of {len(SETTINGS)} come from the environment"
@@ -398,16 +333,3 @@ _CHECKS: Mapping[str, Callable[[Environ], Iterator[Told]]] = {
     "downloads": _downloads,
     "alerts": _alerts,
 }
-
-
-def _shown(name: str, value: str) -> str:
-    """The value as it may be shown: of a secret that it is set, of an address what stands for nobody."""
-    if name == WEBHOOK or names_a_credential(name):
-        return "set"
-    if "://" not in value:
-        return value
-    try:
-        address = urlsplit(value)
-        return f"{address.scheme}://{address.hostname or ''}{f':{address.port}' if address.port else ''}{address.path}"
-    except ValueError:
-        return "set"

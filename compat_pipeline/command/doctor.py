@@ -8,8 +8,9 @@ from dataclasses import asdict
 from rich.console import Console
 from rich.markup import escape
 
-from compat_pipeline.command.checks import Level, findings, settings
+from compat_pipeline.command.checks import Level, findings
 from compat_pipeline.command.output import Output, printable
+from compat_pipeline.command.settings import settings
 
 _STYLE: dict[Level, tuple[str, str]] = {"ok": ("✓", "green"), "note": ("!", "yellow"), "problem": ("✗", "red")}
 

@@ -8,10 +8,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from compat_pipeline.assets.environment import written_environment_matrix
 from compat_pipeline.command.output import Output
 from compat_pipeline.command.run import executed
 from compat_pipeline.domain.bisect import Boundary
-from compat_pipeline.domain.environment_matrix import EnvironmentMatrix, dump_environment_matrix
+from compat_pipeline.domain.environment_matrix import dump_environment_matrix
 from compat_pipeline.domain.environment_report import WORDS
 from compat_pipeline.ground.home import CompatHome
 
@@ -24,7 +25,7 @@ def run_environments(patterns: list[str], output: Output) -> bool:
     home, started = CompatHome.from_env(), time.monotonic()
     config = {"ops": {"run_chosen_environments": {"config": {"cells": patterns}}}}
     with executed("run_environments", config, home, output) as result:
-        matrix = EnvironmentMatrix.model_validate_json(home.environment_matrix.read_bytes())
+        matrix = written_environment_matrix(home)
         ran = {
             str(event.partition)
             for event in result.get_asset_materialization_events()

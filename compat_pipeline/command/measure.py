@@ -14,12 +14,12 @@ from typing import Any
 import click
 import dagster as dg
 
-from compat_pipeline.claude.child import run_child
 from compat_pipeline.claude.driver import ProxyAddress, Sandbox
 from compat_pipeline.claude.stream import ends_turn
 from compat_pipeline.command.instance import open_instance
 from compat_pipeline.definitions import defs
 from compat_pipeline.domain.observation import Observation
+from compat_pipeline.ground.child import run_child
 from compat_pipeline.ground.home import CompatHome, write_atomically
 from compat_pipeline.ground.manifest_file import feature_set, load_manifest
 from compat_pipeline.proxy.lease import stop_idle

@@ -125,10 +125,6 @@ class EnvironmentVerdict(EnvironmentPart):
     parity: tuple[Parity, ...] = ()
     open: str = ""
 
-    @property
-    def works(self) -> bool:
-        return self.status in ("verified", "degraded")
-
 
 def judge_environment(
     seen: Sequence[EnvironmentObservation],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,9 +9,10 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from compat_pipeline.claude.child import ChildRun, run_child
 from compat_pipeline.domain.environment_cell import EnvironmentCell, EnvironmentPart
 from compat_pipeline.domain.environment_verdict import Stage, StageSeen
+from compat_pipeline.ground.child import ChildRun, run_child
+from compat_pipeline.ground.process import bare_environment
 
 _PROBE = Path(__file__).with_name("within") / "compat_probe.py"
 _LIMIT_S = 180.0
@@ -51,10 +51,7 @@ def probe(
     home = folder / "home"
     home.mkdir(parents=True)
     environment = {
-        "PATH": os.defpath,
-        "HOME": str(home),
-        "TMPDIR": str(home),
-        "LANG": "C.UTF-8",
+        **bare_environment(home),
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
         "LITELLM_MODE": "PRODUCTION",
         **({"PYTHONPATH": str(shadow)} if shadow else {}),

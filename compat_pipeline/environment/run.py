@@ -9,11 +9,11 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from compat_pipeline.claude.binary import ClaudeCli
-from compat_pipeline.claude.child import run_child
 from compat_pipeline.domain.environment import Interpreter
 from compat_pipeline.domain.environment_cell import EnvironmentCell
 from compat_pipeline.domain.environment_verdict import STAGES, EnvironmentObservation, Stage, StageSeen
 from compat_pipeline.environment.ladder import CellSpec
+from compat_pipeline.ground.child import run_child
 from compat_pipeline.ground.home import CompatHome, make_folder, write_atomically
 from compat_pipeline.ground.process import client_environment, quotable
 from compat_pipeline.ground.scratch import scratch_folder

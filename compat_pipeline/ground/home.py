@@ -86,6 +86,11 @@ class CompatHome:
         return self._documents / "variants.json"
 
     @property
+    def environment_plan(self) -> Path:
+        """What every environment meant when that was last planned."""
+        return self.root / "environment-plan.json"
+
+    @property
     def environment_matrix(self) -> Path:
         return self.root / "environment-matrix.json"
 

@@ -1,4 +1,4 @@
-"""Reading what is planned from disk: the packaged manifests, or those that settings name."""
+"""Reading the manifest from disk: the packaged one, or the one that `COMPAT_MANIFEST` names."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from typing import TypeVar, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
-from compat_pipeline.domain.environment import EnvironmentManifest, parse_environment
-from compat_pipeline.domain.environment_issues import KnownEnvironmentIssue, parse_environment_issues
 from compat_pipeline.domain.manifest import FeatureSet, Manifest, ManifestError, parse_manifest
 from compat_pipeline.ground.errors import CompatError, WrongUsage
 
@@ -23,22 +21,11 @@ PACKAGED = Path(__file__).parents[1] / "manifest.yaml"
 
 def load_manifest(environ: Mapping[str, str] = os.environ) -> Manifest:
     """The manifest in force; CompatError names the file and each wrong entry."""
-    return _load(environ.get("COMPAT_MANIFEST") or PACKAGED, parse_manifest, "the manifest")
+    return load_from(environ.get("COMPAT_MANIFEST") or PACKAGED, parse_manifest, "the manifest")
 
 
-def load_environments(environ: Mapping[str, str] = os.environ) -> EnvironmentManifest:
-    """The manifest of the environment matrix that is in force; CompatError as for the other."""
-    packaged = PACKAGED.with_name("environment.yaml")
-    return _load(environ.get("COMPAT_ENVIRONMENTS") or packaged, parse_environment, "the manifest")
-
-
-def load_environment_issues(environ: Mapping[str, str] = os.environ) -> tuple[KnownEnvironmentIssue, ...]:
-    """The known issues of the environment matrix that are in force; CompatError as for the manifests."""
-    packaged = PACKAGED.with_name("known_environment_issues.yaml")
-    return _load(environ.get("COMPAT_ENVIRONMENT_ISSUES") or packaged, parse_environment_issues, "the known issues")
-
-
-def _load(place: str | Path, parse: Callable[[str, str], _Parsed], what: str) -> _Parsed:
+def load_from(place: str | Path, parse: Callable[[str, str], _Parsed], what: str) -> _Parsed:
+    """What `parse` makes of the text at `place` and of its name; CompatError names the file and each wrong entry."""
     path = Path(place)
     try:
         return parse(path.read_text(), str(path))

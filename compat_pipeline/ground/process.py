@@ -91,6 +91,11 @@ def client_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str
     return trusting | {name: value for name, value in environ.items() if _concerns_clients(name.upper())}
 
 
+def bare_environment(home: Path) -> dict[str, str]:
+    """The environment for anybody else's program, built from nothing: its home and its temporary folder are `home`."""
+    return {"PATH": os.defpath, "HOME": str(home), "TMPDIR": str(home), "LANG": "C.UTF-8"}
+
+
 def quotable(said: str, environment: Mapping[str, str]) -> str:
     """What a program that was given `environment` said, fit to be shown and kept: errors can quote a credential."""
     return Redactor(value for name, value in environment.items() if names_a_credential(name)).text(said)

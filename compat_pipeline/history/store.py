@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from sqlalchemy import URL, Connection, Index, Table, create_engine, event, func, insert, make_url, select
+from sqlalchemy import URL, Connection, Index, Select, Table, create_engine, event, func, insert, make_url, select
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from compat_pipeline.domain.cell import Cell
@@ -31,6 +31,8 @@ from compat_pipeline.history.tables import (
     PROVEN_ONCE,
     RAN_ONCE,
 )
+
+_Seen = TypeVar("_Seen", Observation, EnvironmentObservation)
 
 _BUSY_TIMEOUT_S = 30.0
 _NOT_KEPT_ANY_MORE = {"calls", "input_tokens", "output_tokens"}
@@ -108,9 +110,7 @@ class History:
             .where(columns.variant == variant)
             .order_by(columns.observed_at, columns.id)
         )
-        with self._transaction() as connection:
-            rows = connection.execute(query).all()
-        return [self._observation(number, cell, document) for number, cell, document in rows]
+        return self._read(query, OBSERVATIONS, _observation)
 
     def last_consumption(self) -> dict[Cell, Consumption]:
         """What each cell took when it was last observed: live if it ever was, under whatever versions, suite and
@@ -126,9 +126,7 @@ class History:
             .where(columns.id.in_(last))
             .order_by(columns.upstream == "live")
         )
-        with self._transaction() as connection:
-            rows = connection.execute(query).all()
-        seen = [self._observation(number, cell, document) for number, cell, document in rows]
+        seen = self._read(query, OBSERVATIONS, _observation)
         return {one.cell: one.consumption for one in seen if one.consumption is not None}
 
     def record_controls(self, run: RunContext, results: Iterable[ControlResult]) -> None:
@@ -177,16 +175,7 @@ class History:
             .where(columns.revision == revision)
             .order_by(columns.observed_at, columns.id)
         )
-        with self._transaction() as connection:
-            rows = connection.execute(query).all()
-        seen = []
-        for number, cell, document in rows:
-            try:
-                seen.append(EnvironmentObservation.model_validate_json(document))
-            except ValidationError as error:
-                why = error.errors()[0]["msg"]
-                raise self._unusable(f"row {number} of its environments ({cell}) is damaged: {why}") from error
-        return seen
+        return self._read(query, ENVIRONMENTS, EnvironmentObservation.model_validate_json)
 
     def close(self) -> None:
         self._engine.dispose()
@@ -216,13 +205,18 @@ class History:
                     elif any(kept[name] != value for name, value in row.items()):
                         raise self._contradiction(row)
 
-    def _observation(self, number: int, cell: str, document: str) -> Observation:
-        try:
-            fields = json.loads(document).items()
-            return Observation.model_validate({name: value for name, value in fields if name not in _NOT_KEPT_ANY_MORE})
-        except (ValueError, AttributeError) as error:
-            why = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-            raise self._unusable(f"row {number} of its observations ({cell}) is damaged: {why}") from error
+    def _read(self, query: Select[Any, Any, Any], table: Table, parse: Callable[[str], _Seen]) -> list[_Seen]:
+        """What `query` finds in `table`: the number of each row, its cell, and the document to `parse`."""
+        with self._transaction() as connection:
+            rows = connection.execute(query).all()
+        seen = []
+        for number, cell, document in rows:
+            try:
+                seen.append(parse(document))
+            except (ValueError, AttributeError) as error:
+                why = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+                raise self._unusable(f"row {number} of its {table.name} ({cell}) is damaged: {why}") from error
+        return seen
 
     @contextmanager
     def _transaction(self, *, writing: bool = False) -> Iterator[Connection]:
@@ -249,6 +243,11 @@ class History:
 def _refuse_other_databases(url: URL) -> None:
     if url.get_backend_name() not in _CONNECT_ARGS:
         raise ArgumentError(f"{url.get_backend_name()} is neither {' nor '.join(_CONNECT_ARGS)}")
+
+
+def _observation(document: str) -> Observation:
+    fields = json.loads(document).items()
+    return Observation.model_validate({name: value for name, value in fields if name not in _NOT_KEPT_ANY_MORE})
 
 
 def _observation_row(observation: Observation) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import CompatHome, make_folder, write_atomically
+from compat_pipeline.ground.process import bare_environment
 from compat_pipeline.proxy.folder import POLL_S, RuntimeFolder
 from compat_pipeline.proxy.image import ENGINE_VARIABLES, ProxyImage
 from compat_pipeline.proxy.process import PACKAGE_PARENT, last_lines
@@ -118,9 +119,7 @@ def _start_supervisor(folder: RuntimeFolder, spec: RuntimeSpec, accounts: Accoun
             process = subprocess.Popen(
                 [sys.executable, "-m", "compat_pipeline.proxy.supervisor", folder.root, folder.logs],
                 env={
-                    "PATH": os.defpath,
-                    "HOME": str(folder.root),
-                    "LANG": "C.UTF-8",
+                    **bare_environment(folder.root),
                     "PYTHONPATH": str(PACKAGE_PARENT),
                     **{name: os.environ[name] for name in ENGINE_VARIABLES if name in os.environ},
                 },

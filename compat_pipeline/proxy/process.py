@@ -17,7 +17,7 @@ from typing import IO, Any, Protocol
 from compat_pipeline.domain.redaction import Redactor
 from compat_pipeline.emulator.credentials import EmulatorCredentials
 from compat_pipeline.ground.home import make_folder, write_atomically
-from compat_pipeline.ground.process import end_group, spawn
+from compat_pipeline.ground.process import bare_environment, end_group, spawn
 from compat_pipeline.proxy.config import ProxyConfig
 from compat_pipeline.proxy.ledger import CALLBACK_FOLDER, LEDGER_FILE, LEDGER_VARIABLE
 from compat_pipeline.proxy.venv import ProxyVenv
@@ -221,8 +221,8 @@ def _start(
     redactor: Redactor,
 ) -> Process:
     own = make_folder(folder / "home")
-    base = {"PATH": os.defpath, "HOME": str(own), "TMPDIR": str(own), "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
-    process = spawn(argv, env={**base, **environment}, cwd=own, stdout=PIPE, stderr=STDOUT)
+    environment = {**bare_environment(own), "PYTHONUNBUFFERED": "1", **environment}
+    process = spawn(argv, env=environment, cwd=own, stdout=PIPE, stderr=STDOUT)
     return Process(name, process, log, redactor)
 
 

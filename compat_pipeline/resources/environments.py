@@ -33,9 +33,9 @@ from compat_pipeline.environment.bisecting import find_first_bad
 from compat_pipeline.environment.interpreters import find_interpreters
 from compat_pipeline.environment.resolving import ask_target, released_accelerator
 from compat_pipeline.environment.run import run_environment
+from compat_pipeline.ground.environment_files import load_environment_issues, load_environments
 from compat_pipeline.ground.errors import WrongUsage
 from compat_pipeline.ground.home import make_folder
-from compat_pipeline.ground.manifest_file import load_environment_issues, load_environments
 from compat_pipeline.ground.revision import code_revision
 from compat_pipeline.ground.scratch import scratch_folder
 from compat_pipeline.proxy.lease import reap

@@ -10,19 +10,19 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from compat_pipeline.assets.environment import environment_results
+from compat_pipeline.assets.environment import compatibility_report, environment_matrix, environment_results
 from compat_pipeline.automation import environment as environments
 from compat_pipeline.automation.environment import bisect_environment, run_environments
 from compat_pipeline.automation.jobs import refresh_matrix
 from compat_pipeline.definitions import defs
 from compat_pipeline.domain.environment_verdict import EnvironmentObservation, StageSeen
 from compat_pipeline.environment import bisecting
-from compat_pipeline.ground.errors import WrongUsage
+from compat_pipeline.ground.errors import CompatError, WrongUsage
 from compat_pipeline.resources.home import Home
 from compat_pipeline.resources.registries import PythonIndex
 from compat_pipeline_tests.assets.conftest import PinnedIndex, PinnedNpm
 from compat_pipeline_tests.assets.environments import FIRST_BAD, ScriptedEnvironments
-from compat_pipeline_tests.domain.environments import NOW, cell, observed
+from compat_pipeline_tests.domain.environments import NEWEST, NOW, cell, observed
 
 
 @pytest.fixture
@@ -148,6 +148,48 @@ def test_a_single_environment_can_be_materialised(instance: dg.DagsterInstance, 
         selection=[environment_results],
     )
     assert runner.ran == ["3.11|1.97.0@fast-litellm==0.1.10"]
+
+
+def made(asset: dg.AssetsDefinition, instance: dg.DagsterInstance, runner: ScriptedEnvironments) -> None:
+    dg.materialize([asset], instance=instance, resources={"environment_runner": runner}, selection=[asset])
+
+
+@pytest.mark.parametrize("damage", ["", '{"platform": "linux-x86_64"'])
+def test_the_matrix_is_of_the_plan_on_disk_or_of_a_new_one_where_that_cannot_be_read(
+    instance: dg.DagsterInstance, runner: ScriptedEnvironments, tmp_path: Path, damage: str
+) -> None:
+    run(instance, runner, "3.11|1.83.14@stock")
+    plan, matrix = tmp_path / "environment-plan.json", tmp_path / "environment-matrix.json"
+    plan.write_text(plan.read_text().replace(NEWEST["litellm"], "1.999.0"))
+    made(environment_matrix, instance, runner)
+    assert json.loads(matrix.read_text())["litellm_latest"] == "1.999.0"
+    plan.write_text(damage)
+    made(environment_matrix, instance, runner)
+    assert json.loads(matrix.read_text())["litellm_latest"] == NEWEST["litellm"]
+
+
+@pytest.mark.parametrize("asset", ["environment_plan", "environment_matrix"])
+def test_an_event_names_its_document_and_does_not_hold_it(
+    instance: dg.DagsterInstance, runner: ScriptedEnvironments, tmp_path: Path, asset: str
+) -> None:
+    events = run(instance, runner, "3.11|1.83.14@stock").get_asset_materialization_events()
+    (told,) = (event.materialization for event in events if event.asset_key == dg.AssetKey(asset))
+    document = tmp_path / f"{asset.replace('_', '-')}.json"
+    assert told.metadata["path"].value == str(document)
+    assert len(dg.serialize_value(told)) < document.stat().st_size / 4
+
+
+def test_a_report_is_of_the_matrix_on_disk_and_says_where_that_is_damaged(
+    instance: dg.DagsterInstance, runner: ScriptedEnvironments, tmp_path: Path
+) -> None:
+    run(instance, runner, "3.11|1.83.14@stock")
+    matrix = tmp_path / "environment-matrix.json"
+    matrix.write_text(matrix.read_text().replace('"3.11.7"', '"3.11.99"'))
+    made(compatibility_report, instance, runner)
+    assert "| 3.11.99 |" in (tmp_path / "COMPATIBILITY.md").read_text()
+    matrix.write_text("{")
+    with pytest.raises(CompatError, match=r"cannot use .*environment-matrix\.json"):
+        made(compatibility_report, instance, runner)
 
 
 def _but(runner: ScriptedEnvironments) -> dict[str, Any]:

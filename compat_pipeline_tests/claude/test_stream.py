@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from compat_pipeline.claude.child import ChildRun
 from compat_pipeline.claude.stream import ClaudeResult, CliError, ToolCall, Usage, ends_turn, read_stream
+from compat_pipeline.ground.child import ChildRun
 from compat_pipeline.wire.grammar import check_message_events
 from compat_pipeline_tests.claude.loopback import ANSWER, SIGNATURE, TOOL_INPUT
 

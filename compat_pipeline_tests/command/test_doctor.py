@@ -12,8 +12,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from compat_pipeline.command.checks import SETTINGS, Finding, findings, settings
+from compat_pipeline.command.checks import Finding, findings
 from compat_pipeline.command.main import main
+from compat_pipeline.command.settings import SETTINGS, settings
 from compat_pipeline.domain.cell import Cell
 from compat_pipeline.domain.details import build_details, dump_details
 from compat_pipeline.domain.verdict import judge

@@ -21,13 +21,10 @@ def outcomes(monkeypatch: pytest.MonkeyPatch) -> dict[str, EnvironmentObservatio
     return scripted
 
 
+@pytest.mark.usefixtures("outcomes")
 def test_a_broken_environment_is_a_result_and_no_failure_of_the_command(
-    scripted_home: Path,
-    compat: Callable[..., int],
-    capsys: pytest.CaptureFixture[str],
-    outcomes: dict[str, EnvironmentObservation],
+    scripted_home: Path, compat: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert not outcomes
     assert compat("environment", "--cells", "3.11|1.97.0@*") == 0
     told = capsys.readouterr().out
     assert "❌ broken" in told
@@ -35,22 +32,19 @@ def test_a_broken_environment_is_a_result_and_no_failure_of_the_command(
     assert len(ScriptedEnvironments.ran) == 4
 
 
+@pytest.mark.usefixtures("outcomes")
 def test_json_is_the_document_alone(
-    scripted_home: Path,
-    compat: Callable[..., int],
-    capsys: pytest.CaptureFixture[str],
-    outcomes: dict[str, EnvironmentObservation],
+    scripted_home: Path, compat: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert not outcomes
     assert compat("environment", "--cells", "3.11|1.83.14@stock", "--json") == 0
     written = json.loads((scripted_home / "environment-matrix.json").read_text())
     assert json.loads(capsys.readouterr().out) == written
 
 
+@pytest.mark.usefixtures("scripted_home")
 def test_one_that_could_not_be_judged_ends_it_with_3(
-    scripted_home: Path, compat: Callable[..., int], outcomes: dict[str, EnvironmentObservation]
+    compat: Callable[..., int], outcomes: dict[str, EnvironmentObservation]
 ) -> None:
-    assert scripted_home.is_dir()
     outcomes["3.11|1.83.14@stock"] = observed(cell("1.83.14", "stock"), unclear={"install": "disk full"})
     assert compat("environment", "--cells", "3.11|1.83.14@stock") == 3
     assert compat("environment", "--cells", "3.14|*") == 3
@@ -66,13 +60,7 @@ def test_one_that_could_not_be_judged_ends_it_with_3(
         ("bisect", "--good", "1.83.14", "--bad", "1.106.2", "--python", "3.12"),
     ],
 )
-def test_what_makes_no_sense_ends_with_2(
-    scripted_home: Path,
-    compat: Callable[..., int],
-    outcomes: dict[str, EnvironmentObservation],
-    arguments: tuple[str, ...],
-) -> None:
-    assert scripted_home.is_dir()
-    assert not outcomes
+@pytest.mark.usefixtures("scripted_home", "outcomes")
+def test_what_makes_no_sense_ends_with_2(compat: Callable[..., int], arguments: tuple[str, ...]) -> None:
     runtime = ("--runtime", "fast-litellm==0.1.10") if arguments[0] == "bisect" else ()
     assert compat(*arguments, *runtime) == 2

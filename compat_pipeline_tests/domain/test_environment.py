@@ -8,7 +8,8 @@ from compat_pipeline.domain.cell import NoSuchCell
 from compat_pipeline.domain.environment import Interpreter, parse_environment, plan, select_environments, targets_of
 from compat_pipeline.domain.environment_cell import EnvironmentCell
 from compat_pipeline.domain.manifest import ManifestError
-from compat_pipeline.ground.manifest_file import load_environment_issues, load_environments, load_manifest
+from compat_pipeline.ground.environment_files import load_environment_issues, load_environments
+from compat_pipeline.ground.manifest_file import load_manifest
 from compat_pipeline_tests.domain.environments import FAST, MANIFEST, NEWEST
 
 HERE = [Interpreter(minor="3.11", path="/python3.11", version="3.11.7", platform="linux-x86_64")]

@@ -57,6 +57,17 @@ def test_one_that_does_not_start_is_trouble_unless_another_of_its_minor_does(pla
     assert (ten.version, ten.trouble) == ("3.10.13", "")
 
 
+def test_one_is_started_without_the_credentials_of_a_package_client(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UV_INDEX_MINE_PASSWORD", "hunter2-or-so")
+    program(place / "python3.12", f"env > {tmp_path}/seen; {posing_as('3.12.1')}")
+    find_interpreters(tmp_path, {"PATH": str(place), "HOME": str(tmp_path)})
+    seen = (tmp_path / "seen").read_text()
+    assert f"HOME={tmp_path}" in seen
+    assert "hunter2" not in seen
+
+
 def test_an_environment_of_somebody_is_no_interpreter(place: Path, tmp_path: Path) -> None:
     program(place / "python3.12", """echo '["cpython", "3.12", "3.12.1", "linux-x86_64", true]'""")
     program(place / "python3.13", """echo '["pypy", "3.13", "3.13.1", "linux-x86_64", false]'""")

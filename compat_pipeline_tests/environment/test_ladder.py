@@ -50,8 +50,8 @@ def unsound(seen: EnvironmentObservation) -> tuple[str, str]:
     return found.stage, found.outcome
 
 
-def test_a_sound_environment_serves_messages_through_an_accelerated_proxy(wheels: StandIns, home: CompatHome) -> None:
-    assert wheels.folder.is_dir()
+@pytest.mark.usefixtures("wheels")
+def test_a_sound_environment_serves_messages_through_an_accelerated_proxy(home: CompatHome) -> None:
     seen = climbed(home, until="stream")
     assert {one.stage: one.outcome for one in seen.stages[:-1]} == dict.fromkeys(
         ("resolve", "install", "import", "self_report", "patch_truth", "router", "proxy_boot", "messages"), "passed"
@@ -64,8 +64,8 @@ def test_a_sound_environment_serves_messages_through_an_accelerated_proxy(wheels
     assert is_gone(home)
 
 
-def test_what_the_accelerator_tells_and_what_it_patched_are_both_kept(wheels: StandIns, home: CompatHome) -> None:
-    assert wheels.folder.is_dir()
+@pytest.mark.usefixtures("wheels")
+def test_what_the_accelerator_tells_and_what_it_patched_are_both_kept(home: CompatHome) -> None:
     report = climbed(home).report
     assert report is not None
     assert report.healthy
@@ -74,8 +74,8 @@ def test_what_the_accelerator_tells_and_what_it_patched_are_both_kept(wheels: St
     assert set(report.applied) == {"litellm.router.Router", "litellm.token_counter"}
 
 
-def test_both_negative_controls_turn_the_import_red(wheels: StandIns, home: CompatHome) -> None:
-    assert wheels.folder.is_dir()
+@pytest.mark.usefixtures("wheels")
+def test_both_negative_controls_turn_the_import_red(home: CompatHome) -> None:
     controls = climbed(home).controls
     assert {name: (one.stage, one.outcome) for name, one in controls.items()} == {
         "litellm_that_raises_type_error": ("import", "failed"),
@@ -165,8 +165,8 @@ def test_an_environment_past_its_time_is_unclear_in_the_stage_it_was_in_and_leav
     assert list(home.scratch.glob("scratch-*")) == []
 
 
-def test_what_a_killed_run_left_half_made_is_removed_by_the_next(wheels: StandIns, home: CompatHome) -> None:
-    assert wheels.folder.is_dir()
+@pytest.mark.usefixtures("wheels")
+def test_what_a_killed_run_left_half_made_is_removed_by_the_next(home: CompatHome) -> None:
     (half := home.scratch / "scratch-dead" / "venv").mkdir(parents=True)
     (half.parent / ".held").touch()
     seen = run_environment(FAST.stock, HERE, CLI, home, routes=ROUTES, limit_s=60, until="router")

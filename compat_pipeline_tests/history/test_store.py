@@ -14,6 +14,8 @@ import pytest
 from compat_pipeline.domain.observation import Fail, Inconclusive
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.history.store import History, RunContext
+from compat_pipeline_tests.domain.environments import cell as environment
+from compat_pipeline_tests.domain.environments import observed
 from compat_pipeline_tests.history.conftest import PostgresServer
 from compat_pipeline_tests.history.samples import RUN, observation, seen
 
@@ -216,6 +218,17 @@ def test_a_damaged_row_is_named_and_kept(tmp_path: Path, document: str) -> None:
         seen(history)
     with sqlite3.connect(path) as connection:
         assert connection.execute("SELECT count(*) FROM observations").fetchone() == (2,)
+
+
+def test_a_damaged_row_of_an_environment_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    history = History(path)
+    history.append_environment("run-1", "4f2a91c", observed(environment()))
+    assert history.environments("linux-x86_64", "4f2a91c") == [observed(environment())]
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE environments SET observation = '[]'")
+    with pytest.raises(CompatError, match=r"row 1 of its environments \(3\.11\|.*\) is damaged"):
+        history.environments("linux-x86_64", "4f2a91c")
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:

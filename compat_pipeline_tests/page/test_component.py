@@ -16,6 +16,14 @@ def test_what_the_component_checks_of_itself_holds(script: str, npm: Npm) -> Non
     assert done.returncode == 0, done.stdout
 
 
+def test_no_script_sees_a_credential(npm: Npm, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NPM_TOKEN", "npm_config__auth", "UV_INDEX_MINE_PASSWORD"):
+        monkeypatch.setenv(name, "hunter2-or-so")
+    done = npm("exec", "--call", "env")
+    assert "NO_UPDATE_NOTIFIER=1" in done.stdout
+    assert "hunter2" not in done.stdout
+
+
 def test_every_package_is_pinned_by_its_digest_and_no_registry_is_named() -> None:
     lock = json.loads((SITE / "package-lock.json").read_text())
     packages = {name: package for name, package in lock["packages"].items() if name}

@@ -22,8 +22,7 @@ __all__ = ["home", "wheels"]
 
 
 @pytest.fixture
-def index(wheels: StandIns, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PythonIndex:
-    assert wheels.folder.is_dir()
+def index(wheels: StandIns, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PythonIndex:  # noqa: ARG001
     monkeypatch.setenv("COMPAT_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("COMPAT_CACHE", raising=False)
     return PythonIndex()

@@ -71,7 +71,7 @@ def test_neither_candidates_nor_denied_versions_are_listed(index: LoopbackIndex,
     assert newest_listed(tmp_path, PYTHON) == "1.99.0"
 
 
-def test_an_index_that_lists_nothing_is_one_clear_error(index: LoopbackIndex, tmp_path: Path) -> None:
-    assert index
+@pytest.mark.usefixtures("index")
+def test_an_index_that_lists_nothing_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(CompatError, match="cannot tell the newest LiteLLM"):
         newest_listed(tmp_path, PYTHON)

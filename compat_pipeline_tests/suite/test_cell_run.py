@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from compat_pipeline.claude.child import ChildRun
 from compat_pipeline.claude.driver import ClaudeCall
 from compat_pipeline.claude.stream import ClaudeResult, CliError, ToolResult, Usage, read_stream
 from compat_pipeline.domain.cell import Cell
 from compat_pipeline.domain.observation import Fail, Inconclusive, Outcome
+from compat_pipeline.ground.child import ChildRun
 from compat_pipeline.suite import cell_run
 from compat_pipeline.suite.cell_run import CellRun, Direct, Judged
 from compat_pipeline.suite.settings import SuiteSettings

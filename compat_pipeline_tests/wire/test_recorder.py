@@ -7,8 +7,6 @@ import http.client
 import json
 import socket
 import threading
-from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,58 +20,11 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from compat_pipeline.wire.client_exchange import HUNG_UP
-from compat_pipeline.wire.faults import Answer, Fault
 from compat_pipeline.wire.latency import added_latency_ms
 from compat_pipeline.wire.recorder import recording
-from compat_pipeline_tests.wire.messages import NONCE, TEXT, Json, encoded, message, stream
+from compat_pipeline_tests.wire.conftest import LIMIT_S, SSE, Echo, post
+from compat_pipeline_tests.wire.messages import TEXT, encoded, message, stream
 from compat_pipeline_tests.wire.target import closed_port, raw_target, served
-
-_LIMIT_S = 20.0
-SSE = {"content-type": "text/event-stream"}
-
-
-class Echo:
-    """Answers with the request's body, packed if asked so, and remembers what it was sent."""
-
-    def __init__(self) -> None:
-        self.seen: list[Request] = []
-        self.bodies: list[bytes] = []
-        self.app = Starlette(routes=[Route("/{path:path}", self._answer, methods=["GET", "POST", "HEAD", "PUT"])])
-        self.url = ""
-
-    async def _answer(self, request: Request) -> Response:
-        self.seen.append(request)
-        body = await request.body()
-        self.bodies.append(body)
-        headers = {"x-kept": "yes", "keep-alive": "timeout=5", "set-cookie": "session=hidden"}
-        if request.headers.get("x-packed"):
-            body, headers = gzip.compress(body), {**headers, "content-encoding": "gzip"}
-        return Response(body, int(request.headers.get("x-status", 200)), headers, "application/json")
-
-    @property
-    def target(self) -> str:
-        """Path and query of the last request, as they stood on the wire."""
-        scope = self.seen[-1].scope
-        query = b"?" + scope["query_string"] if scope["query_string"] else b""
-        return str((scope["raw_path"] + query).decode())
-
-
-@pytest.fixture(scope="module")
-def echo() -> Iterator[Echo]:
-    one = Echo()
-    with served(one.app) as one.url:
-        yield one
-
-
-@pytest.fixture(scope="module")
-def http_client() -> Iterator[httpx.Client]:
-    with httpx.Client(trust_env=False, timeout=_LIMIT_S) as client:
-        yield client
-
-
-def post(client: httpx.Client, base_url: str, body: Json, **headers: str) -> httpx.Response:
-    return client.post(f"{base_url}/v1/messages?beta=true", json=body, headers=headers)
-
 
 # --- what passes -------------------------------------------------------------------------------------------------
 
@@ -106,7 +57,7 @@ def test_a_large_body_passes_whole_both_ways(echo: Echo, http_client: httpx.Clie
 def test_the_proxy_sees_the_path_as_without_us(echo: Echo, path: str) -> None:
     with recording(echo.url) as record:
         address = urlsplit(record.url)
-        connection = http.client.HTTPConnection(address.netloc, timeout=_LIMIT_S)
+        connection = http.client.HTTPConnection(address.netloc, timeout=LIMIT_S)
         connection.request("GET", address.path + path)
         assert connection.getresponse().read() == b""
         connection.close()
@@ -145,7 +96,7 @@ def test_each_piece_is_passed_on_as_it_comes(http_client: httpx.Client) -> None:
     async def paced(_: Request) -> Response:
         async def pieces() -> Any:
             for number, event in enumerate(events):
-                assert number == 0 or arrived[number - 1].wait(_LIMIT_S), "a piece was held back"
+                assert number == 0 or arrived[number - 1].wait(LIMIT_S), "a piece was held back"
                 yield encoded([event])
 
         return StreamingResponse(pieces(), headers=SSE)
@@ -177,6 +128,18 @@ def test_an_exchange_holds_what_was_asked_and_answered(echo: Echo, http_client: 
     assert first.response_headers["x-kept"] == "yes"
     assert first.started_at <= first.first_byte_at <= first.finished_at <= second.started_at
     assert second.request == {"model": "n"}
+
+
+def test_requests_over_one_connection_are_all_on_record(echo: Echo) -> None:
+    with recording(echo.url) as record:
+        address = urlsplit(record.url)
+        connection = http.client.HTTPConnection(address.netloc, timeout=LIMIT_S)
+        for number in range(5):
+            connection.request("POST", f"{address.path}/v1/messages", json.dumps({"number": number}))
+            assert json.loads(connection.getresponse().read()) == {"number": number}
+        connection.close()
+
+    assert [one.request["number"] for one in record.exchanges()] == list(range(5))
 
 
 def test_credentials_are_never_on_record(echo: Echo, http_client: httpx.Client) -> None:
@@ -263,7 +226,7 @@ def test_a_client_that_hangs_up_takes_the_request_with_it(http_client: httpx.Cli
         with http_client.stream("POST", f"{record.url}/v1/messages", json={"stream": True}) as answer:
             next(answer.iter_raw())
         (one,) = record.exchanges()
-        assert left.wait(_LIMIT_S)
+        assert left.wait(LIMIT_S)
 
     assert one.broken == HUNG_UP
     assert len(one.events) == 3
@@ -297,7 +260,7 @@ def test_an_answer_without_a_length_passes(http_client: httpx.Client) -> None:
     assert record.exchanges()[0].broken is None
 
 
-# --- refusals and faults -----------------------------------------------------------------------------------------
+# --- what is refused, and how long it takes ----------------------------------------------------------------------
 
 
 def test_streams_are_refused_on_demand_and_nothing_else_is(echo: Echo, http_client: httpx.Client) -> None:
@@ -314,151 +277,5 @@ def test_streams_are_refused_on_demand_and_nothing_else_is(echo: Echo, http_clie
     assert [one.status for one in record.exchanges()] == [404, 200, 200]
 
 
-def fault(**parts: Any) -> Fault:
-    return Fault("name", "description", "imitates", frozenset({"row"}), **parts)
-
-
-def test_a_fault_changes_what_the_proxy_gets_not_what_is_on_record(echo: Echo, http_client: httpx.Client) -> None:
-    def changed(asked: Any) -> Any:
-        return replace(asked, body={**asked.body, "added": "ü"}, headers={**asked.headers, "x-added": "1"})
-
-    with recording(echo.url, fault=fault(on_request=changed)) as record:
-        answer = post(http_client, record.url, {"model": "m"}, authorization="Bearer k")
-
-    assert answer.json() == {"model": "m", "added": "ü"}
-    assert (echo.seen[-1].headers["authorization"], echo.seen[-1].headers["x-added"]) == ("Bearer k", "1")
-    assert record.exchanges()[0].request == {"model": "m"}
-
-
-def test_a_fault_that_changes_nothing_passes_the_very_bytes(echo: Echo, http_client: httpx.Client) -> None:
-    body = b'{ "model" :  "m" }'
-    with recording(echo.url, fault=fault(on_answer=lambda _, answer: answer)) as record:
-        answer = http_client.post(f"{record.url}/v1/messages", content=body, headers={"x-packed": "1"})
-
-    assert answer.content == body
-    assert echo.bodies[-1] == body
-
-
-def test_a_fault_changes_what_the_client_gets_and_that_is_on_record(http_client: httpx.Client) -> None:
-    events = stream(message(TEXT))
-
-    async def packed(_: Request) -> Response:
-        return Response(gzip.compress(encoded(events)), headers={**SSE, "content-encoding": "gzip", "x-kept": "yes"})
-
-    def short(_: Any, answer: Answer) -> Answer:
-        return Answer(answer.status, answer.headers, answer.events[:-1])
-
-    with (
-        served(Starlette(routes=[Route("/v1/messages", packed, methods=["POST"])])) as url,
-        recording(url, fault=fault(on_answer=short)) as record,
-    ):
-        answer = post(http_client, record.url, {"stream": True})
-
-    assert answer.content == encoded(events[:-1])
-    assert answer.headers["x-kept"] == "yes"
-    assert record.exchanges()[0].events == tuple(events[:-1])
-    assert record.exchanges()[0].violations
-
-
-def test_a_fault_may_answer_itself(echo: Echo, http_client: httpx.Client) -> None:
-    before = len(echo.seen)
-    refusal = {"type": "error", "error": {"type": "invalid_request_error", "message": "no"}}
-    with recording(echo.url, fault=fault(on_request=lambda _: Answer(400, {}, body=refusal))) as record:
-        answer = post(http_client, record.url, {})
-
-    assert (answer.status_code, answer.json()) == (400, refusal)
-    assert len(echo.seen) == before
-    assert record.exchanges()[0].body == refusal
-
-
-def test_a_fault_may_send_a_message_twice_but_not_a_count(echo: Echo, http_client: httpx.Client) -> None:
-    before = len(echo.seen)
-    with recording(echo.url, fault=fault(sends=2)) as record:
-        post(http_client, record.url, {"of": "both"})
-        http_client.post(f"{record.url}/v1/messages/count_tokens", json={})
-
-    assert echo.bodies[before:] == [b'{"of":"both"}', b'{"of":"both"}', b"{}"]
-    assert len(record.exchanges()) == 2
-
-
-def test_a_stream_that_is_held_back_comes_in_one_piece(http_client: httpx.Client) -> None:
-    events = stream(message(TEXT))
-
-    async def piecewise(_: Request) -> Response:
-        async def pieces() -> Any:
-            for event in events:
-                yield encoded([event])
-
-        return StreamingResponse(pieces(), headers=SSE)
-
-    with (
-        served(Starlette(routes=[Route("/v1/messages", piecewise, methods=["POST"])])) as url,
-        recording(url, fault=fault(held_back=True)) as record,
-        http_client.stream("POST", f"{record.url}/v1/messages", json={"stream": True}) as answer,
-    ):
-        assert list(answer.iter_raw()) == [encoded(events)]
-
-
-def test_a_fault_that_is_deaf_lets_the_proxy_finish(http_client: httpx.Client) -> None:
-    client_gone, finished = threading.Event(), threading.Event()
-
-    def patient(connection: socket.socket, _: bytes) -> None:
-        connection.sendall(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n")
-        assert client_gone.wait(_LIMIT_S)
-        connection.sendall(b"4\r\nrest\r\n0\r\n\r\n")
-        connection.settimeout(_LIMIT_S)
-        if connection.recv(1) == b"":
-            finished.set()
-
-    with raw_target(patient) as url, recording(url, fault=fault(deaf_to_hang_up=True)) as record:
-        with http_client.stream("POST", f"{record.url}/v1/messages", json={}) as answer:
-            next(answer.iter_raw())
-        assert record.exchanges()[0].broken == HUNG_UP
-        client_gone.set()
-        assert finished.wait(_LIMIT_S)
-
-
-def test_a_fault_that_fails_is_seen_as_ours(echo: Echo, http_client: httpx.Client) -> None:
-    def fails(_: Any) -> Any:
-        raise KeyError(NONCE)
-
-    with (
-        recording(echo.url, fault=fault(on_request=fails)) as record,
-        pytest.raises(httpx.RemoteProtocolError),
-    ):
-        post(http_client, record.url, {})
-
-    assert record.exchanges()[0].broken == f"the recorder failed: KeyError: '{NONCE}'"
-
-
-def test_an_unreadable_answer_passes_a_fault_untouched(http_client: httpx.Client) -> None:
-    async def broken(_: Request) -> Response:
-        return Response(b"Internal Server Error", 500, media_type="text/plain")
-
-    def emptied(_: Any, answer: Answer) -> Answer:
-        return Answer(answer.status, answer.headers)
-
-    with (
-        served(Starlette(routes=[Route("/v1/messages", broken, methods=["POST"])])) as url,
-        recording(url, fault=fault(on_answer=emptied)) as record,
-    ):
-        answer = post(http_client, record.url, {})
-
-    assert answer.content == b"Internal Server Error"
-    assert record.exchanges()[0].unreadable == "Internal Server Error"
-
-
 def test_the_added_latency_is_measured_in_milliseconds() -> None:
     assert -1000 < added_latency_ms(calls=3) < 1000
-
-
-def test_requests_over_one_connection_are_all_on_record(echo: Echo) -> None:
-    with recording(echo.url) as record:
-        address = urlsplit(record.url)
-        connection = http.client.HTTPConnection(address.netloc, timeout=_LIMIT_S)
-        for number in range(5):
-            connection.request("POST", f"{address.path}/v1/messages", json.dumps({"number": number}))
-            assert json.loads(connection.getresponse().read()) == {"number": number}
-        connection.close()
-
-    assert [one.request["number"] for one in record.exchanges()] == list(range(5))

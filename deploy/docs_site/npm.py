@@ -13,9 +13,9 @@ from pathlib import Path
 
 from compat_pipeline.claude.npm import npm_command
 from compat_pipeline.ground.errors import CompatError
-from compat_pipeline.ground.home import CompatHome
+from compat_pipeline.ground.home import CompatHome, make_folder
 from compat_pipeline.ground.lock import locked
-from compat_pipeline.ground.process import client_environment, end_group, spawn
+from compat_pipeline.ground.process import bare_environment, client_environment, end_group, spawn
 
 SITE = Path(__file__).resolve().parent
 
@@ -23,25 +23,30 @@ SITE = Path(__file__).resolve().parent
 def main(arguments: Sequence[str]) -> int:
     """Run `npm ARGUMENTS` and return its exit code; raises CompatError where the packages cannot be installed."""
     home = CompatHome.from_env()
-    environment = _environment(home)
     with locked(SITE / ".installing"):
-        _install(home.cache / "npm", environment)
-    return _npm(arguments, environment) if arguments else 0
+        _install(home.cache / "npm")
+    return _npm(arguments, _environment(home)) if arguments else 0
 
 
 def _environment(home: CompatHome) -> dict[str, str]:
+    """What the packages' own programs get: the newest matrix, if there is one, and nothing of the user's."""
     node = npm_command()[0]
-    path = {"PATH": f"{node.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
-    newest = {"COMPAT_MATRIX": str(home.matrix)} if home.matrix.exists() else {}
-    return client_environment() | path | newest | {"NO_UPDATE_NOTIFIER": "1", "BROWSERSLIST_IGNORE_OLD_DATA": "true"}
+    return {
+        **bare_environment(make_folder(home.cache / "docs-site")),
+        "PATH": f"{node.parent}{os.pathsep}{os.defpath}",
+        **({"COMPAT_MATRIX": str(home.matrix)} if home.matrix.exists() else {}),
+        "NO_UPDATE_NOTIFIER": "1",
+        "BROWSERSLIST_IGNORE_OLD_DATA": "true",
+    }
 
 
-def _install(cache: Path, environment: Mapping[str, str]) -> None:
+def _install(cache: Path) -> None:
+    """No package's own program runs here (.npmrc ignores install scripts), so npm may know the user's registries."""
     wanted = hashlib.sha256((SITE / "package-lock.json").read_bytes()).hexdigest()
     installed = SITE / "node_modules" / ".installed"
     if installed.exists() and installed.read_text() == wanted:
         return
-    if _npm(["ci", "--loglevel=error", "--prefer-offline", "--cache", str(cache)], environment):
+    if _npm(["ci", "--loglevel=error", "--prefer-offline", "--cache", str(cache)], client_environment()):
         raise CompatError("npm cannot install the docs site's packages", "see above; `npm config get registry`")
     installed.write_text(wanted)
 

@@ -12,11 +12,12 @@ from compat_pipeline.wire.faults.fault import Answer, Asked, Fault, side_by_side
 from compat_pipeline.wire.faults.refusals import REFUSALS
 from compat_pipeline.wire.faults.requests import REQUEST_FAULTS
 from compat_pipeline.wire.faults.streams import STREAM_FAULTS
+from compat_pipeline.wire.faults.tools import TOOL_FAULTS
 
 FAULTS: Mapping[str, Fault] = MappingProxyType(
     {
         fault.name: fault
-        for group in (REQUEST_FAULTS, REFUSALS, CONTENT_FAULTS, STREAM_FAULTS, COUNT_FAULTS)
+        for group in (REQUEST_FAULTS, TOOL_FAULTS, REFUSALS, CONTENT_FAULTS, STREAM_FAULTS, COUNT_FAULTS)
         for fault in group
     }
 )

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import threading
-from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
 
 from compat_pipeline.claude.binary import ClaudeCli, ensure_cli, verify_cli
 from compat_pipeline.claude.npm import Npm
-from compat_pipeline.claude.release import ClaudeCodeRelease, resolve_claude_code
+from compat_pipeline.claude.release import ClaudeCodeRelease
 from compat_pipeline.ground.errors import CompatError
-from compat_pipeline_tests.claude.registry import LoopbackRegistry, integrity, tarball
+from compat_pipeline_tests.claude.registry import PLATFORM, LoopbackRegistry, integrity, tarball
 
 VERSION = "2.1.9"
 
@@ -22,10 +21,15 @@ class Shop:
     """A registry with one version of the CLI, its release, and a cache to fetch it into."""
 
     def __init__(self, registry: LoopbackRegistry, cache: Path, content: bytes | None = None) -> None:
-        registry.publish(VERSION, content)
         self.registry, self.cache = registry, cache
         self.npm = Npm(cache, registry.environment(str(cache)))
-        self.release = resolve_claude_code(VERSION, self.npm, datetime.now(timezone.utc))
+        self.release = ClaudeCodeRelease(
+            version=VERSION,
+            platform_package=PLATFORM,
+            integrity=registry.publish(VERSION, content),
+            published_at=None,
+            policy="pinned",
+        )
 
     def fetch(self, release: ClaudeCodeRelease | None = None) -> ClaudeCli:
         return ensure_cli(release or self.release, self.cache, self.npm)
@@ -162,6 +166,7 @@ def test_a_link_in_place_of_the_binary_is_refused(registry: LoopbackRegistry, tm
 
 
 def test_a_cache_that_cannot_be_written_is_one_clear_error(shop: Shop) -> None:
+    shop.cache.mkdir()
     (shop.cache / "claude").write_text("a file where a folder is due")
     with pytest.raises(CompatError, match="cannot create"):
         shop.fetch()

@@ -149,6 +149,7 @@ def test_one_cell_is_materialised_alone_from_the_web_interface(webserver: Webser
 def test_a_backfill_of_scattered_cells_shares_one_proxy_that_is_gone_afterwards(
     webserver: Webserver, small_site: Site
 ) -> None:
+    wait_for("the last run's proxy to go", lambda: not list(small_site.home.runtimes.glob("*/runtime.json")))
     before = {key: materializations(small_site, key) for key in DIAGONAL}
     launched = webserver.ask(
         LAUNCH_BACKFILL, p={"assetSelection": [{"path": ["cell_results"]}], "partitionNames": DIAGONAL}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from compat_pipeline.emulator.app import build_app
 from compat_pipeline.emulator.credentials import EmulatorCredentials
 from compat_pipeline.emulator.serving import LOOPBACK, read_spec, serve
 from compat_pipeline.ground.errors import CompatError
@@ -28,6 +28,11 @@ def main(arguments: list[str]) -> None:
         raise CompatError("expected two arguments: SPEC.json READY.json")
     spec_path, ready = map(Path, arguments)
     spec = read_spec(spec_path, EmulatorSpec, "an emulator spec")
+    gc.disable()  # what is loaded here stays: looking through it for garbage is a fifth of the start
+    from compat_pipeline.emulator.app import build_app
+
+    gc.freeze()
+    gc.enable()
     serve(build_app(spec.credentials), ready, spec.host)
 
 

@@ -68,31 +68,6 @@ def _answers(name: str, answers: Mapping[str, str]) -> dg.AssetCheckResult:
 @dg.asset(
     group_name="runtime",
     owners=ENGINEERS,
-    kinds={"python"},
-    deps=[litellm_release],
-    backfill_policy=SINGLE_RUN,
-    check_specs=[
-        dg.AssetCheckSpec(
-            "every_provider_answers",
-            asset="provider_upstreams",
-            description="Each provider answered a message that the proxy sent it on its start.",
-        )
-    ],
-)
-def provider_upstreams(
-    context: dg.AssetExecutionContext, home: Home, python_index: PythonIndex, runtime: ProxyRuntime
-) -> dg.MaterializeResult:
-    """Where the five providers are, the embedded emulator or the real clouds, and how each answered the proxy."""
-    with _leased(context, home, python_index, runtime) as up:
-        return dg.MaterializeResult(
-            metadata={"mode": up.upstream, **up.providers},
-            check_results=[_answers("every_provider_answers", up.providers)],
-        )
-
-
-@dg.asset(
-    group_name="runtime",
-    owners=ENGINEERS,
     kinds={"litellm"},
     deps=[litellm_release],
     backfill_policy=SINGLE_RUN,
@@ -121,4 +96,29 @@ def litellm_proxy(
                 "locked_out": dg.MetadataValue.json(up.locked_out),
             },
             check_results=[_answers("answers_on_every_route", up.routes)],
+        )
+
+
+@dg.asset(
+    group_name="runtime",
+    owners=ENGINEERS,
+    kinds={"python"},
+    deps=[litellm_proxy],
+    backfill_policy=SINGLE_RUN,
+    check_specs=[
+        dg.AssetCheckSpec(
+            "every_provider_answers",
+            asset="provider_upstreams",
+            description="Each provider answered a message that the proxy sent it on its start.",
+        )
+    ],
+)
+def provider_upstreams(
+    context: dg.AssetExecutionContext, home: Home, python_index: PythonIndex, runtime: ProxyRuntime
+) -> dg.MaterializeResult:
+    """Where the five providers are, the embedded emulator or the real clouds, and how each answered the proxy."""
+    with _leased(context, home, python_index, runtime) as up:
+        return dg.MaterializeResult(
+            metadata={"mode": up.upstream, **up.providers},
+            check_results=[_answers("every_provider_answers", up.providers)],
         )

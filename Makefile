@@ -24,7 +24,7 @@ test: $(READY)  ## Everything: style, types, layers, unit and end-to-end tests
 	@$(MAKE) --no-print-directory --jobs=2 lint pytest
 
 pytest: $(READY)
-	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=25
+	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder --durations=25
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -52,7 +52,7 @@ def provider_health(heard: Mapping[str, Sequence[Exchange]]) -> dict[str, str]:
 def _health(asked: Sequence[Exchange]) -> str:
     if any(one.status == httpx.codes.OK and one.error is None for one in asked):
         return ROUTE_OK
-    return f"{asked[0].status}: {asked[0].error}" if asked else "no message reached it"
+    return f"{asked[0].status}: {asked[0].error or 'no answer'}" if asked else "no message reached it"
 
 
 def refused_accounts(tried: Mapping[str, Trial], heard: Mapping[str, Sequence[Exchange]]) -> dict[str, str]:

@@ -95,7 +95,7 @@ def full_run(full_site: Site) -> subprocess.CompletedProcess[str]:
     return full_site.run("compat", "run", timeout_s=420)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def small_site(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Site:
     return make_small_site(tmp_path_factory.mktemp("small"), shared_cache)
 

@@ -80,6 +80,10 @@ def test_a_provider_that_refuses_is_told_with_its_first_words() -> None:
     assert provider_health(refused) == {"a": "401: invalid key", "b": "ok"}
 
 
+def test_a_provider_that_said_nothing_is_told_of_as_such() -> None:
+    assert provider_health({"a/good": [exchange(0)]}) == {"a": "0: no answer"}
+
+
 def test_a_stream_that_breaks_off_is_no_answer() -> None:
     assert provider_health({"a/good": [exchange(200, "overloaded")]}) == {"a": "200: overloaded"}
 

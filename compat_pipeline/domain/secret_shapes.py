@@ -94,7 +94,7 @@ _OWN = (
     (
         "credential",
         "authorization cookie",
-        rf"(?i)(?P<keep>(?:authorization|cookie){_IS}(?:(?:bearer|basic)\s+)?){_VALUE}{{8,}}",
+        rf"(?P<keep>[aAcC](?i:(?:(?<=a)uthorization|(?<=c)ookie){_IS}(?:(?:bearer|basic)\s+)?)){_VALUE}{{8,}}",
         "RFC 9110 and RFC 6265",
     ),
     (

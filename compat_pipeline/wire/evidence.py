@@ -32,7 +32,7 @@ _OFTEN_THE_SAME = frozenset({"system", "tools"})
 _PART = "$part"
 _LIKE_PART = re.compile(r"\$+part")
 """Keys that read as a reference, or as such a key with `$` put before it."""
-_HEADING = re.compile(r"(?<=\n)(?=#{1,3} )")
+_HEADING = re.compile(r"\n(?=#{1,3} )")
 _DAY_S = 86400.0
 
 DAYS_VARIABLE = "COMPAT_EVIDENCE_DAYS"
@@ -207,32 +207,30 @@ def _share(value: Any, parts: dict[str, bytes], name: str = "") -> Any:
     A reference is the digest of one part, or those of the sections of a text.
     """
     if isinstance(value, str):
-        return value if len(value) < _LARGE_CHARS else {_PART: [_part(one, parts) for one in _sections(value)]}
+        return value if len(value) < _LARGE_CHARS else {_PART: [_part(_dump(one), parts) for one in _sections(value)]}
     if isinstance(value, dict):
         value = {f"${key}" if _LIKE_PART.fullmatch(key) else key: _share(one, parts, key) for key, one in value.items()}
     elif isinstance(value, list):
         value = [_share(one, parts) for one in value]
-    if name in _OFTEN_THE_SAME and len(_dump(value)) >= _LARGE_CHARS:
-        return {_PART: _part(value, parts)}
+    if name in _OFTEN_THE_SAME and len(content := _dump(value)) >= _LARGE_CHARS:
+        return {_PART: _part(content, parts)}
     return value
 
 
-def _part(value: Any, parts: dict[str, bytes]) -> str:
-    content = _dump(value)
-    parts[_digest(content)] = content
-    return _digest(content)
+def _part(content: bytes, parts: dict[str, bytes]) -> str:
+    digest = _digest(content)
+    parts[digest] = content
+    return digest
 
 
 def _sections(text: str) -> Iterator[str]:
     """`text` cut at headings: the system prompt names the working folder, and only that section is new each time."""
-    section = ""
-    for piece in _HEADING.split(text):
-        section += piece
-        if len(section) >= _LARGE_CHARS:
-            yield section
-            section = ""
-    if section:
-        yield section
+    start = 0
+    for heading in _HEADING.finditer(text):
+        if heading.end() - start >= _LARGE_CHARS:
+            yield text[start : heading.end()]
+            start = heading.end()
+    yield text[start:]
 
 
 def _dump(value: Any) -> bytes:

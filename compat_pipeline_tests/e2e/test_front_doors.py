@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 import yaml
 
 from compat_pipeline.ground.process import end_group, spawn
+from compat_pipeline.proxy.folder import RuntimeFolder
 from compat_pipeline_tests.e2e.conftest import BIN, LOCATION, Site, free_port, wait_for
 
 CELL_RESULTS = dg.AssetKey("cell_results")
@@ -54,11 +56,33 @@ def test_one_cell_is_materialised_alone_with_no_proxy_running(
 
 
 @pytest.fixture(scope="module")
-def refreshed(
-    small_site: Site, alone: tuple[subprocess.CompletedProcess[str], int]
-) -> subprocess.CompletedProcess[str]:
-    """`dagster job execute` of refresh_matrix, once; it may meet the proxy that ran last."""
+def kept(small_site: Site, alone: tuple[subprocess.CompletedProcess[str], int]) -> Iterator[Callable[[], None]]:
+    """Keeps the proxy that ran last for whoever comes next, until it is called: a start is most of a short run."""
     assert alone[0].returncode == 0
+    with ExitStack() as holds:
+        for folder in RuntimeFolder.every(small_site.home):
+            holds.enter_context(held(folder))
+        yield holds.close
+
+
+@contextmanager
+def held(folder: RuntimeFolder) -> Iterator[None]:
+    """A lease on what runs there."""
+    with folder.changing():
+        mine = folder.hold()
+    try:
+        yield
+    finally:
+        with folder.changing():
+            folder.release(mine)
+
+
+@pytest.fixture(scope="module")
+def refreshed(
+    small_site: Site,
+    kept: Callable[[], None],  # noqa: ARG001 - it meets the proxy that ran last
+) -> subprocess.CompletedProcess[str]:
+    """`dagster job execute` of refresh_matrix, once."""
     return small_site.run("dagster", "job", "execute", *LOCATION, "-j", "refresh_matrix")
 
 
@@ -130,7 +154,10 @@ BACKFILL = """query($id: String!) { partitionBackfillOrError(backfillId: $id) {
   ... on PartitionBackfill { status } } }"""
 
 
-def test_one_cell_is_materialised_alone_from_the_web_interface(webserver: Webserver, small_site: Site) -> None:
+def test_one_cell_is_materialised_alone_from_the_web_interface(
+    webserver: Webserver, small_site: Site, kept: Callable[[], None]
+) -> None:
+    kept()
     wait_for("the last run's proxy to go", lambda: not list(small_site.home.runtimes.glob("*/runtime.json")))
     before = materializations(small_site, ONE_CELL)
     launched = webserver.ask(

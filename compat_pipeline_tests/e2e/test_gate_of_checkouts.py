@@ -1,4 +1,4 @@
-"""The gate on LiteLLM's own code: as it was released, with a regression patched in, and broken."""
+"""The gate on LiteLLM's own code: with a regression patched in, and broken."""
 
 from __future__ import annotations
 
@@ -46,19 +46,13 @@ def edit(file: Path, old: str, new: str) -> None:
     file.write_text(text.replace(old, new))
 
 
-def test_code_as_it_was_released_passes(site: Site) -> None:
-    code, report = judged(site)
-    assert (code, report.outcome) == (0, "clean")
-    assert {cell.status for cell in report.cells} == {"pass"}
-
-
 def test_code_that_loses_pictures_on_one_way_is_a_regression_of_that_cell_alone(site: Site, checkout: Path) -> None:
     edit(checkout / ADAPTER, PICTURE_BRANCH, PICTURE_BRANCH.replace("image", "picture", 1))
     code, report = judged(site)
     assert ".dirty." in report.matrix.litellm_version
     assert (code, report.outcome) == (REGRESSION, "regression")
     assert [cell.key for cell in report.of("regression")] == [PICTURE_ON_CONVERSE]
-    assert {cell.status for cell in report.cells if cell.key != PICTURE_ON_CONVERSE} == {"pass"}
+    assert [cell.status for cell in report.cells if cell.key != PICTURE_ON_CONVERSE] == ["pass"] * 3
     assert "one picture was sent, 0 reached the upstream" in (site.home.gate / "summary.md").read_text()
 
 

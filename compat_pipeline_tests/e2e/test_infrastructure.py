@@ -86,7 +86,6 @@ EVERYWHERE = frozenset(
         "rate_limited_once",
         "server_error_once",
         "broken_stream",
-        "reset_stream",
     )
 )
 """Rows whose trouble each provider tells in its own way; the others are tried on one provider each, in turn."""

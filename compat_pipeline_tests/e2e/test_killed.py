@@ -7,17 +7,16 @@ import json
 import signal
 import sqlite3
 import subprocess
-import time
 from pathlib import Path
 
 import psutil
 import pytest
 
-from compat_pipeline_tests.e2e.conftest import BIN, Site, make_site
+from compat_pipeline_tests.e2e.conftest import BIN, Site, make_site, wait_for
 
-ROWS = ("basic_messaging_streaming", "prompt_caching_5m", "vision")
+ROWS = ("basic_messaging_streaming", "vision")
 CHOICE = [word for row in ROWS for word in ("--cells", f"{row}|*/claude-haiku-4-5")]
-"""Fifteen cells."""
+CELLS = 10
 PATIENCE_S = 60
 
 
@@ -28,16 +27,32 @@ def finished_cells(site: Site) -> int:
         return int(history.execute("SELECT count(*) FROM observations").fetchone()[0])
 
 
-def started(site: Site) -> subprocess.Popen[str]:
-    """`compat run` of one model's cells, once its first cell is done."""
-    process = subprocess.Popen(
+def begun(site: Site) -> subprocess.Popen[str]:
+    """`compat run` of one model's cells."""
+    return subprocess.Popen(
         [BIN / "compat", "run", *CHOICE],
         env=site.environment, cwd=site.home.root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
+
+
+def well_begun(site: Site) -> subprocess.Popen[str]:
+    """`compat run` of one model's cells, once its first cell is done."""
+    process = begun(site)
     assert process.stdout is not None
-    while "/15" not in (line := process.stdout.readline()):
+    while f"/{CELLS}" not in (line := process.stdout.readline()):
         assert line, "the run ended before a cell did"
     return process
+
+
+def proxies(site: Site) -> list[psutil.Process]:
+    """LiteLLM's processes of this home."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            line = " ".join(process.cmdline())
+            if "litellm" in line and "--config" in line and str(site.home.root) in line:
+                found.append(process)
+    return found
 
 
 def stopped(process: subprocess.Popen[str], number: signal.Signals) -> str:
@@ -55,28 +70,28 @@ def site(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Site:
     return make_site(tmp_path_factory.mktemp("killed"), shared_cache)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
+def test_a_run_ended_while_its_proxy_starts_leaves_no_process(site: Site) -> None:
+    process = begun(site)
+    wait_for("the proxy's start", lambda: proxies(site))
+    assert "Traceback" not in stopped(process, signal.SIGTERM)
+    wait_for("the end of all its processes", lambda: site.processes() == [])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=lambda number: number.name)
 def test_a_run_stopped_in_the_middle_leaves_no_process_and_loses_no_finished_cell(
     site: Site, number: signal.Signals
 ) -> None:
     before = finished_cells(site)
-    said = stopped(started(site), number)
-    assert "Traceback" not in said
-    deadline = time.monotonic() + PATIENCE_S
-    while site.processes() and time.monotonic() < deadline:
-        time.sleep(0.2)
-    assert site.processes() == []
+    assert "Traceback" not in stopped(well_begun(site), number)
+    wait_for("the end of all its processes", lambda: site.processes() == [])
     assert finished_cells(site) > before
 
 
 def test_cells_whose_proxy_died_are_open_and_re_run_with_one_command(site: Site) -> None:
     before = finished_cells(site)
-    process = started(site)
-    for proxy in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            line = " ".join(proxy.cmdline())
-            if "litellm" in line and "--config" in line and str(site.home.root) in line:
-                proxy.kill()
+    process = well_begun(site)
+    for proxy in proxies(site):
+        proxy.kill()
     assert process.stdout is not None
     said = process.stdout.read()
     assert process.wait(PATIENCE_S) == 3, said
@@ -89,7 +104,7 @@ def test_cells_whose_proxy_died_are_open_and_re_run_with_one_command(site: Site)
     again = site.run("compat", "run", "--cells", "inconclusive")
     assert again.returncode == 0, again.stdout + again.stderr
     assert f"{left_open}/{left_open}" in again.stdout
-    assert finished_cells(site) == before + 15 + left_open
+    assert finished_cells(site) == before + CELLS + left_open
     counts = json.loads(site.home.details.read_text())["counts"]
-    assert (counts["observed"], counts["inconclusive"]) == (15, 0)
+    assert (counts["observed"], counts["inconclusive"]) == (CELLS, 0)
     assert not list(site.home.scratch.glob("scratch-*"))

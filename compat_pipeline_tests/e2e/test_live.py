@@ -110,15 +110,23 @@ def test_a_live_row_passes_on_every_provider_and_leaves_the_emulated_matrix_alon
     assert not [file for file in kept for secret in credentials.secrets if secret.encode() in file]
 
 
+@pytest.fixture(scope="module")
+def poor(address: str, credentials: EmulatorCredentials, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Settings of live mode in which only Bedrock's account is good: refused, not set, and a cloud that is away."""
+    return {
+        **user_environment(address, credentials, tmp_path_factory.mktemp("accounts")),
+        "ANTHROPIC_API_KEY": EmulatorCredentials.generate().anthropic_api_key,
+        "AZURE_API_KEY": "",
+        "COMPAT_LIVE_VERTEX_URL": f"http://127.0.0.1:{free_port()}",
+        "COMPAT_UPSTREAM": "live",
+    }
+
+
 def test_an_account_that_is_refused_is_asked_once_and_runs_no_cell(
-    site: Site, address: str, clouds: Counting, credentials: EmulatorCredentials, tmp_path: Path
+    site: Site, clouds: Counting, poor: dict[str, str]
 ) -> None:
-    live = user_environment(address, credentials, tmp_path)
-    live["ANTHROPIC_API_KEY"] = EmulatorCredentials.generate().anthropic_api_key
-    live["AZURE_API_KEY"] = ""
-    live["COMPAT_LIVE_VERTEX_URL"] = f"http://127.0.0.1:{free_port()}"
     before, asked_before = len(seen(site, "live")), clouds.asked.copy()
-    code, cells, _ = run_row(site, **live, COMPAT_UPSTREAM="live")
+    code, cells, _ = run_row(site, **poor)
     asked = clouds.asked - asked_before
     latest = {one.provider: one for one in seen(site, "live")[before:]}
     assert code == NOT_ALL_JUDGED
@@ -138,18 +146,17 @@ def test_an_account_that_is_refused_is_asked_once_and_runs_no_cell(
 
 
 def test_the_gate_judges_live_what_the_accounts_allow_and_leaves_the_rest_open(
-    site: Site, address: str, credentials: EmulatorCredentials, tmp_path: Path
+    site: Site, poor: dict[str, str]
 ) -> None:
-    live = user_environment(address, credentials, tmp_path) | {"ANTHROPIC_API_KEY": ""}
-    chosen = Site(site.home, site.environment | live | {"COMPAT_UPSTREAM": "live"})
-    done = chosen.run("compat", "gate", "--cells", f"{ROW}|azure/*", "--cells", f"{ROW}|anthropic/*")
+    chosen = Site(site.home, site.environment | poor)
+    done = chosen.run("compat", "gate", "--cells", f"{ROW}|bedrock_invoke/*", "--cells", f"{ROW}|azure/*")
     report = GateReport.model_validate_json(CompatHome.from_env(chosen.environment).gate_results.read_bytes())
     assert (done.returncode, report.outcome, report.upstream) == (NOT_ALL_JUDGED, "could_not_judge", "live")
     assert {cell.key: cell.status for cell in report.cells} == {
-        f"{ROW}|anthropic/{MODEL}": "unjudged",
-        f"{ROW}|azure/{MODEL}": "pass",
+        f"{ROW}|bedrock_invoke/{MODEL}": "pass",
+        f"{ROW}|azure/{MODEL}": "unjudged",
     }
-    assert "ANTHROPIC_API_KEY is not set" in done.stdout
+    assert "AZURE_API_KEY is not set" in done.stdout
 
 
 @pytest.mark.parametrize(

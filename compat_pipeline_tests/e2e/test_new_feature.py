@@ -55,7 +55,7 @@ def row(site: Site, feature: str) -> dict[str, dict[str, str]]:
 
 def test_a_made_up_feature_gets_its_row(tmp_path: Path, shared_cache: Path) -> None:
     package = tmp_path / "source" / "compat_pipeline"
-    shutil.copytree(Path(compat_pipeline.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(Path(compat_pipeline.__file__).parent, package)
     shutil.copy(Path(__file__).parents[2] / "dagster.yaml", package.parent)
     add_feature(package)
     site = make_site(tmp_path, shared_cache, PYTHONPATH=str(package.parent))

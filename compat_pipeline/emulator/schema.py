@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from anthropic.types.beta.message_count_tokens_params import MessageCountTokensParams
-from anthropic.types.beta.message_create_params import MessageCreateParamsBase
 from botocore.loaders import Loader
 from botocore.model import ServiceModel, Shape
 from botocore.validate import ParamValidator
@@ -34,10 +32,11 @@ _FIELDS_OF_WIRES = {
 class BodyType:
     """How a wire's body differs from the published Messages request: fields it lacks, fields it adds.
 
-    The published types hold what travels as headers (`betas` ...) too: no body has those.
+    With `counts` the request is one to count tokens. The published types hold what travels as headers (`betas` ...)
+    too: no body has those.
     """
 
-    published: type
+    counts: bool = False
     lacks: frozenset[str] = frozenset()
     adds: tuple[str, ...] = ()
 
@@ -53,13 +52,11 @@ class BodyType:
 
 _FIRST_PARTY_ONLY = frozenset({"container", "mcp_servers", "inference_geo", "service_tier"})
 
-MESSAGES = BodyType(MessageCreateParamsBase, adds=("stream",))
-COUNT_TOKENS = BodyType(MessageCountTokensParams)
-VERTEX = BodyType(MessageCreateParamsBase, _FIRST_PARTY_ONLY | {"model"}, ("stream", "anthropic_version"))
-BEDROCK_INVOKE = BodyType(
-    MessageCreateParamsBase, _FIRST_PARTY_ONLY | {"model"}, ("anthropic_version", "anthropic_beta")
-)
-BEDROCK_CONVERSE = BodyType(MessageCreateParamsBase, BEDROCK_INVOKE.lacks, ("anthropic_beta",))
+MESSAGES = BodyType(adds=("stream",))
+COUNT_TOKENS = BodyType(counts=True)
+VERTEX = BodyType(lacks=_FIRST_PARTY_ONLY | {"model"}, adds=("stream", "anthropic_version"))
+BEDROCK_INVOKE = BodyType(lacks=_FIRST_PARTY_ONLY | {"model"}, adds=("anthropic_version", "anthropic_beta"))
+BEDROCK_CONVERSE = BodyType(lacks=BEDROCK_INVOKE.lacks, adds=("anthropic_beta",))
 
 
 def converse_complaint(body: Json, model: str) -> str | None:
@@ -75,10 +72,7 @@ def _converse_request() -> Shape:
 
 @functools.cache
 def _validator(body_type: BodyType) -> SchemaValidator:
-    with warnings.catch_warnings():  # a few published types allow extra items and say so
-        warnings.simplefilter("ignore")
-        adapter = TypeAdapter(list[body_type.published], config=ConfigDict(extra="forbid"))  # type: ignore[name-defined]
-    published: Any = adapter.core_schema
+    published: Any = _adapter(body_type.counts).core_schema
     definitions = {entry["ref"]: entry for entry in published.get("definitions", ())}
     body = dict(published["schema"]["items_schema"] if definitions else published["items_schema"])
     gone = _HEADER_FIELDS | body_type.lacks
@@ -88,6 +82,17 @@ def _validator(body_type: BodyType) -> SchemaValidator:
     return SchemaValidator(
         core.definitions_schema(schema, [_strict(entry, definitions) for entry in definitions.values()])
     )
+
+
+def _adapter(counts: bool) -> TypeAdapter[Any]:
+    """The published type of a request. Loading it is most of an emulator's start, so that waits for a request."""
+    from anthropic.types.beta.message_count_tokens_params import MessageCountTokensParams
+    from anthropic.types.beta.message_create_params import MessageCreateParamsBase
+
+    published = MessageCountTokensParams if counts else MessageCreateParamsBase
+    with warnings.catch_warnings():  # a few published types allow extra items and say so
+        warnings.simplefilter("ignore")
+        return TypeAdapter(list[published], config=ConfigDict(extra="forbid"))  # type: ignore[valid-type]
 
 
 def _strict(schema: Any, definitions: dict[str, Any]) -> Any:

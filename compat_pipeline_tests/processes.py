@@ -6,7 +6,7 @@ import time
 
 import psutil
 
-PATIENCE_S = 20
+PATIENCE_S = 60
 
 
 def gone(pid: int) -> bool:

@@ -13,6 +13,8 @@ from compat_pipeline.ground.errors import CompatError
 NONCE_PATTERN = r"nonce-[0-9a-f]{12}"
 """Marks the prompts of one CLI conversation; exchanges are found by it."""
 
+_LIMIT_S = 60.0
+
 
 class Exchange(BaseModel):
     """One request and its response, seen from the upstream, in the terms of the Anthropic Messages API.
@@ -59,7 +61,7 @@ class UpstreamControl:
         self._client = httpx.Client(
             base_url=base_url,
             headers={"x-compat-control": token},
-            timeout=10.0,
+            timeout=_LIMIT_S,
             trust_env=False,
             transport=httpx.HTTPTransport(uds=str(door) if door else None),
         )

@@ -42,7 +42,7 @@ Ask = Callable[..., ClaudeResult]
 
 
 def read_when_written(path: Path) -> str:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if path.exists() and (text := path.read_text()).endswith("\n"):
             return text

@@ -29,7 +29,7 @@ UNDER_WAY = ("anthropic", "bedrock_converse")
 """The providers whose cells wait for one another before a process is killed: one of each way LiteLLM takes."""
 
 _UNENDING = "stall:60"
-_SHORT_LIMIT_S = 4.0
+_SHORT_LIMIT_S = 10.0
 
 
 def talk(run: CellRun, **options: Any) -> Outcome:

@@ -14,7 +14,7 @@ from compat_pipeline.emulator.app import build_app
 from compat_pipeline.emulator.credentials import EmulatorCredentials
 from compat_pipeline_tests.emulator.emulated import Emulated
 
-_START_LIMIT_S = 30.0
+_START_LIMIT_S = 60.0
 
 
 @pytest.fixture(scope="session")

@@ -41,7 +41,7 @@ class Emulated:
 
     base_url: str
     credentials: EmulatorCredentials
-    http: httpx.Client = field(default_factory=lambda: httpx.Client(trust_env=False, timeout=10.0))
+    http: httpx.Client = field(default_factory=lambda: httpx.Client(trust_env=False, timeout=60.0))
 
     @cached_property
     def control(self) -> UpstreamControl:

@@ -28,7 +28,7 @@ from compat_pipeline_tests.relay.conftest import Chain
 
 THINKING = {"thinking": {"type": "adaptive"}, "output_config": {"effort": "high"}}
 CONVERSED = ("content", "stop_reason", "usage")
-LIMIT_S = 10.0
+LIMIT_S = 60.0
 Json = dict[str, Any]
 
 

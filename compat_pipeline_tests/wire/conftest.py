@@ -15,7 +15,7 @@ from starlette.routing import Route
 from compat_pipeline_tests.wire.messages import Json
 from compat_pipeline_tests.wire.target import served
 
-LIMIT_S = 20.0
+LIMIT_S = 60.0
 SSE = {"content-type": "text/event-stream"}
 
 

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 
 from compat_pipeline.wire.background import BackgroundServer
 
-_LIMIT_S = 20.0
+_LIMIT_S = 60.0
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from compat_pipeline.wire.exchange import UpstreamControl
 from compat_pipeline.wire.recorder import recording
 from compat_pipeline_tests.wire.target import raw_target, served
 
-_LIMIT_S = 20.0
+_LIMIT_S = 60.0
 SECRET = "sk-the-proxy-s-own"
 PASSES = frozenset({("POST", "/v1/messages"), ("GET", "/_compat/exchanges")})
 CHUNKED = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"

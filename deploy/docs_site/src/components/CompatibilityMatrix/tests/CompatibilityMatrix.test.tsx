@@ -226,7 +226,7 @@ describe('the panel of a cell', () => {
     );
     expect(panel).toHaveTextContent(/compat gate --litellm v1\.83\.0-stable .* --cells 'tool_use\|anthropic\/\*'/);
     await user.click(within(panel).getByRole('button', {name: 'Close'}));
-    await vi.waitFor(() => expect(screen.queryByRole('dialog')).toBeNull());
+    await vi.waitFor(() => expect(screen.queryByRole('dialog')).toBeNull(), {timeout: 60_000});
     expect(window.location.hash).toBe('');
   });
 

@@ -120,7 +120,7 @@ def _stop(folder: Path) -> None:
 
 def _answers(host: str) -> bool:
     try:
-        client = docker.DockerClient(host, timeout=10)
+        client = docker.DockerClient(host, timeout=60)
     except docker.errors.DockerException:
         return False
     try:

@@ -139,6 +139,6 @@ def started_with(secrets: Path) -> dict[str, str]:
     done = subprocess.run(
         [DEPLOY / "with-settings", "env", "-0"],
         env={"CREDENTIALS_DIRECTORY": str(secrets), "PATH": "/usr/bin:/bin"},
-        capture_output=True, text=True, check=True, timeout=30,
+        capture_output=True, text=True, check=True, timeout=120,
     )  # fmt: skip
     return dict(line.split("=", 1) for line in done.stdout.split("\0") if line)

@@ -33,13 +33,12 @@ from compat_pipeline.proxy.venv import ProxyVenv
 from compat_pipeline.suite import runner
 from compat_pipeline.suite.settings import SuiteSettings
 from compat_pipeline_tests.e2e import troubled_rows
-from compat_pipeline_tests.e2e.conftest import free_port
+from compat_pipeline_tests.e2e.conftest import PATIENCE_S, free_port
 from compat_pipeline_tests.pins import CLAUDE_CODE
 
 SOUND = "claude-haiku-4-5"
 ROUTES = {provider.id: provider.routes[SOUND] for provider in load_manifest({}).providers}
 MASTER_KEY = "sk-of-the-trouble-makers"
-PATIENCE_S = 60.0
 
 UNHARMED, HEALED = "a pass at the first attempt", "a pass at a later attempt"
 DUE = {

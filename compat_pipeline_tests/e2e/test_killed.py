@@ -12,12 +12,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from compat_pipeline_tests.e2e.conftest import BIN, Site, make_site, wait_for
+from compat_pipeline_tests.e2e.conftest import BIN, PATIENCE_S, Site, make_site, wait_for
 
 ROWS = ("basic_messaging_streaming", "vision")
 CHOICE = [word for row in ROWS for word in ("--cells", f"{row}|*/claude-haiku-4-5")]
 CELLS = 10
-PATIENCE_S = 60
 
 
 def finished_cells(site: Site) -> int:

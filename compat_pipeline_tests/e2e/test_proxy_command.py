@@ -10,9 +10,7 @@ from pathlib import Path
 from compat_pipeline.ground.exit_codes import INTERRUPTED
 from compat_pipeline.ground.process import end_group, spawn
 from compat_pipeline.suite.runner import SUITE
-from compat_pipeline_tests.e2e.conftest import BIN, Site
-
-PATIENCE_S = 120
+from compat_pipeline_tests.e2e.conftest import BIN, PATIENCE_S, Site
 
 
 def wait_until_up(door: subprocess.Popen[bytes]) -> None:

@@ -44,7 +44,7 @@ class Documents:
         """The standalone page of both, as HTML."""
         asked = f'{{"matrix": {self.matrix}, "details": {self.details}, "links": {json.dumps(links)}}}'
         done = subprocess.run(
-            [npm_command()[0], _RENDER], input=asked, capture_output=True, text=True, timeout=60, encoding="utf-8"
+            [npm_command()[0], _RENDER], input=asked, capture_output=True, text=True, timeout=300, encoding="utf-8"
         )
         assert done.returncode == 0, done.stderr
         return done.stdout

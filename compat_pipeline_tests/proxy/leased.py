@@ -47,7 +47,7 @@ def processes_of(home: CompatHome) -> list[psutil.Process]:
     return found
 
 
-def eventually(condition: Callable[[], bool], patience_s: float = 30) -> bool:
+def eventually(condition: Callable[[], bool], patience_s: float = 120) -> bool:
     deadline = time.monotonic() + patience_s
     while not (met := condition()) and time.monotonic() < deadline:
         time.sleep(0.05)

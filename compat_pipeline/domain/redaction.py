@@ -17,7 +17,7 @@ REDACTED = "[redacted]"
 """Stands for a known secret; what is recognised by its shape or name leaves `[redacted KIND]`."""
 
 _SHORTEST_SECRET_CHARS = 8
-_SHORTEST_LINE_CHARS = 24
+_SHORTEST_LINE_CHARS = 16
 _SHORTEST_SHAPE_CHARS = 5
 _LARGE_CHARS = 512
 _LARGE_KEPT, _SMALL_KEPT, _CLEANERS_KEPT = 128, 16384, 8
@@ -30,9 +30,9 @@ class Redactor:
     """Cleans text and JSON of `secrets` in every spelling, and of whatever has the shape of a secret or an identity.
 
     A known secret is found plain, URL-quoted, JSON-escaped (however often), in hex, and in the base64 of a longer
-    text; one of several lines, such as a private key, also line by line. What is shorter than 8 characters is no
-    secret: taking it out would only garble. Cleaning what is clean changes nothing. Results are remembered for every
-    redactor of the same secrets, because the same prompts and tools pass again and again.
+    text; one of several lines, such as a private key, also line by line, from 16 characters on. What is shorter than 8
+    characters is no secret: taking it out would only garble. Cleaning what is clean changes nothing. Results are
+    remembered for every redactor of the same secrets, because the same prompts and tools pass again and again.
     """
 
     def __init__(self, secrets: Iterable[str]) -> None:

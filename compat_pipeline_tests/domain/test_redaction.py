@@ -87,6 +87,14 @@ def test_a_secret_is_gone_from_what_python_prints(secret: str) -> None:
         assert secret not in redactor.text(shown)
 
 
+@pytest.mark.parametrize("length", [16, 20, 24, 28])
+def test_each_line_of_a_private_key_is_gone_where_it_stands_alone(length: int) -> None:
+    """The last line of 2048 bits has 20 characters in one key of thirty, else 24 or 28."""
+    lines = ["A1b2C3d4" * 8, "q8Zr1Lx0Vd3tYbN5mWc7KpHsGf2J"[:length]]
+    redactor = Redactor(["\n".join(["-----BEGIN PRIVATE KEY-----", *lines, "-----END PRIVATE KEY-----", ""])])
+    assert [redactor.text(f"said: {line}.") for line in lines] == [f"said: {REDACTED}."] * 2
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | TEXTS,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),

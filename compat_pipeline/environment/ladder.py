@@ -194,7 +194,7 @@ class Ladder:
             if runtime is None:
                 return
             self._redactor = Redactor(runtime.secrets)
-            cli = ClaudeCli(self.spec.cli, self.spec.cli_version, "", "")
+            cli = ClaudeCli(self.spec.cli, self.spec.cli_version, "", "", "")
             settings = SuiteSettings.for_runtime(
                 runtime, release, cli, self.home.scratch, suite_revision(load_manifest()), prices={}
             )

@@ -9,6 +9,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import ClassVar
 
+from blake3 import blake3
+
 from compat_pipeline.claude.binary import ClaudeCli
 from compat_pipeline.claude.release import ClaudeCodeRelease
 from compat_pipeline.domain.manifest import Manifest
@@ -32,8 +34,8 @@ class LocalNpm(PinnedNpm):
     def fetch(self, release: ClaudeCodeRelease) -> ClaudeCli:
         path = CompatHome.from_env().root / "claude"
         path.write_bytes(self.bytes_there)
-        digest = hashlib.sha512(VERIFIED).hexdigest()
-        return ClaudeCli(path, release.version, digest, f"{release.version} (Claude Code)")
+        sha512, quick = hashlib.sha512(VERIFIED).hexdigest(), blake3(VERIFIED).hexdigest()
+        return ClaudeCli(path, release.version, sha512, quick, f"{release.version} (Claude Code)")
 
 
 class LocalIndex(PinnedIndex):

@@ -41,7 +41,11 @@ class Installed(PythonIndex):
 class Fetched(NpmRegistry):
     def fetch(self, release: ClaudeCodeRelease) -> ClaudeCli:
         return ClaudeCli(
-            version=release.version, path=Path("/nowhere/claude"), sha512="", reported_version=release.version
+            version=release.version,
+            path=Path("/nowhere/claude"),
+            sha512="",
+            blake3="",
+            reported_version=release.version,
         )
 
 

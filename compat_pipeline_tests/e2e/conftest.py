@@ -7,7 +7,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import psutil
 import pytest
 
 from compat_pipeline.ground.home import CompatHome
+from compat_pipeline.proxy.folder import RuntimeFolder
 from compat_pipeline_tests.pins import CLAUDE_CODE, LITELLM
 
 BIN = Path(sys.executable).parent
@@ -99,6 +101,18 @@ def full_run(full_site: Site) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def small_site(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Site:
     return make_small_site(tmp_path_factory.mktemp("small"), shared_cache)
+
+
+@contextmanager
+def held(folder: RuntimeFolder) -> Iterator[None]:
+    """A lease on what runs there, so that whoever comes next meets it: a start is most of a short run."""
+    with folder.changing():
+        mine = folder.hold()
+    try:
+        yield
+    finally:
+        with folder.changing():
+            folder.release(mine)
 
 
 def free_port() -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import yaml
 
 from compat_pipeline.ground.process import end_group, spawn
 from compat_pipeline.proxy.folder import RuntimeFolder
-from compat_pipeline_tests.e2e.conftest import BIN, LOCATION, Site, free_port, wait_for
+from compat_pipeline_tests.e2e.conftest import BIN, LOCATION, Site, free_port, held, wait_for
 
 CELL_RESULTS = dg.AssetKey("cell_results")
 ONE_CELL = "vision|bedrock_converse/claude-haiku-4-5"
@@ -57,24 +57,12 @@ def test_one_cell_is_materialised_alone_with_no_proxy_running(
 
 @pytest.fixture(scope="module")
 def kept(small_site: Site, alone: tuple[subprocess.CompletedProcess[str], int]) -> Iterator[Callable[[], None]]:
-    """Keeps the proxy that ran last for whoever comes next, until it is called: a start is most of a short run."""
+    """Keeps the proxy that ran last for whoever comes next, until it is called."""
     assert alone[0].returncode == 0
     with ExitStack() as holds:
         for folder in RuntimeFolder.every(small_site.home):
             holds.enter_context(held(folder))
         yield holds.close
-
-
-@contextmanager
-def held(folder: RuntimeFolder) -> Iterator[None]:
-    """A lease on what runs there."""
-    with folder.changing():
-        mine = folder.hold()
-    try:
-        yield
-    finally:
-        with folder.changing():
-            folder.release(mine)
 
 
 @pytest.fixture(scope="module")

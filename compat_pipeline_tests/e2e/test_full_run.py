@@ -18,6 +18,7 @@ Run = subprocess.CompletedProcess[str]
 def test_every_cell_is_judged_and_the_matrix_shown(full_run: Run) -> None:
     assert full_run.returncode == 0, full_run.stdout + full_run.stderr
     assert "90/90" in full_run.stdout
+    assert "USD" not in full_run.stdout
     for feature in load_manifest({}).of_set("v0").features:
         assert feature.name in full_run.stdout
 

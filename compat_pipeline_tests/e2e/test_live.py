@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +15,25 @@ import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from compat_pipeline.domain.gate import GateReport
-from compat_pipeline.domain.observation import Observation
+from compat_pipeline.domain.observation import Consumption, Observation, Pass
 from compat_pipeline.domain.verdict import UpstreamMode
 from compat_pipeline.emulator.app import build_app
 from compat_pipeline.emulator.credentials import EmulatorCredentials
 from compat_pipeline.ground.exit_codes import NOT_ALL_JUDGED
 from compat_pipeline.ground.home import CompatHome
 from compat_pipeline.ground.manifest_file import load_manifest
-from compat_pipeline.history.store import History
+from compat_pipeline.history.store import History, RunContext
+from compat_pipeline.proxy.folder import RuntimeFolder
+from compat_pipeline.proxy.lease import stop_idle
 from compat_pipeline.suite.revision import suite_revision
 from compat_pipeline.wire.background import BackgroundServer
-from compat_pipeline_tests.e2e.conftest import Site, free_port, make_site
+from compat_pipeline_tests.e2e.conftest import BIN, PATIENCE_S, Site, free_port, held, make_site, wait_for
 from compat_pipeline_tests.pins import CLAUDE_CODE, LITELLM
 from compat_pipeline_tests.relay.conftest import another, user_environment
 
 MODEL = "claude-haiku-4-5"
 ROW = "basic_messaging_non_streaming"
+TAKEN = Consumption(calls=7, input_tokens=1000, output_tokens=20, cost_usd=0.002)
 ROUTES = {provider.id: provider.routes[MODEL] for provider in load_manifest({}).providers}
 
 
@@ -73,15 +79,11 @@ def site(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Site:
     return make_site(root, shared_cache, COMPAT_MANIFEST=str(root / "manifest.yaml"))
 
 
-def run_row(site: Site, **variables: str) -> tuple[int, dict[str, dict[str, Any]], str]:
-    """Exit code, what the details document of that mode says of each provider, and what was shown."""
-    chosen = Site(site.home, site.environment | variables)
-    done = chosen.run("compat", "run", "--cells", f"{ROW}|*")
-    home = CompatHome.from_env(chosen.environment)
-    assert home.details.exists(), done.stdout + done.stderr
-    details: dict[str, Any] = json.loads(home.details.read_text())
-    assert details["upstream"] == home.upstream, done.stdout + done.stderr
-    return done.returncode, {cell["provider"]: cell for cell in details["cells"]}, done.stdout
+def details(site: Site) -> dict[str, dict[str, Any]]:
+    """What the details document of live mode says of each provider."""
+    document: dict[str, Any] = json.loads(CompatHome(site.home.root, site.home.cache, "live").details.read_text())
+    assert document["upstream"] == "live"
+    return {cell["provider"]: cell for cell in document["cells"]}
 
 
 def seen(site: Site, mode: UpstreamMode) -> list[Observation]:
@@ -89,23 +91,48 @@ def seen(site: Site, mode: UpstreamMode) -> list[Observation]:
     return History(site.home.history).observations(f"v{LITELLM}", CLAUDE_CODE, mode, suite_revision(manifest))
 
 
+@pytest.fixture(scope="module")
+def emulated(site: Site) -> list[Observation]:
+    """What an emulated run left: a pass of every cell with what it took, and two documents."""
+    manifest = load_manifest(site.environment)
+    left = [
+        Observation(**cell._asdict(), outcome=Pass(), consumption=TAKEN, observed_at=datetime.now(timezone.utc))
+        for cell in manifest.cells
+    ]
+    run = RunContext(
+        litellm_version=f"v{LITELLM}",
+        claude_code_version=CLAUDE_CODE,
+        suite_revision=suite_revision(manifest),
+        upstream="emulated",
+        run_id="before",
+    )
+    History(site.home.history).append(run, left)
+    for document in (site.home.matrix, site.home.details):
+        document.write_text("of emulated providers")
+    return left
+
+
 def test_a_live_row_passes_on_every_provider_and_leaves_the_emulated_matrix_alone(
-    site: Site, address: str, credentials: EmulatorCredentials, tmp_path: Path
+    site: Site, emulated: list[Observation], address: str, credentials: EmulatorCredentials, tmp_path: Path
 ) -> None:
-    code, cells, shown = run_row(site)
-    assert (code, "USD" in shown) == (0, False)
-    calls = sum(cell["upstream_calls"] for cell in cells.values())
-    emulated = site.home.matrix.read_bytes(), site.home.details.read_bytes(), seen(site, "emulated")
     live = user_environment(address, credentials, tmp_path)
-    code, cells, shown = run_row(site, **live, COMPAT_UPSTREAM="live")
-    told = [line for line in shown.splitlines() if line.startswith(("expected: ", "used: "))]
-    assert [line.partition(": ")[2].partition(", ")[0] for line in told] == [f"{len(ROUTES)} cell(s)"] * 2
-    assert all(f", {calls} calls, " in line and line.endswith(" USD by estimate") for line in told)
-    assert all(cell["estimated_cost_usd"] > 0 for cell in cells.values())
+    chosen = Site(site.home, site.environment | live | {"COMPAT_UPSTREAM": "live"})
+    done = chosen.run("compat", "run", "--cells", f"{ROW}|*")
+    assert done.returncode == 0, done.stdout + done.stderr
+    cells = details(site)
     assert {name: cell["status"] for name, cell in cells.items()} == dict.fromkeys(ROUTES, "pass")
-    assert code == 0
+    assert all(cell["estimated_cost_usd"] > 0 for cell in cells.values())
     assert len(seen(site, "live")) == len(ROUTES)
-    assert (site.home.matrix.read_bytes(), site.home.details.read_bytes(), seen(site, "emulated")) == emulated
+    calls = {
+        "expected": sum(one.consumption.calls for one in emulated if one.consumption),
+        "used": sum(cell["upstream_calls"] for cell in cells.values()),
+    }
+    for word, counted in calls.items():
+        (told,) = [line for line in done.stdout.splitlines() if line.startswith(f"{word}: ")]
+        assert told.startswith(f"{word}: {len(ROUTES)} cell(s), {counted} calls, ")
+        assert told.endswith(" USD by estimate")
+    assert seen(site, "emulated") == emulated
+    assert {document.read_text() for document in (site.home.matrix, site.home.details)} == {"of emulated providers"}
     kept = [path.read_bytes() for path in site.home.root.rglob("*") if path.is_file()]
     assert not [file for file in kept for secret in credentials.secrets if secret.encode() in file]
 
@@ -122,11 +149,32 @@ def poor(address: str, credentials: EmulatorCredentials, tmp_path_factory: pytes
     }
 
 
+@pytest.fixture(scope="module")
+def keeps() -> Iterator[ExitStack]:
+    """Leases that end with the tests."""
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def site_of_the_poor(site: Site, poor: dict[str, str], keeps: ExitStack) -> Site:
+    """The same home with such accounts; what runs there at the end is stopped."""
+    keeps.callback(stop_idle, site.home)
+    return Site(site.home, site.environment | poor)
+
+
 def test_an_account_that_is_refused_is_asked_once_and_runs_no_cell(
-    site: Site, clouds: Counting, poor: dict[str, str]
+    site_of_the_poor: Site, clouds: Counting, keeps: ExitStack
 ) -> None:
+    site = site_of_the_poor
     before, asked_before = len(seen(site, "live")), clouds.asked.copy()
-    code, cells, _ = run_row(site, **poor)
+    run = subprocess.Popen(
+        [BIN / "compat", "run", "--cells", f"{ROW}|*"],
+        env=site.environment, cwd=site.home.root, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    (folder,) = wait_for("its proxy", lambda: list(RuntimeFolder.every(site.home)))
+    keeps.enter_context(held(folder))  # for the gate
+    code, cells = run.wait(PATIENCE_S), details(site)
     asked = clouds.asked - asked_before
     latest = {one.provider: one for one in seen(site, "live")[before:]}
     assert code == NOT_ALL_JUDGED
@@ -145,10 +193,8 @@ def test_an_account_that_is_refused_is_asked_once_and_runs_no_cell(
     assert {cell["status"] for cell in cells.values()} == {"pass"}  # an older verdict stands
 
 
-def test_the_gate_judges_live_what_the_accounts_allow_and_leaves_the_rest_open(
-    site: Site, poor: dict[str, str]
-) -> None:
-    chosen = Site(site.home, site.environment | poor)
+def test_the_gate_judges_live_what_the_accounts_allow_and_leaves_the_rest_open(site_of_the_poor: Site) -> None:
+    chosen = site_of_the_poor
     done = chosen.run("compat", "gate", "--cells", f"{ROW}|bedrock_invoke/*", "--cells", f"{ROW}|azure/*")
     report = GateReport.model_validate_json(CompatHome.from_env(chosen.environment).gate_results.read_bytes())
     assert (done.returncode, report.outcome, report.upstream) == (NOT_ALL_JUDGED, "could_not_judge", "live")

@@ -21,10 +21,11 @@ class _Answer(BaseHTTPRequestHandler):
         self.wfile.write(json.dumps({"role": "assistant", "content": [{"type": "text", "text": "yes"}]}).encode())
 
 
-def stand_in_venv(folder: Path) -> ProxyVenv:
-    """A venv in `folder` whose `litellm` is this module."""
+def stand_in_venv(folder: Path, *, real: Path | None = None, on_port: int = 0) -> ProxyVenv:
+    """A venv in `folder` whose `litellm` is this module; on port `on_port` it is the command `real`."""
     command = folder / "litellm"
-    command.write_text(f'#!/bin/sh\nexec {sys.executable} {__file__} "$@"\n')
+    exception = f'case "$*" in *"--port {on_port}") exec {real} "$@";; esac\n' if real else ""
+    command.write_text(f'#!/bin/sh\n{exception}exec {sys.executable} {__file__} "$@"\n')
     command.chmod(command.stat().st_mode | stat.S_IXUSR)
     return ProxyVenv(python=folder / "python", digest="stand-in")
 

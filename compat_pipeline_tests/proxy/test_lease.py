@@ -260,7 +260,9 @@ def test_a_holder_that_is_killed_during_the_start_leaves_nothing(
         assert eventually(lambda: is_gone(own_home))
 
 
-def test_a_port_that_the_real_litellm_finds_taken_is_given_up_for_the_next(spec: RuntimeSpec, tmp_path: Path) -> None:
+def test_a_port_that_the_real_litellm_finds_taken_is_given_up_for_the_next(
+    spec: RuntimeSpec, proxy_venv: ProxyVenv, tmp_path: Path
+) -> None:
     folder = RuntimeFolder.of(home_in(tmp_path), spec.key)
     folder.logs.mkdir(parents=True)
     with folder.changing():
@@ -269,7 +271,7 @@ def test_a_port_that_the_real_litellm_finds_taken_is_given_up_for_the_next(spec:
     config = render_config(spec.manifest, upstreams, litellm_version=spec.release.version, master_key="sk-mine")
     with closing(socket.create_server(("127.0.0.1", 0))) as stranger:
         taken, free = stranger.getsockname()[1], free_port()
-        venv = stand_in_venv(tmp_path, real=spec.installed.litellm, on_port=taken)
+        venv = stand_in_venv(tmp_path, real=proxy_venv.litellm, on_port=taken)
         folder.spec.write_text(spec.model_copy(update={"installed": venv}).model_dump_json())
         supervisor = Supervisor(folder)
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -47,9 +48,9 @@ class ProxyVenv(BaseModel):
 def ensure_venv(release: LitellmRelease, cache: Path, python: Path) -> ProxyVenv:
     """The venv of `release` under `cache`, built with interpreter `python` unless it is there already.
 
-    Two processes that want the same venv build it once. One that was left half-built, or whose interpreter is gone,
-    is built anew. Every package is checked against the hashes of the lock; nothing is built from source.
-    Raises CompatError.
+    Two processes that want the same venv build it once. One that was left half-built, that was moved (its commands name
+    their interpreter by its path), or whose interpreter is gone, is built anew. Every package is checked against the
+    hashes of the lock; nothing is built from source. Raises CompatError.
     """
     folder = cache / "litellm" / "venvs" / f"{release.version}-{release.digest[:12]}"
     venv = ProxyVenv(python=folder / "bin" / "python", digest=release.digest)
@@ -61,7 +62,7 @@ def ensure_venv(release: LitellmRelease, cache: Path, python: Path) -> ProxyVenv
                     f"the LiteLLM environment in {folder} holds version {installed or 'none'}, not {release.version}",
                     f"delete {release.lock} and try again",
                 )
-            write_atomically(folder / _STAMP, release.digest)
+            write_atomically(folder / _STAMP, _stamp(folder, release))
     return venv
 
 
@@ -86,7 +87,12 @@ def build_venv(folder: Path, release: LitellmRelease, python: Path) -> None:
 
 def _is_stamped(folder: Path, release: LitellmRelease) -> bool:
     stamp = folder / _STAMP
-    return stamp.is_file() and stamp.read_bytes() == release.digest.encode()
+    return stamp.is_file() and stamp.read_bytes() == _stamp(folder, release)
+
+
+def _stamp(folder: Path, release: LitellmRelease) -> bytes:
+    """What a complete venv says: its lock, and where it was built."""
+    return os.fsencode(f"{release.digest}\n{folder.resolve()}\n")
 
 
 def _installed_version(python: Path) -> str | None:

@@ -63,6 +63,18 @@ def test_a_venv_whose_litellm_does_not_answer_is_built_anew(own_cache: Path, lit
     assert ensure_venv(litellm_release, own_cache, PYTHON).python.exists()
 
 
+def test_a_venv_that_was_moved_is_built_anew_because_its_commands_name_their_interpreter(
+    own_cache: Path, litellm_release: LitellmRelease, tmp_path: Path
+) -> None:
+    ensure_venv(litellm_release, own_cache, PYTHON)
+    own_cache.rename(tmp_path / "moved")
+    try:
+        venv = ensure_venv(litellm_release, tmp_path / "moved", PYTHON)
+        assert str(venv.python) in venv.litellm.read_text()
+    finally:
+        (tmp_path / "moved").rename(own_cache)
+
+
 def test_a_lock_that_was_changed_is_not_installed(tmp_path: Path, litellm_release: LitellmRelease) -> None:
     changed = tmp_path / "lock.txt"
     changed.write_text(litellm_release.verified_lock().read_text() + "\nsomething==1.0\n")

@@ -14,6 +14,7 @@ NONCE_PATTERN = r"nonce-[0-9a-f]{12}"
 """Marks the prompts of one CLI conversation; exchanges are found by it."""
 
 _LIMIT_S = 60.0
+"""The record is on this machine: only one that hangs takes as long, however busy the machine is."""
 
 
 class Exchange(BaseModel):

@@ -18,6 +18,7 @@ from compat_pipeline.domain.redaction import Redactor
 from compat_pipeline.ground.errors import CompatError, WrongUsage
 
 if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
     from github import Github, GithubException
 
 T = TypeVar("T")
@@ -70,19 +71,19 @@ class App:
 
     id: str
     private_key: str = field(repr=False)
+    _key: RSAPrivateKey = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-        from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
         if not re.fullmatch(r"[A-Za-z0-9.]+", self.id):
             raise CompatError("the id of the GitHub App is malformed", "it is the App ID or client ID on its page")
-        try:
-            key = load_pem_private_key(self.private_key.encode(), password=None)
-        except (ValueError, TypeError) as error:
-            raise _bad_key() from error
-        if not isinstance(key, RSAPrivateKey):
-            raise _bad_key()
+        # Read once: the checks of a key take far longer than a signature.
+        object.__setattr__(self, "_key", _rsa_key(self.private_key))
+
+    def sign(self, claims: dict[str, Any]) -> str:
+        """A JSON Web Token of `claims`, signed as GitHub asks for."""
+        import jwt
+
+        return jwt.encode(claims, self._key, algorithm="RS256")
 
     @property
     def secret(self) -> str:
@@ -190,8 +191,19 @@ def clock_trouble(headers: Mapping[str, Any], *, tolerance_s: float = _CLOCK_TOL
     return f"this machine's clock is {abs(ahead_s) / 60:.0f} min {'ahead of' if ahead_s > 0 else 'behind'} GitHub's"
 
 
-def _bad_key() -> CompatError:
-    return CompatError("the private key of the GitHub App is no RSA key in PEM form", "download it anew from its page")
+def _rsa_key(pem: str) -> RSAPrivateKey:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    try:
+        key = load_pem_private_key(pem.encode(), password=None)
+    except (ValueError, TypeError):
+        key = None
+    if not isinstance(key, RSAPrivateKey):
+        raise CompatError(
+            "the private key of the GitHub App is no RSA key in PEM form", "download it anew from its page"
+        )
+    return key
 
 
 def _options(site: GithubSite) -> dict[str, Any]:
@@ -213,7 +225,7 @@ def _app_token(site: GithubSite, app: App, repository: str, permissions: Mapping
     owner, name = repository.split("/")
     doing = f"sign in to GitHub as App {app.id} for {repository}"
     with (
-        github.GithubIntegration(auth=github.Auth.AppAuth(app.id, app.private_key), **_options(site)) as integration,
+        github.GithubIntegration(auth=github.Auth.AppAuth(app.id, sign_func=app.sign), **_options(site)) as integration,
         _understood(doing, app),
     ):
         try:

@@ -61,8 +61,7 @@ class CellSpec(EnvironmentPart):
     python_version: str
     platform: str
     folder: Path
-    cli: Path
-    cli_version: str
+    cli: ClaudeCli
     routes: tuple[str, ...]
     until: Stage = "claude_cli"
     controls: bool = True
@@ -73,7 +72,7 @@ class CellSpec(EnvironmentPart):
             cell=self.cell,
             python_version=self.python_version,
             platform=self.platform,
-            claude_code_version=self.cli_version,
+            claude_code_version=self.cli.version,
             observed_at=datetime.now(timezone.utc),
         )
 
@@ -194,9 +193,8 @@ class Ladder:
             if runtime is None:
                 return
             self._redactor = Redactor(runtime.secrets)
-            cli = ClaudeCli(self.spec.cli, self.spec.cli_version, "", "", "")
             settings = SuiteSettings.for_runtime(
-                runtime, release, cli, self.home.scratch, suite_revision(load_manifest()), prices={}
+                runtime, release, self.spec.cli, self.home.scratch, suite_revision(load_manifest()), prices={}
             )
             with closing(UpstreamControl(runtime.control_url, runtime.control_token)) as control:
                 self._stage("messages", lambda: self._ask_all(settings, control, _MESSAGES_ROW))

@@ -19,7 +19,7 @@ from compat_pipeline_tests.environment.stand_ins import StandIns
 from compat_pipeline_tests.proxy.leased import is_gone
 
 FAST = EnvironmentCell("3.11", "1.83.14", "fast-litellm==0.1.10")
-CLI = ClaudeCli(Path("/nowhere/claude"), "2.1.329", "", "", "")
+CLI = ClaudeCli(Path("/nowhere/claude"), "2.1.329", "ab" * 64, "cd" * 32, "2.1.329 (Claude Code)")
 HERE = Interpreter(minor="3.11", path=sys.executable, version="3.11.7", platform="linux-x86_64")
 ROUTES = ("anthropic/claude-haiku-4-5",)
 
@@ -35,8 +35,7 @@ def climbed(
         python_version="3.11.7",
         platform="linux-x86_64",
         folder=folder,
-        cli=CLI.path,
-        cli_version=CLI.version,
+        cli=CLI,
         routes=ROUTES,
         until=until,
         **settings,  # type: ignore[arg-type]

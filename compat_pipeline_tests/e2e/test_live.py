@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -22,6 +21,7 @@ from compat_pipeline.emulator.credentials import EmulatorCredentials
 from compat_pipeline.ground.exit_codes import NOT_ALL_JUDGED
 from compat_pipeline.ground.home import CompatHome
 from compat_pipeline.ground.manifest_file import load_manifest
+from compat_pipeline.ground.process import spawn
 from compat_pipeline.history.store import History, RunContext
 from compat_pipeline.proxy.folder import RuntimeFolder
 from compat_pipeline.proxy.lease import stop_idle
@@ -33,6 +33,7 @@ from compat_pipeline_tests.relay.conftest import another, user_environment
 
 MODEL = "claude-haiku-4-5"
 ROW = "basic_messaging_non_streaming"
+TOKEN_PATH = "/token"
 TAKEN = Consumption(calls=7, input_tokens=1000, output_tokens=20, cost_usd=0.002)
 ROUTES = {provider.id: provider.routes[MODEL] for provider in load_manifest({}).providers}
 
@@ -113,7 +114,12 @@ def emulated(site: Site) -> list[Observation]:
 
 
 def test_a_live_row_passes_on_every_provider_and_leaves_the_emulated_matrix_alone(
-    site: Site, emulated: list[Observation], address: str, credentials: EmulatorCredentials, tmp_path: Path
+    site: Site,
+    emulated: list[Observation],
+    clouds: Counting,
+    address: str,
+    credentials: EmulatorCredentials,
+    tmp_path: Path,
 ) -> None:
     live = user_environment(address, credentials, tmp_path)
     chosen = Site(site.home, site.environment | live | {"COMPAT_UPSTREAM": "live"})
@@ -123,9 +129,12 @@ def test_a_live_row_passes_on_every_provider_and_leaves_the_emulated_matrix_alon
     assert {name: cell["status"] for name, cell in cells.items()} == dict.fromkeys(ROUTES, "pass")
     assert all(cell["estimated_cost_usd"] > 0 for cell in cells.values())
     assert len(seen(site, "live")) == len(ROUTES)
+    used = sum(cell["upstream_calls"] for cell in cells.values())
+    other = len(ROUTES) + clouds.asked[TOKEN_PATH]  # each route was tried as the proxy started
+    assert used == clouds.asked.total() - other
     calls = {
         "expected": sum(one.consumption.calls for one in emulated if one.consumption),
-        "used": sum(cell["upstream_calls"] for cell in cells.values()),
+        "used": used,
     }
     for word, counted in calls.items():
         (told,) = [line for line in done.stdout.splitlines() if line.startswith(f"{word}: ")]
@@ -168,10 +177,7 @@ def test_an_account_that_is_refused_is_asked_once_and_runs_no_cell(
 ) -> None:
     site = site_of_the_poor
     before, asked_before = len(seen(site, "live")), clouds.asked.copy()
-    run = subprocess.Popen(
-        [BIN / "compat", "run", "--cells", f"{ROW}|*"],
-        env=site.environment, cwd=site.home.root, stdout=subprocess.DEVNULL,
-    )  # fmt: skip
+    run = spawn([BIN / "compat", "run", "--cells", f"{ROW}|*"], env=site.environment, cwd=site.home.root)
     (folder,) = wait_for("its proxy", lambda: list(RuntimeFolder.every(site.home)))
     keeps.enter_context(held(folder))  # for the gate
     code, cells = run.wait(PATIENCE_S), details(site)

@@ -25,7 +25,7 @@ from compat_pipeline.wire.client_exchange import HUNG_UP, ClientExchange
 from compat_pipeline.wire.evidence import CallEvidence
 from compat_pipeline.wire.exchange import CannotScript, Exchange, UpstreamControl
 from compat_pipeline.wire.faults.fault import Fault
-from compat_pipeline.wire.recorder import Recording, recording
+from compat_pipeline.wire.recorder import STREAMS_REFUSED, Recording, recording
 
 _OK = 200
 _DIRECT_LIMIT_S = 60.0
@@ -91,6 +91,10 @@ class Talk:
             return CliFault(kind=error.kind, status=error.status, message=error.message)
         if self.refused:
             return CliFault(kind="other", status=self.refused[0].status, message=self.refused[0].error or "")
+        if failed := next(
+            (one for one in self.client if STREAMS_REFUSED not in (one.refusal or STREAMS_REFUSED)), None
+        ):
+            return _fault_of(failed)
         heard = (self.result.stderr, *(str(one.content) for one in self.result.tool_results))
         lacking = shortage("\n".join(heard))
         return CliFault(kind="other", status=None, message=lacking) if lacking else None
@@ -130,9 +134,7 @@ class Direct:
         if client.status == _OK and not client.broken:
             told = (classify(CliFault("other", one.status, ""), _answers([one])) for one in _refused(self.exchanges))
             return next((outcome for outcome in told if isinstance(outcome, Inconclusive)), None)
-        words = str((client.body or {}).get("error") or client.unreadable or client.broken)
-        kind: Literal["api", "connection"] = "api" if client.status else "connection"
-        return classify(CliFault(kind, client.status or None, words), _answers(self.exchanges))
+        return classify(_fault_of(client), _answers(self.exchanges))
 
     @property
     def timed_out(self) -> bool:
@@ -144,6 +146,12 @@ class Direct:
 
 
 _Tried = TypeVar("_Tried", Talk, Direct)
+
+
+def _fault_of(client: ClientExchange) -> CliFault:
+    """How a request failed that the proxy answered with no success, or not to the end."""
+    kind: Literal["api", "connection"] = "api" if client.status else "connection"
+    return CliFault(kind, client.status or None, client.refusal or str(client.broken))
 
 
 @dataclass
@@ -198,6 +206,7 @@ class CellRun:
     ) -> Talk:
         """Run the CLI once and collect every side of it, whatever came of it. `options` are fields of ClaudeCall."""
         call = ClaudeCall(**({"model": self.name, "prompt": prompt or None} | options))
+        late = self._late_exchanges(nonce)
         with (
             self.sandbox() if sandbox is None else nullcontext(sandbox) as folder,
             self._recording(refuse_streams) as recorder,
@@ -206,7 +215,7 @@ class CellRun:
             result = run_claude(self.settings.claude, address, call, folder)
             client = recorder.exchanges()
         upstream = self._new_exchanges(nonce)
-        self.calls.append(_evidence(result, client, upstream))
+        self.calls.append(_evidence(result, client, [*late, *upstream]))
         return Talk(
             result,
             [one for one in client if one.operation == "messages"],
@@ -249,6 +258,7 @@ class CellRun:
             self.attempts = max(self.attempts, number)
 
     def _post_once(self, nonce: str, path: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> Direct:
+        late = self._late_exchanges(nonce)
         with self._recording() as recorder:
             key = {"authorization": f"Bearer {self.settings.proxy_key}", "anthropic-version": "2023-06-01"}
             with suppress(httpx.HTTPError), httpx.Client(trust_env=False, timeout=_DIRECT_LIMIT_S) as client:
@@ -257,12 +267,16 @@ class CellRun:
         if not seen:
             raise Judged(Inconclusive(cause="harness", error=f"the request to {path} never left"))
         upstream = self._new_exchanges(nonce)
-        self.calls.append(CallEvidence(exchanges=tuple(seen), upstream=tuple(upstream)))
+        self.calls.append(CallEvidence(exchanges=tuple(seen), upstream=(*late, *upstream)))
         return Direct(seen[0], upstream)
 
     def _recording(self, refuse_streams: bool = False) -> AbstractContextManager[Recording]:
         settings = self.settings
         return recording(settings.proxy_url, door=settings.door, fault=self.fault, refuse_streams=refuse_streams)
+
+    def _late_exchanges(self, nonce: str) -> list[Exchange]:
+        """What a call before left under way: the proxy may pass on a request whose CLI was killed. No later call's."""
+        return self._new_exchanges(nonce) if nonce in self._seen else []
 
     def _new_exchanges(self, nonce: str) -> list[Exchange]:
         """What the upstream saw since the last call with this nonce."""
@@ -306,7 +320,7 @@ class CellRun:
             prove(auth in (None, exchange.auth), f"LiteLLM was to be known as '{auth}', it was as '{exchange.auth}'")
             words = prompt if number == 0 or not nested else ""
             prove(words in user_text(exchange.request), "the user's words did not reach the upstream whole")
-        changed = harm([one for one in talk.client if one.status == _OK], talk.exchanges)
+        changed = harm(talk.client, talk.exchanges)
         prove(not changed, "; ".join(changed))
         sent = [reply["usage"] for reply in talk.replies]
         told = _session_tokens(talk.result) if nested else _turn_tokens(talk.result)

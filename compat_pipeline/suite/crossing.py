@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from compat_pipeline.wire.client_exchange import ClientExchange
@@ -13,16 +13,27 @@ _BILLING_LINE = "x-anthropic-billing-header:"
 
 
 def harm(client: Sequence[ClientExchange], upstream: Sequence[Exchange]) -> list[str]:
-    """Each thing that the proxy changed, in plain words; both sides oldest first, as many on one as on the other.
+    """Each thing that the proxy changed, in plain words; both sides oldest first.
 
-    A thinking block is left to the rows that are about thinking: its loss breaks nothing else.
+    Where their numbers do not tell which request led to which exchange, only the proxy's streams are looked at. A
+    thinking block is left to the rows that are about thinking: its loss breaks nothing else.
     """
     found = [f"the proxy's event stream breaks its grammar: {rule}" for one in client for rule in one.violations]
-    for told, seen in zip(client, upstream, strict=False):
+    for told, seen in _pairs(client, upstream):
         found += _request_harm(told.request, seen.request)
         if told.message is not None and seen.reply is not None:
             found += _answer_harm(told.message, seen.reply)
     return found
+
+
+def _pairs(client: Sequence[ClientExchange], upstream: Sequence[Exchange]) -> Iterable[tuple[ClientExchange, Exchange]]:
+    """All requests, or all that were answered well, with the exchanges they led to; none where there are more or less.
+
+    A request that the proxy could not pass on led to none: it must not be held against the next one's exchange.
+    """
+    well = [one for one in client if one.refusal is None]
+    fitting: Sequence[ClientExchange] = next((side for side in (client, well) if len(side) == len(upstream)), ())
+    return zip(fitting, upstream, strict=False)
 
 
 def _request_harm(sent: Mapping[str, Any], arrived: Mapping[str, Any]) -> Iterator[str]:

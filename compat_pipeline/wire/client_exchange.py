@@ -77,6 +77,13 @@ class ClientExchange(BaseModel):
         return check_message_events(self.events) if due or self.events else []
 
     @property
+    def refusal(self) -> str | None:
+        """What was said instead of an answer, None if the answer was a success."""
+        if self.status == _OK:
+            return None
+        return str((self.body or {}).get("error") or self.unreadable or self.broken or f"status {self.status}")
+
+    @property
     def retry_after_s(self) -> float | None:
         """How long the answer asks to wait, from seconds or an HTTP date; None if it does not say."""
         told = self.response_headers.get("retry-after", "").strip()

@@ -35,8 +35,9 @@ from compat_pipeline.wire.passing import Onward, RawHeaders, Reply, close_unansw
 
 _SETTLE_LIMIT_S = 10.0
 _BODY_HEADERS = {"content-encoding", "content-length"}
+STREAMS_REFUSED = "the recorder refuses streams"
 _STREAM_REFUSED = Answer(
-    404, {}, body={"type": "error", "error": {"type": "not_found_error", "message": "the recorder refuses streams"}}
+    404, {}, body={"type": "error", "error": {"type": "not_found_error", "message": STREAMS_REFUSED}}
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from compat_pipeline.domain.consumption import TokenPrices
 from compat_pipeline.domain.observation import Consumption
 from compat_pipeline.suite.consumption import consumed
-from compat_pipeline_tests.suite.test_cell_run import ROUTE, exchange
+from compat_pipeline_tests.suite.stage import ROUTE, exchange
 
 PRICES = {"anthropic": {ROUTE: TokenPrices(input=1, output=10, cache_read=0.5, cache_write=2, cache_write_1h=3)}}
 ONE = Consumption(calls=1, input_tokens=3, output_tokens=11, cache_read_tokens=5, cache_write_tokens=7, cost_usd=129.5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -24,6 +25,7 @@ PACKAGE = "@anthropic-ai/claude-code"
 """A thin wrapper around one native binary per platform, which is in a package of its own."""
 
 _PINNED = "pinned"
+_INTEGRITY = r"^sha512-[A-Za-z0-9+/]{86}==$"
 _ARCHITECTURES = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}
 
 
@@ -34,7 +36,7 @@ class ClaudeCodeRelease(BaseModel):
 
     version: str
     platform_package: str
-    integrity: str = Field(pattern=r"^sha512-[A-Za-z0-9+/]{86}==$")
+    integrity: str = Field(pattern=_INTEGRITY)
     published_at: datetime | None
     policy: str
 
@@ -58,7 +60,7 @@ def resolve_claude_code(request: str, npm: Npm, now: datetime) -> ClaudeCodeRele
         ) from error
     manifest = npm.view(f"{package}@{version}", "version", "dist.integrity")
     integrity = manifest.get("dist.integrity") if isinstance(manifest, dict) else None
-    if not isinstance(integrity, str) or not integrity.startswith("sha512-"):
+    if not isinstance(integrity, str) or not re.search(_INTEGRITY, integrity):
         raise CompatError(
             f"the npm registry gives no sha512 integrity for {package}@{version}",
             "use a registry or mirror that passes `dist.integrity` on",

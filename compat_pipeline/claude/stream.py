@@ -191,12 +191,15 @@ def _usage(results: Iterable[Mapping[str, Any]]) -> Usage:
 
 
 def _error(results: Sequence[Mapping[str, Any]], run: ChildRun, turns: int) -> CliError | None:
-    """The first turn that failed counts; a process that ended badly although every turn ended well is a crash."""
+    """The first turn that failed counts; a process that ended badly although every turn ended well is a crash.
+
+    So is one that a signal ended, whatever it had told before: what it did not tell any more was not its choice.
+    """
     told = next((error for error in map(_told, results) if error), None)
     if run.timed_out:
         heard = f"; before that: {told.message}" if told else ""
         return CliError("timeout", None, f"no end after {run.duration_s:.0f} s, ended by us{heard}")
-    if told:
+    if told and run.exit_code >= 0:
         return told
     if run.exit_code == 0 and len(results) >= turns:
         return None

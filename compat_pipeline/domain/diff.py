@@ -13,7 +13,11 @@ from compat_pipeline.domain.matrix import CompatibilityMatrix, MatrixCell, Matri
 Place = tuple[str, str]
 """(feature id, provider id): where a published cell stands."""
 
-_OURS = re.compile(r'"schema_version"\s*:\s*"1"')
+_OURS = tuple(
+    re.compile(rf'"{name}"\s*:\s*{value}')
+    for name, value in (("schema_version", '"1"'), ("litellm_version", '"'), ("claude_code_version", '"'))
+)
+"""What stands in a document of ours even if it is damaged: others have a version of their schema, too."""
 
 REFRESH_AGE = timedelta(hours=24)
 """How old a published document may get before it is replaced by one that says the same."""
@@ -112,7 +116,7 @@ def parse_published(document: str) -> CompatibilityMatrix | None:
     try:
         return parse_matrix(document)
     except ValueError as error:
-        if document.strip() in ("", "{}") or _OURS.search(document):
+        if document.strip() in ("", "{}") or all(one.search(document) for one in _OURS):
             return None
         raise ValueError(f"what is published there is no matrix of schema 1: {error}") from error
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from types import MappingProxyType
 from typing import Any
 
@@ -123,9 +123,12 @@ def pick_claude_code(document: Mapping[str, Any], policy: str, now: datetime) ->
 
 
 def published_at(document: Mapping[str, Any], version: str) -> datetime | None:
-    """When `version` was published according to the registry document; None when it does not say."""
-    stamp = document.get("time", {}).get(version)
-    return datetime.fromisoformat(stamp.replace("Z", "+00:00")) if isinstance(stamp, str) else None
+    """When `version` was published according to the registry document; None when it tells no time."""
+    try:
+        told = datetime.fromisoformat(str(document.get("time", {}).get(version)).replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    return told if told.tzinfo else told.replace(tzinfo=timezone.utc)
 
 
 def _promoted(document: Mapping[str, Any], tag: str) -> Version | None:

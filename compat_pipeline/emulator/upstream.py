@@ -32,7 +32,7 @@ from compat_pipeline.emulator.recording import Entry, Recorder
 from compat_pipeline.emulator.shapes import shows
 from compat_pipeline.emulator.thinking import KINDS, sealed
 from compat_pipeline.emulator.tokens import tokens_of_block
-from compat_pipeline.wire.exchange import Exchange
+from compat_pipeline.wire.exchange import CUT_SHORT, Exchange
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +110,7 @@ class Upstream:
 def _cut_off(transfer: Transfer) -> Json:
     if transfer.cut is None:
         return {}
-    return {"error": "the answer ended before it was whole" if transfer.cut == "short" else "connection reset"}
+    return {"error": CUT_SHORT if transfer.cut == "short" else "connection reset"}
 
 
 def _message(call: Call, content: list[Json], stop_reason: str, used: InputUsage) -> Json:

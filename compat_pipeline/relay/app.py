@@ -40,7 +40,7 @@ from compat_pipeline.relay.accounts import Accounts
 from compat_pipeline.relay.answers import Decoded, decode, end_of_event
 from compat_pipeline.relay.clouds import Clouds
 from compat_pipeline.wire.client_exchange import RawHeaders
-from compat_pipeline.wire.exchange import Exchange
+from compat_pipeline.wire.exchange import CUT_SHORT, Exchange
 from compat_pipeline.wire.passing import end_to_end, hung_up
 
 log = logging.getLogger(__name__)
@@ -210,7 +210,7 @@ class _Passage:
                 log.error("the relay broke", exc_info=error)
                 seen = Decoded(None, f"the relay broke: {type(error).__name__}: {error}")
         if self.ended and not seen.whole and not seen.error:
-            seen = Decoded(seen.reply, "the answer ended before it was whole", whole=False)
+            seen = Decoded(seen.reply, CUT_SHORT, whole=False)
         self.entry.rewrite(self._exchange(self.call, seen))
         self.entry.delivered = self.ended or bool(self.status and seen.whole and not self.error)
 

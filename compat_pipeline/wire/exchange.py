@@ -13,6 +13,9 @@ from compat_pipeline.ground.errors import CompatError
 NONCE_PATTERN = r"nonce-[0-9a-f]{12}"
 """Marks the prompts of one CLI conversation; exchanges are found by it."""
 
+CUT_SHORT = "the answer ended before it was whole"
+"""What is recorded of a stream that just ended in its middle."""
+
 _LIMIT_S = 60.0
 """The record is on this machine: only one that hangs takes as long, however busy the machine is."""
 

@@ -175,6 +175,12 @@ def test_a_crash_tells_the_signal_or_exit_code_and_the_last_words() -> None:
     assert error_of(result_line(result="ok"), exit_code=3) == CliError("crash", None, "the CLI ended with exit code 3")
 
 
+def test_a_signal_outweighs_what_was_told_before_it() -> None:
+    failed = result_line(is_error=True, result="API Error: 500 oops")
+    error = read_stream(run_of(failed, exit_code=-9), turns=4).error
+    assert error == CliError("crash", None, "the CLI was killed by SIGKILL after 1 of 4 result(s)")
+
+
 def test_lines_that_are_no_events_are_kept_aside() -> None:
     lines = (b"Warning: something", b'"a string"', b"", b"\xff\xfe", b'{"type":"resu', b'{"type":"brand_new"}')
     result = read_stream(run_of(*lines, result_line(result="ok")))

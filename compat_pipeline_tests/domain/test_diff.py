@@ -210,7 +210,16 @@ def test_a_published_document_that_is_blank_or_was_damaged_is_replaced() -> None
         assert due(published, dump_matrix(GREEN)) == (True, "the published document is blank or damaged")
 
 
-@pytest.mark.parametrize("published", ["not json", '{"name": "docs"}', '{"schema_version": "2", "cells": []}'])
+@pytest.mark.parametrize(
+    "published",
+    [
+        "not json",
+        '{"name": "docs"}',
+        '{"schema_version": "2", "cells": []}',
+        '{"schema_version": "1", "dashboards": [1, 2]}',
+        '{"title": "x", "meta": {"schema_version": "1"}}',
+    ],
+)
 def test_what_is_no_matrix_of_this_schema_is_somebody_elses_and_stays(published: str) -> None:
     with pytest.raises(ValueError, match="what is published there is no matrix of schema 1"):
         due(published, dump_matrix(GREEN))

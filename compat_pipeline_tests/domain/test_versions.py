@@ -163,3 +163,15 @@ def test_the_publish_time_is_read_in_both_spellings_of_utc() -> None:
     assert published_at(document(), "2.1.9") == datetime(2026, 11, 20, tzinfo=timezone.utc)
     assert published_at(document(), "2.1.99") == datetime(2026, 11, 10, tzinfo=timezone.utc)
     assert published_at(document(), "2.2.0-beta.1") is None
+
+
+@pytest.mark.parametrize(
+    ("stamp", "due"),
+    [("2026-11-10T00:00:00", datetime(2026, 11, 10, tzinfo=timezone.utc)), ("yesterday", None), (7, None)],
+)
+def test_a_publish_time_without_a_zone_is_utc_and_one_that_is_no_time_is_none(
+    stamp: object, due: datetime | None
+) -> None:
+    mirrored = document() | {"time": {"2.1.99": stamp}}
+    assert published_at(mirrored, "2.1.99") == due
+    assert pick_claude_code(mirrored, "latest", NOW)

@@ -241,7 +241,7 @@ def test_a_branch_that_stays_locked_is_told_after_a_while(docs: Path) -> None:
 
 
 def test_a_document_that_was_damaged_by_hand_is_replaced(docs: Path) -> None:
-    (docs / MATRIX_FILE).write_bytes(b'{"schema_version": "1", "note": "\xff by hand"}')
+    (docs / MATRIX_FILE).write_bytes(document().encode()[:-20] + b"\xff by hand")
     git(docs, "commit", "-qam", "by hand")
     assert publish(docs, document(), message="m").reason == "the published document is blank or damaged"
     assert latest(docs) == document()

@@ -18,13 +18,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from compat_pipeline.domain.causes import CliFault, classify
+from compat_pipeline.domain.causes import CliFault, UpstreamAnswer, classify
 from compat_pipeline.domain.observation import Inconclusive, Outcome
 from compat_pipeline.suite.cell_run import CellRun, Judged, Talk, prove
 from compat_pipeline.suite.crossing import user_text
 from compat_pipeline.suite.tool_turn import WITHOUT_THINKING
 from compat_pipeline.wire.client_exchange import ClientExchange
-from compat_pipeline.wire.exchange import Exchange
+from compat_pipeline.wire.exchange import CUT_SHORT, Exchange
 
 
 @dataclass(frozen=True)
@@ -76,12 +76,17 @@ def probe(run: CellRun) -> Outcome:
     _prove_ended_by_itself(talk)
     told = [event for event in talk.result.events if event.get("type") == "result"]
     prove(len(told) == len(marks), f"Claude Code told {len(told)} results of {len(marks)} prompts", "client")
-    # What LiteLLM and the CLI healed on the way is for other rows: here the armed refusals and the last answers count.
-    refusals = [one for one in talk.exchanges if one.error is not None and one.rule is None]
-    for number, (mark, surface) in enumerate(zip(marks, SURFACES, strict=False)):
-        prove(number < len(refusals), f"{surface.name} was due, but no such request reached the upstream")
-        _prove_surface(surface, refusals[number], _answers(talk, mark)[-1], told[number])
-    if len(refusals) > len(SURFACES):  # without a stream, which is for other rows, none was cut short
+    # What LiteLLM and the CLI healed on the way is for other rows: the first refusal of a prompt is the armed one.
+    for mark, surface, result in zip(marks, SURFACES, told, strict=False):
+        refusals = _refusals(talk, mark)
+        prove(bool(refusals), f"{surface.name} was due, but no such request reached the upstream")
+        outcome = _outcome_of(refusals[0])
+        if isinstance(outcome, Inconclusive) and outcome.cause in ("environment", "harness"):
+            raise Judged(outcome)  # it is not the one that was armed
+        _prove_surface(surface, refusals[0], _answers(talk, mark)[-1], result)
+    for cut in _refusals(talk, marks[-1])[:1]:  # without a stream, which is for other rows, none was cut short
+        if cut.error != CUT_SHORT:
+            raise Judged(_outcome_of(cut))
         told_whole = any(event["type"] == "message_stop" for event in _answers(talk, marks[-1])[0].events)
         prove(not told_whole, "the upstream's answer ended in its middle, Claude Code was told that it was whole")
     return run.passed()
@@ -94,6 +99,17 @@ def _prove_ended_by_itself(talk: Talk) -> None:
         outcome = classify(CliFault(error.kind, error.status, error.message), [])
         if error.kind != "api" or (isinstance(outcome, Inconclusive) and outcome.cause == "environment"):
             raise Judged(outcome)
+
+
+def _refusals(talk: Talk, mark: str) -> list[Exchange]:
+    """What the upstream refused, or broke off, of the turn whose prompt bears `mark`; for no rule that it breaks."""
+    asked = [one for one in talk.exchanges if user_text(one.request).rpartition(":")[0].endswith(mark)]
+    return [one for one in asked if one.error is not None and one.rule is None]
+
+
+def _outcome_of(refusal: Exchange) -> Outcome:
+    answer = UpstreamAnswer(refusal.status, refusal.error, refusal.rule)
+    return classify(CliFault("other", refusal.status, refusal.error or ""), [answer])
 
 
 def _answers(talk: Talk, mark: str) -> list[ClientExchange]:

@@ -21,6 +21,7 @@ from compat_pipeline.wire.client_exchange import ClientExchange
 from compat_pipeline.wire.exchange import Exchange
 
 _TURNS = 3
+_THINKS = ("enabled", "adaptive")
 _BUDGET_TOKENS = 4096
 _BUDGET = {"MAX_THINKING_TOKENS": str(_BUDGET_TOKENS), "CLAUDE_CODE_DISABLE_ADAPTIVE_THINKING": "1"}
 _EFFORT_ONLY = frozenset({"claude-opus-4-7"})
@@ -55,8 +56,7 @@ def _at_high_effort(run: CellRun) -> dict[str, Any]:
 
     signatures: list[str] = []
     for number, (client, exchange) in enumerate(zip(talk.client, talk.exchanges, strict=True), start=1):
-        asked = _thinking(exchange.request)
-        prove(asked.get("type") in ("enabled", "adaptive"), f"turn {number} did not ask for thinking: {asked}")
+        prove_thinking_asked(client, exchange, f"turn {number}")
         _prove_effort(client, exchange, f"turn {number}")
         _prove_budget(client, exchange, f"turn {number}")
         prove(
@@ -107,6 +107,13 @@ def _prove_budget(client: ClientExchange, exchange: Exchange, turn: str) -> None
         {name: _thinking(one.request).get(name) for name in ("type", "budget_tokens")} for one in (client, exchange)
     )
     prove(wanted == got, f"{turn} asked for thinking as {wanted}, the upstream got {got}")
+
+
+def prove_thinking_asked(client: ClientExchange, exchange: Exchange, turn: str) -> None:
+    """Claude Code asked for thinking in that turn, and so was the upstream."""
+    wanted, got = (_thinking(one.request) for one in (client, exchange))
+    prove(wanted.get("type") in _THINKS, f"{turn}: Claude Code did not ask for thinking: {wanted}", "client")
+    prove(got.get("type") in _THINKS, f"{turn} did not ask for thinking: {got}")
 
 
 def _thinking(request: dict[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,9 @@ counts lost); on Converse the split of what was written is lost on streaming.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from compat_pipeline.domain.observation import Outcome
 from compat_pipeline.suite.cell_run import CellRun, expect_of_model, prove
 from compat_pipeline.suite.prompt_caching_5m.probe import cache_markers, prove_cache_counts
@@ -25,7 +28,8 @@ def probe(run: CellRun) -> Outcome:
     for which, talk in (("first", first), ("second", second)):
         due, came = (cache_markers(request) for request in (talk.client[0].request, talk.exchanges[0].request))
         prove(len(came) == len(due), f"{len(due)} cache markers left the CLI in the {which} call, {len(came)} arrived")
-        prove(all(one.get("ttl") == "1h" for one in came), f"a cache of an hour was asked for, not {came}")
+        prove(_of_an_hour(due), f"Claude Code was to ask for a cache of an hour, it asked for {due}", "client")
+        prove(_of_an_hour(came), f"a cache of an hour was asked for, not {came}")
         talk.prove_answer(nonce)
         prove_cache_counts(run, talk, which)
         counted = talk.replies[0]["usage"]["cache_creation"]["ephemeral_1h_input_tokens"]
@@ -40,3 +44,7 @@ def probe(run: CellRun) -> Outcome:
         f"{written.cache_creation_input_tokens} and read {written.cache_read_input_tokens} before",
     )
     return run.passed()
+
+
+def _of_an_hour(markers: Sequence[Mapping[str, Any]]) -> bool:
+    return bool(markers) and all(one.get("ttl") == "1h" for one in markers)

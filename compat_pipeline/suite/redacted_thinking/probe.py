@@ -12,6 +12,7 @@ from typing import Any
 from compat_pipeline.domain.observation import Outcome
 from compat_pipeline.suite.cell_run import CellRun, expect_of_model, prove
 from compat_pipeline.suite.crossing import blocks
+from compat_pipeline.suite.extended_thinking.probe import prove_thinking_asked
 
 _TRIGGER = (
     "ANTHROPIC_MAGIC_STRING_TRIGGER_REDACTED_THINKING_46C9A13E193C177646C7398A98432ECCCE4C1253D5E2D82641AC0E52CC2876CB"
@@ -24,8 +25,7 @@ def probe(run: CellRun) -> Outcome:
     turn = ({"type": "text", "text": f"{_TRIGGER} Reply with exactly this code and nothing else: {nonce}"},)
     talk = run.converse(nonce, messages=(turn, turn), turns=2, effort="high")
 
-    asked = talk.exchanges[0].request.get("thinking") or {}
-    prove(asked.get("type") in ("enabled", "adaptive"), f"the first turn did not ask for thinking: {asked}")
+    prove_thinking_asked(talk.client[0], talk.exchanges[0], "the first turn")
     sent = _redacted(talk.replies[0]["content"])
     expect_of_model(bool(sent), "the model was led to redact its thinking, but did not")
     told = _redacted((talk.client[0].message or {}).get("content", []))

@@ -13,7 +13,7 @@ from typing import Any
 from compat_pipeline.domain.observation import Outcome
 from compat_pipeline.suite.cell_run import CellRun, expect_of_model, prove
 from compat_pipeline.suite.crossing import blocks
-from compat_pipeline.suite.extended_thinking.probe import thinking_blocks
+from compat_pipeline.suite.extended_thinking.probe import prove_thinking_asked, thinking_blocks
 from compat_pipeline.suite.tool_turn import Due, prove_tool_turn, tool_calls
 from compat_pipeline.suite.ways import in_either_shape
 
@@ -33,9 +33,8 @@ def _use_tool(run: CellRun) -> Outcome:
     )
     talk = run.converse(nonce, prompt, turns=2, tools=("Bash",), allowed_tools=("Bash(echo:*)",), effort="high")
 
-    for number, exchange in enumerate(talk.exchanges, start=1):
-        asked = exchange.request.get("thinking") or {}
-        prove(asked.get("type") in ("enabled", "adaptive"), f"turn {number} did not ask for thinking: {asked}")
+    for number, (client, exchange) in enumerate(zip(talk.client, talk.exchanges, strict=True), start=1):
+        prove_thinking_asked(client, exchange, f"turn {number}")
     sent = [_signed(reply["content"]) for reply in talk.replies]
     expect_of_model(bool(sent[0]), "the model was led to think before it called the tool, but did not")
     told = [(block.text, block.signature) for block in talk.result.thinking]

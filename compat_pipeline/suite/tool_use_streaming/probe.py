@@ -15,7 +15,6 @@ from typing import Any
 from compat_pipeline.domain.observation import Outcome
 from compat_pipeline.suite.cell_run import CellRun, prove
 from compat_pipeline.suite.tool_turn import WITHOUT_THINKING, Due, offered, prove_tool_turn, tool_calls
-from compat_pipeline.wire.exchange import Exchange
 
 _BETA = "fine-grained-tool-streaming-2025-05-14"
 _LEAST_PIECES = 3
@@ -34,7 +33,10 @@ def probe(run: CellRun) -> Outcome:
         nonce, prompt, turns=2, tools=("Bash",), allowed_tools=("Bash(echo:*)",), extra_env=WITHOUT_THINKING | switch
     )
 
-    prove(all(map(_asked, talk.exchanges)), "fine-grained tool streaming was not asked for upstream")
+    asked = all(_asked(one.request, one.request_headers.get("anthropic-beta", "")) for one in talk.client)
+    prove(asked, "Claude Code did not ask for fine-grained tool streaming", "client")
+    asked = all(_asked(one.request, ",".join(one.betas)) for one in talk.exchanges)
+    prove(asked, "fine-grained tool streaming was not asked for upstream")
     prove_tool_turn(talk, 0, Due("Bash", {"command": command}, words))
     pieces = _input_pieces(talk.client[0].events)
     whole = tool_calls(talk.replies[0])[0]["input"]
@@ -47,9 +49,9 @@ def probe(run: CellRun) -> Outcome:
     return run.passed()
 
 
-def _asked(exchange: Exchange) -> bool:
-    tool = offered(exchange.request, "Bash") or {}
-    return tool.get("eager_input_streaming") is True or _BETA in exchange.betas
+def _asked(request: dict[str, Any], betas: str) -> bool:
+    tool = offered(request, "Bash") or {}
+    return tool.get("eager_input_streaming") is True or _BETA in betas
 
 
 def _input_pieces(events: Iterable[dict[str, Any]]) -> list[str]:

@@ -22,7 +22,15 @@ from compat_pipeline.emulator import (
     wire_bedrock_invoke,
     wire_vertex,
 )
-from compat_pipeline.emulator.contract import BREAK_AFTER_EVENTS, Incoming, Reply, Transfer, Wire, broken
+from compat_pipeline.emulator.contract import (
+    BREAK_AFTER_EVENTS,
+    PAUSE_AFTER_EVENTS,
+    Incoming,
+    Reply,
+    Transfer,
+    Wire,
+    broken,
+)
 from compat_pipeline.emulator.credentials import EmulatorCredentials
 from compat_pipeline.emulator.recording import Entry
 from compat_pipeline.emulator.side_door import Endpoint, side_door
@@ -93,10 +101,12 @@ async def _pieces(
     request: Request, events: tuple[bytes, ...], transfer: Transfer, entry: Entry
 ) -> AsyncIterator[bytes]:
     """The events of a stream, noting whether it came to its end: a caller who hangs up cancels it."""
+    pause_after = min(PAUSE_AFTER_EVENTS, len(events) // 2)
     try:
         for number, event in enumerate(events):
-            if number == BREAK_AFTER_EVENTS:
+            if number == pause_after:
                 await asyncio.sleep(transfer.stall_s)
+            if number == BREAK_AFTER_EVENTS:
                 if transfer.cut == "short":
                     return
                 if transfer.cut == "midway":

@@ -24,6 +24,9 @@ AuthKind = Literal["key", "bearer", "signed"]
 BREAK_AFTER_EVENTS = 3
 """How far a stream gets that is broken off."""
 
+PAUSE_AFTER_EVENTS = 6
+"""How far a stream gets before it pauses: some words have been said then, on each wire."""
+
 CREDENTIAL_HEADERS = frozenset({"authorization", "x-api-key", "api-key", "x-amz-security-token"})
 
 

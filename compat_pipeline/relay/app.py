@@ -24,6 +24,7 @@ from compat_pipeline.emulator.behaviours import BEHAVIOURS, Armed
 from compat_pipeline.emulator.contract import (
     BREAK_AFTER_EVENTS,
     CREDENTIAL_HEADERS,
+    PAUSE_AFTER_EVENTS,
     AuthKind,
     Call,
     Incoming,
@@ -165,10 +166,11 @@ class _Passage:
 
     async def _pieces(self, response: httpx.Response, transfer: Transfer, receive: Receive) -> AsyncIterator[bytes]:
         """The bytes as they come, but for a pause or a cut after the first events of a stream."""
+        number = BREAK_AFTER_EVENTS if transfer.cut else PAUSE_AFTER_EVENTS
         held, due = b"", bool(transfer.stall_s or transfer.cut)
         async for chunk in response.aiter_raw():
             held += chunk if due else b""
-            if due and (place := end_of_event(BREAK_AFTER_EVENTS, self.headers, held)) is not None:
+            if due and (place := end_of_event(number, self.headers, held)) is not None:
                 due, place = False, place - len(held) + len(chunk)
                 yield chunk[:place]
                 await asyncio.sleep(transfer.stall_s)

@@ -35,7 +35,8 @@ class ClientExchange(BaseModel):
     `path` is with the query, and as the proxy saw it. `events` are the server-sent events in order, () for another
     answer; each one's `type` is its SSE event name, by which clients go. `body` is a JSON answer, `unreadable` the
     start of one that is neither. `status` is 0 where no answer came. `broken` says how the transfer ended early.
-    Times are seconds since the epoch; `first_byte_at` is that of the body.
+    Times are seconds since the epoch; `first_byte_at` is that of the body. `paused_s` is the longest wait between two
+    pieces of the body, and `paused_after` how many of the events had come before it; a wait too short to tell is none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -53,6 +54,8 @@ class ClientExchange(BaseModel):
     started_at: float
     first_byte_at: float
     finished_at: float
+    paused_s: float = 0.0
+    paused_after: int = 0
 
     @property
     def operation(self) -> Operation:

@@ -12,9 +12,10 @@ import json
 import secrets
 import threading
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import httpx
@@ -30,10 +31,12 @@ from compat_pipeline.wire.client_exchange import (
     read_request,
     readable_headers,
 )
-from compat_pipeline.wire.faults.fault import Answer, Asked, Fault
+from compat_pipeline.wire.faults.fault import Answer, Asked, Fault, HeldBack
 from compat_pipeline.wire.passing import Onward, RawHeaders, Reply, close_unanswered, hung_up, whole_body
 
 _SETTLE_LIMIT_S = 10.0
+_LEAST_PAUSE_S = 0.1
+_EVENT_END = b"\n\n"
 _BODY_HEADERS = {"content-encoding", "content-length"}
 STREAMS_REFUSED = "the recorder refuses streams"
 _STREAM_REFUSED = Answer(
@@ -53,12 +56,12 @@ class _Call:
     status: int = 0
     response_headers: RawHeaders = field(default_factory=list)
     response: list[bytes] = field(default_factory=list)
-    first_byte_at: float = 0.0
+    arrivals: list[float] = field(default_factory=list)
     finished_at: float = 0.0
     broken: str | None = None
 
     def take(self, chunk: bytes) -> None:
-        self.first_byte_at = self.first_byte_at or time.time()
+        self.arrivals.append(time.time())
         self.response.append(chunk)
 
     @functools.cached_property
@@ -75,6 +78,10 @@ class _Call:
         events, body, unreadable = read_answer(self.response_headers, b"".join(self.response))
         if broken == HUNG_UP and (body is not None or (events and events[-1]["type"] in ("message_stop", "error"))):
             broken = None  # with the whole answer in hand, a client need not wait for our end of it
+        paused_s, pieces = longest_wait(self.arrivals)
+        if paused_s < _LEAST_PAUSE_S:
+            paused_s, pieces = 0.0, 0
+        before, _, _ = read_answer(self.response_headers, b"".join(self.response[:pieces]))
         return ClientExchange(
             method=self.method,
             path=self.target.decode("latin-1"),
@@ -87,8 +94,10 @@ class _Call:
             unreadable=unreadable,
             broken=broken,
             started_at=self.started_at,
-            first_byte_at=self.first_byte_at or finished_at,
+            first_byte_at=self.arrivals[0] if self.arrivals else finished_at,
             finished_at=finished_at,
+            paused_s=paused_s,
+            paused_after=len(before),
         )
 
 
@@ -237,49 +246,64 @@ class _Forwarder:
             if not (fault.changes_answers or fault.held_back):
                 yield reply
                 return
-            data, lasted_s = await _whole(reply)
-        events, answered, _ = read_answer(reply.headers, data)
+            chunks, arrivals = await _whole(reply)
+        wait_s, before = longest_wait(arrivals)
+        events, answered, _ = read_answer(reply.headers, b"".join(chunks))
         answer = Answer(reply.status, readable_headers(reply.headers, credentials=True), events, answered)
         readable = events or answered is not None
         final = fault.on_answer(asked, answer) if readable else answer
-        whole = Reply(reply.status, reply.headers, _pieces(data)) if final is answer else _reply_of(final)
-        yield whole if fault.held_back else replace(whole, chunks=_lasting(whole.chunks, lasted_s))
+        headers, pieces = reply.headers, chunks
+        if final is not answer:
+            headers, pieces = _parts_of(final)
+            before = len(read_answer(reply.headers, b"".join(chunks[:before]))[0])
+        if fault.held_back:
+            pieces, before = _held_back(b"".join(pieces), fault.held_back), 1
+        yield Reply(final.status, headers, _paused(pieces, wait_s, before))
 
 
-async def _whole(reply: Reply) -> tuple[bytes, float]:
-    """All bytes of an answer, and the seconds from the first of them to its end."""
+async def _whole(reply: Reply) -> tuple[list[bytes], list[float]]:
+    """All pieces of an answer, and when each came."""
     chunks: list[bytes] = []
-    first_at = time.monotonic()
+    arrivals: list[float] = []
     async for chunk in reply.chunks:
-        first_at = first_at if chunks else time.monotonic()
         chunks.append(chunk)
-    return b"".join(chunks), time.monotonic() - first_at
+        arrivals.append(time.time())
+    return chunks, arrivals
 
 
-async def _lasting(chunks: AsyncIterable[bytes], seconds: float) -> AsyncIterator[bytes]:
-    """Chunks that take as long from first to last as the answer they are made from."""
-    pause_s = seconds
-    async for chunk in chunks:
-        yield chunk
-        await asyncio.sleep(pause_s)
-        pause_s = 0.0
+def longest_wait(arrivals: Sequence[float]) -> tuple[float, int]:
+    """The longest wait between two pieces, in seconds, and how many came before it."""
+    waits = [(later - earlier, number) for number, (earlier, later) in enumerate(pairwise(arrivals), start=1)]
+    return max(waits, default=(0.0, 0))
 
 
-async def _pieces(*pieces: bytes) -> AsyncIterator[bytes]:
-    for piece in pieces:
+async def _paused(pieces: Sequence[bytes], seconds: float = 0.0, after: int = 0) -> AsyncIterator[bytes]:
+    """The pieces, with a pause after so many of them."""
+    for number, piece in enumerate(pieces):
+        if number == after:
+            await asyncio.sleep(seconds)
         yield piece
 
 
+def _held_back(data: bytes, what: HeldBack) -> list[bytes]:
+    """An answer in one piece, or in two of which the first is the event that begins it."""
+    start = data.find(_EVENT_END) + len(_EVENT_END)
+    return [data] if what == "all" else [data[:start], data[start:]]
+
+
 def _reply_of(answer: Answer) -> Reply:
-    """An answer in bytes: each event leaves as a piece of its own."""
+    headers, pieces = _parts_of(answer)
+    return Reply(answer.status, headers, _paused(pieces))
+
+
+def _parts_of(answer: Answer) -> tuple[RawHeaders, list[bytes]]:
+    """An answer in bytes: its headers, and its events or its body, each as a piece."""
     if answer.events:
         headers = {"content-type": "text/event-stream; charset=utf-8", **answer.headers}
         kept = {name: value for name, value in headers.items() if name not in _BODY_HEADERS}
-        return Reply(answer.status, _raw(kept), _pieces(*map(_encoded, answer.events)))
+        return _raw(kept), [_encoded(event) for event in answer.events]
     body = json.dumps(answer.body).encode()
-    return Reply(
-        answer.status, _with_length({"content-type": "application/json", **answer.headers}, body), _pieces(body)
-    )
+    return _with_length({"content-type": "application/json", **answer.headers}, body), [body]
 
 
 def _encoded(event: Json) -> bytes:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from compat_pipeline.claude.driver import ClaudeCall
 from compat_pipeline.claude.stream import ClaudeResult, Usage, read_stream
 from compat_pipeline.domain.cell import Cell
 from compat_pipeline.domain.observation import Outcome
@@ -19,7 +21,7 @@ from compat_pipeline.suite import cell_run
 from compat_pipeline.suite.cell_run import CellRun, Judged
 from compat_pipeline.suite.settings import SuiteSettings
 from compat_pipeline.wire.client_exchange import ClientExchange
-from compat_pipeline.wire.exchange import Exchange, UpstreamControl
+from compat_pipeline.wire.exchange import NONCE_PATTERN, Exchange, UpstreamControl
 
 NONCE = "nonce-0123456789ab"
 PROMPT = f"Reply with exactly this code and nothing else: {NONCE}"
@@ -95,6 +97,23 @@ class Wire(UpstreamControl):
         pass
 
 
+Side = tuple[ClaudeResult, Sequence[ClientExchange], Sequence[Exchange]]
+"""One call from every side: what the CLI told, what passed between it and the proxy, what the upstream saw."""
+
+
+class Record(UpstreamControl):
+    """What the upstream has on record, by nonce."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, list[Exchange]] = {}
+
+    def exchanges(self, nonce: str) -> list[Exchange]:
+        return list(self.kept.get(nonce, []))
+
+    def arm(self, nonce: str, behaviour: str) -> None:
+        pass
+
+
 class Stage:
     """A conversation that went as told: `told` is what the CLI said, `seen` what the upstream has on record."""
 
@@ -111,6 +130,21 @@ class Stage:
         self._monkeypatch.setattr(cell_run, "recording", recording)
         self._monkeypatch.setattr("compat_pipeline.suite.cell_run.time.sleep", self.pauses.append)
         return CellRun(CELL, ROUTE, self._settings, Wire(list(seen)))
+
+    def plays(self, play: Callable[[ClaudeCall], Side]) -> CellRun:
+        """A run each of whose calls goes as `play` says; it is on the upstream's record under its first nonce."""
+        run, record, passed = self.run(result()), Record(), list[ClientExchange]()
+
+        def run_claude(_cli: object, _proxy: object, call: ClaudeCall, _sandbox: object) -> ClaudeResult:
+            told, passed[:], seen = play(call)
+            record.kept.setdefault(re.findall(NONCE_PATTERN, f"{call.prompt} {call.messages}")[0], []).extend(seen)
+            return told
+
+        recorder = SimpleNamespace(url="http://recorder", exchanges=lambda: list(passed))
+        self._monkeypatch.setattr(cell_run, "run_claude", run_claude)
+        self._monkeypatch.setattr(cell_run, "recording", lambda *_, **__: nullcontext(recorder))
+        run.upstream = record
+        return run
 
     def outcome(self, told: ClaudeResult, *seen: Exchange, client: Sequence[ClientExchange] = ()) -> Outcome:
         """How a conversation of one turn with the expected answer NONCE is judged."""

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,18 +10,14 @@ import pytest
 from compat_pipeline.claude.stream import ClaudeResult, CliError, read_stream
 from compat_pipeline.domain.observation import Fail, Inconclusive, Outcome
 from compat_pipeline.ground.child import ChildRun
-from compat_pipeline.suite import cell_run
 from compat_pipeline.suite.cancellation.probe import probe
 from compat_pipeline.suite.cell_run import Judged
 from compat_pipeline.wire.client_exchange import HUNG_UP, ClientExchange
-from compat_pipeline.wire.exchange import Exchange, UpstreamControl
-from compat_pipeline_tests.suite.stage import Stage, asked, exchange, result
+from compat_pipeline_tests.suite.stage import Side, Stage, asked, exchange, result
 
 INTERRUPTED = result(error=CliError("other", None, "interrupted"))
 BEGAN = 100.0
 CUT = exchange(started_at=BEGAN, finished_at=BEGAN, delivered=False)
-Side = tuple[ClaudeResult, Sequence[ClientExchange], Sequence[Exchange]]
-"""What the CLI told, what passed between it and the proxy, and what the upstream saw, in one call."""
 
 
 def hung_up(at: float = BEGAN + 0.5) -> list[ClientExchange]:
@@ -37,37 +30,11 @@ def told(exit_code: int = 0, **words: Any) -> ClaudeResult:
     return read_stream(run)
 
 
-class Record(UpstreamControl):
-    """The exchanges of each call, by its nonce."""
-
-    def __init__(self) -> None:
-        self.of: dict[str, list[Exchange]] = {}
-
-    def arm(self, nonce: str, behaviour: str) -> None:
-        pass
-
-    def exchanges(self, nonce: str) -> list[Exchange]:
-        return self.of.get(nonce, [])
-
-
-def judged(stage: Stage, monkeypatch: pytest.MonkeyPatch, *sides: Side) -> Outcome:
+def judged(stage: Stage, *sides: Side) -> Outcome:
     """How the row is judged whose calls of the CLI went so; the last is the prompt after the interruption."""
-    run, record = stage.run(result()), Record()
-    run.upstream = record
-    calls: Iterator[Side] = iter(sides)
-    now: list[ClientExchange] = []
-
-    def run_claude(_cli: object, _proxy: object, call: Any, _sandbox: object) -> ClaudeResult:
-        words, client, upstream = next(calls)
-        now[:] = client
-        record.of[next(word.strip(".") for word in call.prompt.split() if word.startswith("nonce-"))] = list(upstream)
-        return words
-
-    monkeypatch.setattr(cell_run, "run_claude", run_claude)
-    recorder = SimpleNamespace(url="http://recorder", exchanges=lambda: list(now))
-    monkeypatch.setattr(cell_run, "recording", lambda *_, **__: nullcontext(recorder))
+    calls = iter(sides)
     try:
-        return probe(run)
+        return probe(stage.plays(lambda _: next(calls)))
     except Judged as ended:
         return ended.outcome
 
@@ -76,10 +43,8 @@ ANSWERED: Side = (told(result="Oslo"), [asked()], [exchange()])
 STOPPED: Side = (INTERRUPTED, hung_up(), [CUT])
 
 
-def test_an_answer_that_ends_with_the_hang_up_and_a_next_one_pass(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert judged(stage, monkeypatch, STOPPED, ANSWERED).status == "pass"
+def test_an_answer_that_ends_with_the_hang_up_and_a_next_one_pass(stage: Stage) -> None:
+    assert judged(stage, STOPPED, ANSWERED).status == "pass"
 
 
 @pytest.mark.parametrize(
@@ -90,10 +55,8 @@ def test_an_answer_that_ends_with_the_hang_up_and_a_next_one_pass(
     ],
     ids=["nothing was asked", "an empty answer"],
 )
-def test_a_next_prompt_without_an_answer_is_no_pass(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch, side: Side, complaint: str
-) -> None:
-    outcome = judged(stage, monkeypatch, STOPPED, side)
+def test_a_next_prompt_without_an_answer_is_no_pass(stage: Stage, side: Side, complaint: str) -> None:
+    outcome = judged(stage, STOPPED, side)
     assert isinstance(outcome, Fail)
     assert complaint in outcome.error
 
@@ -119,9 +82,9 @@ def test_a_next_prompt_without_an_answer_is_no_pass(
     ids=["overloaded, asked again", "connection lost, asked again", "not passed on, asked again"],
 )  # fmt: skip
 def test_trouble_on_the_way_that_the_cli_asked_again_after_judges_no_product(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch, side: Side, cause: str
+    stage: Stage, side: Side, cause: str
 ) -> None:
-    outcome = judged(stage, monkeypatch, side, ANSWERED)
+    outcome = judged(stage, side, ANSWERED)
     assert isinstance(outcome, Inconclusive)
     assert outcome.cause == cause
 
@@ -130,9 +93,9 @@ def test_trouble_on_the_way_that_the_cli_asked_again_after_judges_no_product(
     ("hangs_up_after_s", "status"), [(0.5, "fail"), (2.9, "pass")], ids=["in time", "too late to tell"]
 )
 def test_an_upstream_that_wrote_to_the_end_is_held_against_the_proxy_only_if_the_hang_up_came_in_time(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch, hangs_up_after_s: float, status: str
+    stage: Stage, hangs_up_after_s: float, status: str
 ) -> None:
     """The relay's exchange ends after the pause, the emulator's before: only the request's time means the same."""
     whole = exchange(started_at=BEGAN, finished_at=BEGAN + 3.3, delivered=True)
     side: Side = (INTERRUPTED, hung_up(BEGAN + hangs_up_after_s), [whole])
-    assert judged(stage, monkeypatch, side, STOPPED, ANSWERED).status == status
+    assert judged(stage, side, STOPPED, ANSWERED).status == status

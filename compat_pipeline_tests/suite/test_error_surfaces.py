@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from compat_pipeline.claude.stream import ClaudeResult, read_stream
+from compat_pipeline.claude.driver import ClaudeCall
+from compat_pipeline.claude.stream import read_stream
 from compat_pipeline.domain.observation import Inconclusive, Outcome
 from compat_pipeline.ground.child import ChildRun
-from compat_pipeline.suite import cell_run
 from compat_pipeline.suite.cell_run import Judged
 from compat_pipeline.suite.error_surfaces.probe import probe
-from compat_pipeline.wire.client_exchange import ClientExchange
-from compat_pipeline.wire.exchange import CUT_SHORT, Exchange, UpstreamControl
-from compat_pipeline_tests.suite.stage import STREAM, Stage, asked, exchange, result
+from compat_pipeline.wire.exchange import CUT_SHORT
+from compat_pipeline_tests.suite.stage import STREAM, Side, Stage, asked, exchange
 
 ARMED = (
     (400, "invalid_request_error", "prompt is too long"),
@@ -27,17 +24,6 @@ ARMED = (
 )
 CUT = (200, "", CUT_SHORT)
 ANSWER = {"type": "result", "subtype": "success", "is_error": False, "result": "Oslo"}
-
-
-class Record(UpstreamControl):
-    def __init__(self) -> None:
-        self.kept: list[Exchange] = []
-
-    def arm(self, nonce: str, behaviour: str) -> None:
-        pass
-
-    def exchanges(self, nonce: str) -> list[Exchange]:  # noqa: ARG002
-        return list(self.kept)
 
 
 def failed(status: int, words: str) -> dict[str, Any]:
@@ -50,38 +36,32 @@ TOLD = [*(failed(status, words) for status, _, words in ARMED), ANSWER]
 
 def judged(
     stage: Stage,
-    monkeypatch: pytest.MonkeyPatch,
     *refusals: tuple[int, str, str],
     told: Sequence[Mapping[str, Any]] = TOLD,
     exit_code: int = 0,
 ) -> Outcome:
     """How the row is judged whose prompts the upstream refused so, one by one, as LiteLLM and the CLI told it."""
-    run, record = stage.run(result()), Record()
-    run.upstream = record
-    passed: list[ClientExchange] = []
 
-    def run_claude(_cli: object, _proxy: object, call: Any, _sandbox: object) -> ClaudeResult:
+    def play(call: ClaudeCall) -> Side:
+        passed, seen = [], []
         for turn, (status, kind, words) in zip(call.messages, refusals, strict=False):
             request = {"messages": [{"role": "user", "content": list(turn)}]}
-            record.kept.append(exchange(status=status, reply=None, error=words, request=request))
+            seen.append(exchange(status=status, reply=None, error=words, request=request))
             body = {"error": {"type": kind, "message": words}} if status != 200 else None
             events = STREAM[:3] if status == 200 else ()
             passed.append(asked(status=status, events=events, body=body, request=request))
         lines = tuple(json.dumps(line).encode() for line in told)
         ended = ChildRun(lines, "", exit_code=exit_code, timed_out=False, started_at=0.0, duration_s=1.0, cpu_s=0.0)
-        return read_stream(ended, turns=len(call.messages))
+        return read_stream(ended, turns=len(call.messages)), passed, seen
 
-    recorder = SimpleNamespace(url="http://recorder", exchanges=lambda: list(passed))
-    monkeypatch.setattr(cell_run, "run_claude", run_claude)
-    monkeypatch.setattr(cell_run, "recording", lambda *_, **__: nullcontext(recorder))
     try:
-        return probe(run)
+        return probe(stage.plays(play))
     except Judged as ended:
         return ended.outcome
 
 
-def test_each_error_told_as_what_it_is_passes(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert judged(stage, monkeypatch, *ARMED, CUT).status == "pass"
+def test_each_error_told_as_what_it_is_passes(stage: Stage) -> None:
+    assert judged(stage, *ARMED, CUT).status == "pass"
 
 
 @pytest.mark.parametrize(
@@ -94,16 +74,14 @@ def test_each_error_told_as_what_it_is_passes(stage: Stage, monkeypatch: pytest.
     ids=["our own upstream broke", "no answer to cut: busy", "no answer to cut: no credit"],
 )
 def test_a_refusal_that_was_not_asked_for_judges_no_product(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch, refusals: Sequence[tuple[int, str, str]], cause: str
+    stage: Stage, refusals: Sequence[tuple[int, str, str]], cause: str
 ) -> None:
-    outcome = judged(stage, monkeypatch, *refusals)
+    outcome = judged(stage, *refusals)
     assert isinstance(outcome, Inconclusive)
     assert outcome.cause == cause
 
 
-def test_a_cli_that_was_killed_between_two_prompts_judges_no_product(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    outcome = judged(stage, monkeypatch, ARMED[0], told=[failed(400, "prompt is too long")], exit_code=-9)
+def test_a_cli_that_was_killed_between_two_prompts_judges_no_product(stage: Stage) -> None:
+    outcome = judged(stage, ARMED[0], told=[failed(400, "prompt is too long")], exit_code=-9)
     assert isinstance(outcome, Inconclusive)
     assert outcome.cause == "environment"

@@ -230,7 +230,12 @@ STREAM_VIOLATIONS = {
 }
 
 OF_OTHER_SHAPES = {
-    *("request_sent_twice", "stream_held_back", "hang_up_ignored"),  # the recorder's part, tested there
+    *(
+        "request_sent_twice",
+        "stream_held_back",
+        "words_held_back",
+        "hang_up_ignored",
+    ),  # the recorder's part, tested there
     *("context_1m_beta_dropped", "user_agent_replaced", "thinking_budget_changed", "document_alone_refused"),
     *("cache_counts_missing_at_start", "truncation_called_whole"),
     *("count_without_tools", "count_guessed", "count_refused", "non_streaming_refused", "fallback_empty"),

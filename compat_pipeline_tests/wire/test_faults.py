@@ -119,7 +119,7 @@ def test_several_at_once_change_an_answer_one_after_another() -> None:
 def test_several_at_once_hold_back_send_again_and_go_on_if_any_does() -> None:
     both = fault_called("stream_held_back+request_sent_twice+hang_up_ignored")
 
-    assert (both.held_back, both.sends, both.deaf_to_hang_up) == (True, FAULTS["request_sent_twice"].sends, True)
+    assert (both.held_back, both.sends, both.deaf_to_hang_up) == ("all", FAULTS["request_sent_twice"].sends, True)
 
 
 def names_of(*names: str, exchanges: list[ClientExchange], feature: str = "vision") -> list[list[str]]:
@@ -154,6 +154,15 @@ def test_a_refusal_of_something_else_hides_nothing() -> None:
     apart = [exchange(request=REQUEST), exchange("/v1/messages/count_tokens", request=REQUEST)]
 
     assert names_of("count_refused", "stream_held_back", exchanges=apart) == [["count_refused", "stream_held_back"]]
+
+
+def test_one_fault_at_a_time_decides_when_a_stream_comes() -> None:
+    both = [exchange(request=REQUEST)]
+
+    assert names_of("stream_held_back", "words_held_back", exchanges=both) == [
+        ["stream_held_back"],
+        ["words_held_back"],
+    ]
 
 
 def test_a_fault_that_diverts_a_cell_stands_alone_there_only() -> None:

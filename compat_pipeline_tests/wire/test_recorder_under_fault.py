@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import socket
 import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +18,8 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from compat_pipeline.wire.client_exchange import HUNG_UP
-from compat_pipeline.wire.faults import Answer, Fault
+from compat_pipeline.wire.faults import Answer, Asked, Fault
+from compat_pipeline.wire.faults.fault import HeldBack
 from compat_pipeline.wire.recorder import recording
 from compat_pipeline_tests.wire.conftest import LIMIT_S, SSE, Echo, post
 from compat_pipeline_tests.wire.messages import NONCE, TEXT, encoded, message, stream
@@ -90,22 +93,50 @@ def test_a_fault_may_send_a_message_twice_but_not_a_count(echo: Echo, http_clien
     assert len(record.exchanges()) == 2
 
 
-def test_a_stream_that_is_held_back_comes_in_one_piece(http_client: httpx.Client) -> None:
-    events = stream(message(TEXT))
+EVENTS = stream(message(TEXT))
+PAUSE_S, PAUSE_AFTER = 0.3, 3
+
+
+@pytest.fixture(scope="module")
+def pausing() -> Iterator[str]:
+    """An address that answers with EVENTS, one by one, and a pause after some of them."""
 
     async def piecewise(_: Request) -> Response:
         async def pieces() -> Any:
-            for event in events:
+            for number, event in enumerate(EVENTS):
+                await asyncio.sleep(PAUSE_S if number == PAUSE_AFTER else 0.0)
                 yield encoded([event])
 
         return StreamingResponse(pieces(), headers=SSE)
 
+    with served(Starlette(routes=[Route("/v1/messages", piecewise, methods=["POST"])])) as url:
+        yield url
+
+
+@pytest.mark.parametrize(("what", "first"), [("all", len(EVENTS)), ("words", 1)])
+def test_a_stream_that_is_held_back_comes_in_one_piece(
+    http_client: httpx.Client, pausing: str, what: HeldBack, first: int
+) -> None:
     with (
-        served(Starlette(routes=[Route("/v1/messages", piecewise, methods=["POST"])])) as url,
-        recording(url, fault=fault(held_back=True)) as record,
+        recording(pausing, fault=fault(held_back=what)) as record,
         http_client.stream("POST", f"{record.url}/v1/messages", json={"stream": True}) as answer,
     ):
-        assert list(answer.iter_raw()) == [encoded(events)]
+        assert list(answer.iter_raw()) == [encoded(part) for part in (EVENTS[:first], EVENTS[first:]) if part]
+
+
+def in_other_words(_: Asked, answer: Answer) -> Answer:
+    return replace(answer, events=tuple(stream(message({"type": "text", "text": "something else"}))))
+
+
+@pytest.mark.parametrize("change", [{}, {"on_answer": lambda _, answer: answer}, {"on_answer": in_other_words}])
+def test_a_pause_in_a_stream_is_on_record_and_stays_where_it_is_under_a_fault(
+    http_client: httpx.Client, pausing: str, change: dict[str, Any]
+) -> None:
+    with recording(pausing, fault=fault(**change)) as record:
+        post(http_client, record.url, {"stream": True})
+        (seen,) = record.exchanges()
+    assert seen.paused_s > PAUSE_S / 2
+    assert seen.paused_after == PAUSE_AFTER
 
 
 def test_a_fault_that_is_deaf_lets_the_proxy_finish(http_client: httpx.Client) -> None:

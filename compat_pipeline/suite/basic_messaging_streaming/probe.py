@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from compat_pipeline.domain.observation import Fail, Outcome
 from compat_pipeline.suite.cell_run import CellRun, prove
+from compat_pipeline.suite.crossing import said
+from compat_pipeline.suite.tool_turn import WITHOUT_THINKING
 from compat_pipeline.suite.ways import by_every_authentication
+from compat_pipeline.wire.client_exchange import message_of
 from compat_pipeline.wire.grammar import check_message_events
 
-_NUMBERS = 40
+_NUMBERS = 100
 _LEAST_DELTAS = 3
 # A machine under load can hold back a short pause; what holds back the long one too is the proxy.
 _PAUSES_S = (0.4, 4.0)
@@ -23,21 +26,22 @@ def probe(run: CellRun) -> Outcome:
 
 
 def _stream(run: CellRun) -> Outcome:
-    """A stream in which the upstream pauses arrives with that pause in it."""
+    """A stream in which the upstream pauses between two words arrives with that pause between two words."""
     for pause_s in _PAUSES_S:
-        lasted_s = _read(run, pause_s)
-        if lasted_s >= pause_s / 2:
+        paused_s, before, whole = _read(run, pause_s)
+        if paused_s >= pause_s / 2 and 0 < len(before) <= len(whole) / 2:
             return run.passed()
-    story = f"the upstream paused for {pause_s} s within its answer, but all of it came within {lasted_s:.2f} s"
-    return Fail(error=f"{story}: it was held back until it was whole")
+    story = f"the upstream paused for {pause_s} s after its first words; the longest wait in what the CLI got was"
+    words = f"{len(before)} of {len(whole)} characters"
+    return Fail(error=f"{story} {paused_s:.2f} s, after {words}: it was held back until it was whole")
 
 
-def _read(run: CellRun, pause_s: float) -> float:
-    """Ask for a code and forty numbers; read the stream as the CLI passed it on. Returns the seconds it lasted."""
+def _read(run: CellRun, pause_s: float) -> tuple[float, str, str]:
+    """Ask for a code and numbers, read the stream as the CLI passed it on; how long it paused, after which words."""
     nonce = run.nonce()
     run.arm(nonce, f"stall:{pause_s}")
     prompt = f"Write the code {nonce} and then the numbers from 1 to {_NUMBERS}, all separated by single spaces."
-    talk = run.converse(nonce, prompt, include_partial_messages=True)
+    talk = run.converse(nonce, prompt, include_partial_messages=True, extra_env=WITHOUT_THINKING)  # words come first
 
     expected = " ".join([nonce, *map(str, range(1, _NUMBERS + 1))])
     talk.prove_answer(expected)
@@ -53,4 +57,5 @@ def _read(run: CellRun, pause_s: float) -> float:
         len([delta for delta in deltas if delta]) >= _LEAST_DELTAS,
         f"a long answer came in {len(deltas)} piece(s): it was buffered, not streamed",
     )
-    return talk.client[0].finished_at - talk.client[0].first_byte_at
+    (client,) = talk.client
+    return client.paused_s, said(message_of(client.events[: client.paused_after]) or {}), expected

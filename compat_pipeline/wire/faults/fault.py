@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from compat_pipeline.domain.cell import AT_ONCE
 from compat_pipeline.wire.client_exchange import HUNG_UP, ClientExchange, Json, Operation
+
+HeldBack = Literal["all", "words"]
 
 
 @dataclass(frozen=True)
@@ -47,9 +50,10 @@ class Fault:
     `imitates` is that bug or the documented rule it breaks; `rows` are the features it must turn red on every
     provider, and no others. `on_request` gives another request or answers in the proxy's place; `on_answer` gives
     another answer. Both return the very object they were given where they change nothing. `sends` is how often the
-    proxy gets each message; `held_back` delivers a stream in one piece at its end; `deaf_to_hang_up` lets the proxy
-    finish an answer nobody waits for. `diverts` are features of other rows in which the CLI or the model goes on in
-    another way under it, so that what else is broken there shows in another way, too.
+    proxy gets each message; `held_back` delivers a stream in one piece at its end, all of it or all but the event that
+    begins it; `deaf_to_hang_up` lets the proxy finish an answer nobody waits for. `diverts` are features of other rows
+    in which the CLI or the model goes on in another way under it, so that what else is broken there shows in another
+    way, too.
     """
 
     name: str
@@ -59,7 +63,7 @@ class Fault:
     on_request: Callable[[Asked], Asked | Answer] = _pass_on
     on_answer: Callable[[Asked, Answer], Answer] = _pass_back
     sends: int = 1
-    held_back: bool = False
+    held_back: HeldBack | None = None
     deaf_to_hang_up: bool = False
     diverts: frozenset[str] = frozenset()
 
@@ -80,6 +84,8 @@ class Fault:
 
     def shows_beside(self, other: Fault, exchanges: Sequence[ClientExchange]) -> bool:
         """Whether it changes each exchange that it touches also on a wire on which `other` has been before."""
+        if self.held_back and other.held_back:
+            return False
         for exchange in exchanges:
             asked, answer = _sides(exchange)
             left = other.on_request(asked)
@@ -115,7 +121,7 @@ class Fault:
             on_request=on_request,
             on_answer=on_answer if answering else _pass_back,
             sends=max(fault.sends for fault in faults),
-            held_back=any(fault.held_back for fault in faults),
+            held_back=next((fault.held_back for fault in faults if fault.held_back), None),
             deaf_to_hang_up=any(fault.deaf_to_hang_up for fault in faults),
             diverts=frozenset().union(*(fault.diverts for fault in faults)),
         )

@@ -193,7 +193,14 @@ STREAM_FAULTS = (
         "a stream is delivered only when it is whole",
         "LiteLLM: a fully buffered stream",
         rows("basic_messaging_streaming"),
-        held_back=True,
+        held_back="all",
+    ),
+    Fault(
+        "words_held_back",
+        "a stream begins at once, but its words are delivered only when it is whole",
+        "LiteLLM: the adapter's first events are made before the upstream is read",
+        rows("basic_messaging_streaming"),
+        held_back="words",
     ),
     Fault(
         "stream_faked",

@@ -36,7 +36,7 @@ class Npm:
 
     def __init__(self, cache: Path, environ: Mapping[str, str] | None = None) -> None:
         self.cache = cache
-        self._env = client_environment() if environ is None else dict(environ)
+        self._env = client_environment(clients=["npm"]) if environ is None else dict(environ)
 
     def document(self, package: str) -> dict[str, Any]:
         """`package` as its registry describes it: `dist-tags`, `time` and `versions` (version -> `deprecated`, if so).

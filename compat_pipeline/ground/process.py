@@ -8,14 +8,20 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 from compat_pipeline.domain.redaction import Redactor
 from compat_pipeline.domain.secret_shapes import names_a_credential
 
 _PR_SET_PDEATHSIG = 1
+_WATCHED = """
+exec 3<&0 </dev/null
+(read -r _ <&3; kill -9 0) >/dev/null 2>&1 &
+exec "$@" 3<&-
+"""
+"""Becomes a program whose whole group ends once nobody holds the other end of the pipe that was its standard input."""
 
 
 def _die_with_parent() -> Callable[[], None] | None:
@@ -57,6 +63,29 @@ def spawn(
     )
 
 
+@contextlib.contextmanager
+def spawned_group(
+    argv: Sequence[str | Path],
+    *,
+    env: Mapping[str, str],
+    cwd: Path | None = None,
+    stdout: int | IO[Any] | None = subprocess.DEVNULL,
+    stderr: int | IO[Any] | None = subprocess.DEVNULL,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """As `spawn`, for the length of the block; what the program starts ends with it too, and with us by `kill -9`."""
+    watched, held = os.pipe()
+    with os.fdopen(held, "wb"):
+        try:
+            whole = ["/bin/sh", "-c", _WATCHED, "sh", *argv]
+            process = spawn(whole, env=env, cwd=cwd, stdin=watched, stdout=stdout, stderr=stderr)
+        finally:
+            os.close(watched)
+        try:
+            yield process
+        finally:
+            end_group(process)
+
+
 def end_group(process: subprocess.Popen[bytes], grace_s: float = 5.0) -> None:
     """End `process` and its whole group: SIGTERM, `grace_s` seconds, SIGKILL. Safe on one that has ended."""
     _signal_group(process.pid, signal.SIGTERM)
@@ -75,20 +104,25 @@ _CLIENT_NAMES = {
     *("PATH", "HOME", "USER", "LOGNAME", "LANG", "TERM", "TMPDIR", "NETRC"),
     *("CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
 }
-_CLIENT_PREFIXES = ("GIT_SSL", "LC_", "NODE_", "NPM_", "PIP_", "SSL_CERT_", "UV_", "XDG_")
+_CLIENT_PREFIXES = ("GIT_SSL", "LC_", "SSL_CERT_", "XDG_")
+_OWN_PREFIXES = {"npm": ("NODE_", "NPM_"), "uv": ("PIP_", "UV_")}
 _PUBLISHING_PREFIX = "UV_PUBLISH_"
 _TRUST_STORES = ("etc/ssl/certs/*", "etc/ssl/cert.pem", "etc/pki/tls/certs/*")
 _TRUSTING = {"UV_SYSTEM_CERTS": "true", "NODE_USE_SYSTEM_CA": "1"}
 
 
-def client_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The environment for a package client (npm, uv): the user's own places, mirror and proxy settings, nothing else.
+def client_environment(
+    environ: Mapping[str, str] = os.environ, *, clients: Sequence[Literal["npm", "uv"]] = ("npm", "uv")
+) -> dict[str, str]:
+    """The environment for package `clients`: the user's own places, mirror and proxy settings, nothing else.
 
     Names count in any case, as they do for proxies and npm. Where this machine has a trust store, its certificates
     count too, as they do for pip and git: uv and Node.js would know only their own.
     """
     trusting = _TRUSTING if any(next(Path("/").glob(store), None) for store in _TRUST_STORES) else {}
-    return trusting | {name: value for name, value in environ.items() if _concerns_clients(name.upper())}
+    prefixes = (*_CLIENT_PREFIXES, *(prefix for client in clients for prefix in _OWN_PREFIXES[client]))
+    given = {**trusting, **environ}
+    return {name: value for name, value in given.items() if _concerns_clients(name.upper(), prefixes)}
 
 
 def bare_environment(home: Path) -> dict[str, str]:
@@ -101,6 +135,6 @@ def quotable(said: str, environment: Mapping[str, str]) -> str:
     return Redactor(value for name, value in environment.items() if names_a_credential(name)).text(said)
 
 
-def _concerns_clients(name: str) -> bool:
-    named = name in _CLIENT_NAMES or name.startswith(_CLIENT_PREFIXES)
+def _concerns_clients(name: str, prefixes: tuple[str, ...]) -> bool:
+    named = name in _CLIENT_NAMES or name.startswith(prefixes)
     return named and not name.startswith(_PUBLISHING_PREFIX)

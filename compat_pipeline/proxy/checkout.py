@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from packaging.version import Version
 
 from compat_pipeline.ground.errors import CompatError, WrongUsage
 from compat_pipeline.ground.git import Git
-from compat_pipeline.ground.home import make_folder, write_atomically
+from compat_pipeline.ground.home import CompatHome, make_folder, write_atomically
 from compat_pipeline.ground.lock import locked
 from compat_pipeline.ground.scratch import scratch_folder
 from compat_pipeline.proxy.client import ClientRefused, run_uv
@@ -112,11 +113,20 @@ def _built(code: Snapshot, folder: Path, python: Path, cargo: Path) -> Path:
     raise CompatError(f"{code.checkout} is no checkout of LiteLLM: its build gives {built}")
 
 
+def _ours_within(checkout: Path, cache: Path) -> list[str]:
+    """Where this product keeps its own, should that be in the checkout; as patterns of git's."""
+    top = checkout.resolve()
+    places = (place.resolve() for place in (CompatHome.from_env().root, cache))
+    within = (place.relative_to(top) for place in places if place.is_relative_to(top) and place != top)
+    return [re.sub(r"[\\*?\[\]]", r"\\\g<0>", place.as_posix()) for place in within]
+
+
 @contextmanager
 def snapshot(request: str, cache: Path) -> Iterator[Snapshot]:
     """The code that `request` (`path:FOLDER`) names as it is now, for the length of the block.
 
-    Git reads it with an index and an object store of its own beside the checkout's, which nothing is written to.
+    Git reads it with an index and an object store of its own beside the checkout's, which nothing is written to. A
+    COMPAT_HOME in the checkout is no part of it.
     Raises WrongUsage where there is no such folder, else CompatError.
     """
     checkout = Path(request.removeprefix(PATH_REQUEST)).expanduser().absolute()
@@ -134,7 +144,9 @@ def snapshot(request: str, cache: Path) -> Iterator[Snapshot]:
             "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(git.folder / git.run("rev-parse", "--git-path", "objects").strip()),
         }
         git.run("read-tree", "HEAD", env=own)
-        git.run("add", "--all", "--", ".", env=own)
+        ours = scratch / "ours"
+        ours.write_text("".join(f"/{prefix}{place}\n" for place in _ours_within(checkout, cache)))
+        git.run("-c", f"core.excludesFile={ours}", "add", "--all", "--", ".", env=own)
         whole = git.run("write-tree", env=own).strip()
         tree = git.run("rev-parse", f"{whole}:{prefix}", env=own).strip()
         dirty = tree != git.run("rev-parse", f"HEAD:{prefix}").strip()

@@ -10,7 +10,7 @@ import uv
 
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import make_folder
-from compat_pipeline.ground.process import client_environment, end_group, quotable, spawn
+from compat_pipeline.ground.process import client_environment, quotable, spawned_group
 
 _TIMEOUT_S = 900.0
 _NO_ANSWER = "the package client gave no answer"
@@ -41,23 +41,16 @@ def run_uv(
 ) -> str:
     """Standard output of `uv ARGUMENTS`, run with the user's own mirror and proxy settings, and `settings`.
 
-    What it started, such as a build, ends with it. Raises ClientRefused, whose message starts with `what` (a clause
-    such as `cannot resolve LiteLLM 1.2.3`).
+    What it started, such as a build, ends with it and with us. Raises ClientRefused, whose message starts with `what`
+    (a clause such as `cannot resolve LiteLLM 1.2.3`).
     """
-    environment = {**client_environment(), "NO_COLOR": "1", "UV_NO_PROGRESS": "1", **(settings or {})}
-    client = spawn(
-        [uv.find_uv_bin(), *arguments],
-        env=environment,
-        cwd=make_folder(cwd),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    try:
-        stdout, stderr = client.communicate(timeout=timeout_s)
-    except subprocess.TimeoutExpired as error:
-        raise ClientRefused(what, f"{_NO_ANSWER} in {timeout_s:.0f} s", "check the network") from error
-    finally:
-        end_group(client)
+    environment = {**client_environment(clients=["uv"]), "NO_COLOR": "1", "UV_NO_PROGRESS": "1", **(settings or {})}
+    argv, pipe = [uv.find_uv_bin(), *arguments], subprocess.PIPE
+    with spawned_group(argv, env=environment, cwd=make_folder(cwd), stdout=pipe, stderr=pipe) as client:
+        try:
+            stdout, stderr = client.communicate(timeout=timeout_s)
+        except subprocess.TimeoutExpired as error:
+            raise ClientRefused(what, f"{_NO_ANSWER} in {timeout_s:.0f} s", "check the network") from error
     if client.returncode == 0:
         return stdout.decode()
     words = stderr.decode(errors="replace").strip()

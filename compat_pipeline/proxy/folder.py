@@ -6,6 +6,7 @@ Liveness is a file lock everywhere: the kernel frees it the moment its holder en
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import shutil
 import signal
@@ -27,6 +28,17 @@ POLL_S = 0.1
 _GRACE_S = 15.0
 _CLOCK_STEP_S = 5.0
 """By how much the start of a running process may seem to move when the system's clock is set."""
+
+
+def here() -> str:
+    """Ends the name of each runtime whose processes and loopback we can reach: other containers and machines may share
+    the folder, but not those. Empty where there are no such bounds, as outside Linux."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text()
+        bounds = (boot, *(str(Path(f"/proc/self/ns/{kind}").readlink()) for kind in ("net", "pid")))
+    except OSError:
+        return ""
+    return f"-{hashlib.sha256(chr(0).join(bounds).encode()).hexdigest()[:10]}"
 
 
 class RecordedProcess(BaseModel):
@@ -77,6 +89,11 @@ class RuntimeFolder:
     @classmethod
     def every(cls, home: CompatHome) -> list[RuntimeFolder]:
         return [cls.of(home, root.name) for root in sorted(home.runtimes.glob("*")) if root.is_dir()]
+
+    @property
+    def is_here(self) -> bool:
+        """Whether its pids are those of our processes. Its locks are seen from everywhere."""
+        return self.root.name.endswith(here())
 
     @property
     def home(self) -> Path:
@@ -200,7 +217,7 @@ class RuntimeFolder:
 
     def clear(self) -> None:
         """Remove what a supervisor that is gone left behind, its processes first; live leases stay."""
-        for process in self.recorded():
+        for process in self.recorded() if self.is_here else ():
             process.kill_group()
         if self.container.exists():
             from compat_pipeline.proxy.container import reap_containers  # few have an engine's client to load
@@ -217,7 +234,10 @@ class RuntimeFolder:
                 entry.unlink(missing_ok=True)
 
     def take_down(self) -> None:
-        """End the supervisor, if it lives, with it the proxy, and remove the state. Only while `changing`."""
+        """End the supervisor, if it lives, with it the proxy, and remove the state.
+
+        Only while `changing`, and of one that `is_here`.
+        """
         for number in (signal.SIGTERM, signal.SIGKILL):
             deadline = time.monotonic() + _GRACE_S
             self._signal_supervisor(number)

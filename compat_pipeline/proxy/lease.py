@@ -55,15 +55,15 @@ def lease(
 
 
 def stop_idle(home: CompatHome) -> None:
-    """Take down every runtime that no lease holds, without waiting for it to linger."""
+    """Take down every runtime of this place that no lease holds, without waiting for it to linger."""
     for folder in RuntimeFolder.every(home):
         with folder.changing():
-            if not folder.is_held():
+            if folder.is_here and not folder.is_held():
                 folder.take_down()
 
 
 def reap(home: CompatHome) -> None:
-    """Kill the processes of a supervisor that was killed, and remove the state it left."""
+    """Remove the state that a supervisor left that was killed, in any place, and kill those of its processes here."""
     for folder in RuntimeFolder.every(home):
         with folder.changing():
             if not folder.is_supervised():

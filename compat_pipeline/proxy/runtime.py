@@ -14,6 +14,7 @@ from compat_pipeline.domain.verdict import UpstreamMode
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import write_atomically
 from compat_pipeline.ground.revision import code_revision
+from compat_pipeline.proxy.folder import here
 from compat_pipeline.proxy.image import ProxyImage
 from compat_pipeline.proxy.release import LitellmRelease
 from compat_pipeline.proxy.venv import ProxyVenv
@@ -39,11 +40,12 @@ class RuntimeSpec(BaseModel):
 
     @property
     def key(self) -> str:
-        """Equal for specs that may share one proxy; changes with what runs, the routes, the accounts and our code."""
+        """Equal for specs that may share one proxy; changes with what runs, where, routes, accounts and our code."""
         routes = self.manifest.model_dump_json(include={"providers", "models"})
         code = code_revision("emulator", "proxy", "relay")
         parts = (self.installed.digest, routes, self.variant, self.upstream, self.accounts, code)
-        return f"litellm-{self.release.version}-{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:10]}"
+        digest = hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:10]
+        return f"litellm-{self.release.version}-{digest}{here()}"
 
 
 class Runtime(BaseModel):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Literal
 
 import psutil
 import pytest
@@ -94,6 +95,14 @@ def test_package_clients_get_the_users_places_mirrors_and_proxies(name: str) -> 
 )
 def test_package_clients_get_nothing_else(name: str) -> None:
     assert client_environment({name: "secret"}) == {}
+
+
+@pytest.mark.parametrize(
+    ("client", "own", "others"),
+    [("uv", "UV_INDEX_MINE_PASSWORD", "NODE_AUTH_TOKEN"), ("npm", "npm_config__auth", "PIP_INDEX_URL")],
+)
+def test_a_package_client_gets_no_credential_of_another(client: Literal["npm", "uv"], own: str, others: str) -> None:
+    assert client_environment({own: "mine", others: "secret"}, clients=[client]) == {own: "mine"}
 
 
 @pytest.mark.parametrize("name", ["UV_INDEX_MINE_PASSWORD", "npm_config__auth", "NPM_CONFIG_//127.0.0.1/:_authToken"])

@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 
 from compat_pipeline.ground.errors import CompatError
-from compat_pipeline.proxy.checkout import resolve_checkout
+from compat_pipeline.ground.home import CompatHome, write_atomically
+from compat_pipeline.proxy.checkout import resolve_checkout, snapshot
 from compat_pipeline.proxy.release import locked_version, resolve_litellm
 from compat_pipeline.proxy.venv import ProxyVenv, ensure_venv
 from compat_pipeline_tests.pins import LITELLM
+from compat_pipeline_tests.processes import gone
 from compat_pipeline_tests.proxy.checkouts import checkout_of, commit, git
+from compat_pipeline_tests.proxy.leased import eventually
 
 PYTHON = Path(sys.executable)
 # A build backend of its own, as simple as can be: it needs no package, and leaves a note of what it was given.
@@ -100,6 +103,18 @@ def test_what_git_ignores_is_no_edit_but_what_it_tracks_nevertheless_is_kept(che
     assert "dirty" not in resolve_checkout(f"path:{checkout}", tmp_path / "cache", PYTHON).tag
 
 
+def test_a_home_inside_the_checkout_is_no_part_of_it(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMPAT_HOME", str(checkout / ".compat"))
+    monkeypatch.setenv("COMPAT_CACHE", str(checkout / "downloads"))
+    home = CompatHome.from_env()
+    write_atomically(home.runtimes / "a-runtime" / "accounts.json", "{}")
+    with snapshot(f"path:{checkout}", home.cache) as first:
+        write_atomically(home.evidence / "of-the-first-run", "{}")
+    with snapshot(f"path:{checkout}", home.cache) as second:
+        assert (first.dirty, second.dirty) == (False, False)
+    assert first.tree == second.tree
+
+
 def test_the_same_code_is_built_once(checkout: Path, tmp_path: Path) -> None:
     first = resolve_checkout(f"path:{checkout}", tmp_path / "cache", PYTHON)
     (tmp_path / "seen-by-the-build").unlink()
@@ -124,15 +139,28 @@ def test_a_checkout_below_the_top_of_its_repository_is_taken_alone(checkout: Pat
 
 def test_the_build_sees_no_credential_of_ours(checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     secrets = ("COMPAT_DOCS_TOKEN", "COMPAT_DOCS_APP_ID", "COMPAT_DOCS_APP_KEY_FILE", "COMPAT_GITHUB_TOKEN")
-    for name in (*secrets, "GITHUB_TOKEN", "ANTHROPIC_API_KEY", "CARGO_REGISTRY_TOKEN"):
+    others = ("GITHUB_TOKEN", "ANTHROPIC_API_KEY", "CARGO_REGISTRY_TOKEN", "NODE_AUTH_TOKEN", "npm_config__auth")
+    for name in (*secrets, *others):
         monkeypatch.setenv(name, "s3cret-value")
     monkeypatch.setenv("CARGO_HOME", str(tmp_path / "cargo"))
     resolve_checkout(f"path:{checkout}", tmp_path / "cache", PYTHON)
     seen = (tmp_path / "seen-by-the-build").read_text().splitlines()
-    assert {name for name in seen if name.startswith(("COMPAT_", "GITHUB_", "ANTHROPIC_", "CARGO_"))} == {
-        "CARGO_HOME",
-        "CARGO_TARGET_DIR",
-    }
+    named = ("COMPAT_", "GITHUB_", "ANTHROPIC_", "CARGO_", "NODE_", "npm_")
+    assert {name for name in seen if name.startswith(named)} == {"CARGO_HOME", "CARGO_TARGET_DIR"}
+
+
+def test_a_build_ends_with_a_run_that_is_killed(checkout: Path, tmp_path: Path) -> None:
+    note = tmp_path / "build"
+    sleeps = f"import os, pathlib, time\npathlib.Path({str(note)!r}).write_text(str(os.getpid()))\ntime.sleep(600)\n"
+    (checkout / "backend.py").write_text(sleeps)
+    resolves = (
+        "import sys; from pathlib import Path; from compat_pipeline.proxy.checkout import resolve_checkout;"
+        f"resolve_checkout({f'path:{checkout}'!r}, Path({str(tmp_path / 'cache')!r}), Path(sys.executable))"
+    )
+    with subprocess.Popen([sys.executable, "-c", resolves]) as run:
+        assert eventually(lambda: note.exists() and note.read_text() != "")
+        run.kill()
+    assert gone(int(note.read_text()))
 
 
 def test_a_checkout_that_does_not_build_tells_why_and_leaves_nothing_that_looks_built(

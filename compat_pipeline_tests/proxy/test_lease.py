@@ -20,10 +20,10 @@ import pytest
 from compat_pipeline.emulator.credentials import EmulatorCredentials
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import CompatHome
-from compat_pipeline.ground.lock import is_locked
+from compat_pipeline.ground.lock import is_locked, locked
 from compat_pipeline.ground.manifest_file import load_manifest
 from compat_pipeline.proxy.config import EmbeddedUpstreams, render_config
-from compat_pipeline.proxy.folder import RecordedProcess, RuntimeFolder
+from compat_pipeline.proxy.folder import RecordedProcess, RuntimeFolder, here
 from compat_pipeline.proxy.lease import ProxyDown, Runtime, RuntimeSpec, lease, reap, stop_idle, why_down
 from compat_pipeline.proxy.process import free_port
 from compat_pipeline.proxy.release import LitellmRelease
@@ -48,6 +48,8 @@ from compat_pipeline_tests.proxy.stand_in import stand_in_venv
 __all__ = ["home", "up"]
 
 NO_SUCH_MODEL = "anthropic/claude-of-tomorrow"
+ELSEWHERE = "litellm-0-elsewhere"
+LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="namespaces are Linux's")
 
 
 @pytest.fixture(scope="module")
@@ -314,7 +316,7 @@ def test_a_lease_that_is_given_back_just_as_one_looks_does_not_end_the_lingering
 
 def test_what_a_killed_supervisor_left_behind_is_reaped(own_home: CompatHome) -> None:
     """As it is where the kernel does not end a process with its parent."""
-    folder = RuntimeFolder.of(own_home, "litellm-0")
+    folder = RuntimeFolder.of(own_home, f"litellm-0{here()}")
     with subprocess.Popen(["sleep", "600"], start_new_session=True) as orphan:
         folder.root.mkdir(parents=True)
         folder.record([RecordedProcess.of("LiteLLM", orphan.pid)])
@@ -324,7 +326,7 @@ def test_what_a_killed_supervisor_left_behind_is_reaped(own_home: CompatHome) ->
 
 
 def test_a_process_that_got_the_pid_of_a_dead_one_is_left_alone(own_home: CompatHome) -> None:
-    folder = RuntimeFolder.of(own_home, "litellm-0")
+    folder = RuntimeFolder.of(own_home, f"litellm-0{here()}")
     with subprocess.Popen(["sleep", "600"], start_new_session=True) as stranger:
         folder.root.mkdir(parents=True)
         recorded = RecordedProcess.of("LiteLLM", stranger.pid)
@@ -332,6 +334,43 @@ def test_a_process_that_got_the_pid_of_a_dead_one_is_left_alone(own_home: Compat
         reap(own_home)
         assert stranger.poll() is None
         stranger.kill()
+
+
+@LINUX
+def test_what_a_supervisor_left_in_another_container_is_removed_but_its_pids_are_not_ours(own_home: CompatHome) -> None:
+    folder = RuntimeFolder.of(own_home, ELSEWHERE)
+    with subprocess.Popen(["sleep", "600"], start_new_session=True) as stranger:
+        folder.root.mkdir(parents=True)
+        folder.record([RecordedProcess.of("LiteLLM", stranger.pid)])
+        reap(own_home)
+        assert stranger.poll() is None
+        stranger.kill()
+    assert RuntimeFolder.every(own_home) == []
+
+
+@LINUX
+def test_an_idle_proxy_in_another_container_is_not_ours_to_stop(own_home: CompatHome) -> None:
+    folder = RuntimeFolder.of(own_home, ELSEWHERE)
+    with locked(folder.supervisor), subprocess.Popen(["sleep", "600"], start_new_session=True) as stranger:
+        folder.supervisor.write_text(str(stranger.pid))
+        stop_idle(own_home)
+        assert stranger.poll() is None
+        stranger.kill()
+        assert folder.is_supervised()
+
+
+@LINUX
+@pytest.mark.parametrize("bound", ["--net", "--pid"])
+def test_a_runtime_is_not_shared_with_another_container(spec: RuntimeSpec, bound: str) -> None:
+    container = ["unshare", "--map-root-user", "--fork", bound]
+    if not shutil.which("unshare") or subprocess.run([*container, "true"]).returncode:
+        pytest.skip("no namespaces are made here")
+    ask = "import sys; from compat_pipeline.proxy.lease import RuntimeSpec as Spec;"
+    ask = f"{ask} print(Spec.model_validate_json(sys.stdin.read()).key)"
+    argv, given = [*container, sys.executable, "-c", ask], spec.model_dump_json()
+    there = subprocess.run(argv, input=given, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+    assert there.startswith(spec.key.removesuffix(here()))
+    assert there != spec.key
 
 
 def test_a_home_that_cannot_be_written_is_named(spec: RuntimeSpec) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.proxy.release import LitellmRelease
 from compat_pipeline.proxy.venv import ProxyVenv, ensure_venv
+from compat_pipeline_tests.environment.stand_ins import StandIns
 
 PYTHON = Path(sys.executable)
 
@@ -80,6 +82,22 @@ def test_a_lock_that_was_changed_is_not_installed(tmp_path: Path, litellm_releas
     changed.write_text(litellm_release.verified_lock().read_text() + "\nsomething==1.0\n")
     with pytest.raises(CompatError, match="was changed since it was resolved"):
         ensure_venv(litellm_release.model_copy(update={"lock": changed}), tmp_path, PYTHON)
+
+
+def test_what_is_installed_sees_no_secret_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = tmp_path / "seen"
+    spy = f"import os, pathlib; pathlib.Path({str(seen)!r}).write_text(str(os.environ))\n"
+    index = StandIns(tmp_path / "index")
+    index.wheel("litellm", "9.9.9", {"litellm/__init__.py": "", "litellm.pth": spy})
+    (wheel,) = index.folder.glob("litellm-*.whl")
+    lock = tmp_path / "lock.txt"
+    lock.write_text(f"litellm @ {wheel.as_uri()} --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n")
+    digest = hashlib.sha256(lock.read_bytes()).hexdigest()
+    monkeypatch.setenv("COMPAT_DOCS_TOKEN", "s3cret-value")
+    release = LitellmRelease(version="9.9.9", tag="v9.9.9", policy="9.9.9", lock=lock, digest=digest)
+    ensure_venv(release, tmp_path / "cache", PYTHON)
+    assert "HOME" in seen.read_text()
+    assert "s3cret-value" not in seen.read_text()
 
 
 def test_an_install_that_fails_tells_why_and_leaves_no_venv_that_looks_complete(

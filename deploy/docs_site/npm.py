@@ -46,7 +46,7 @@ def _install(cache: Path) -> None:
     installed = SITE / "node_modules" / ".installed"
     if installed.exists() and installed.read_text() == wanted:
         return
-    if _npm(["ci", "--loglevel=error", "--prefer-offline", "--cache", str(cache)], client_environment()):
+    if _npm(["ci", "--loglevel=error", "--prefer-offline", "--cache", str(cache)], client_environment(clients=["npm"])):
         raise CompatError("npm cannot install the docs site's packages", "see above; `npm config get registry`")
     installed.write_text(wanted)
 

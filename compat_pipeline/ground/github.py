@@ -30,6 +30,8 @@ _SECONDARY_WAIT_S = 60.0
 _CLOCK_TOLERANCE_S = 60.0
 _PER_PAGE = 100
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+_MISSHAPEN = (ValueError, TypeError, LookupError, AttributeError, AssertionError, RuntimeError)
+"""What reading an answer ends in that is not GitHub's, such as the login page of a proxy."""
 _REPOSITORY = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})/[A-Za-z0-9._-]{1,100}")
 
 
@@ -42,10 +44,10 @@ class GithubSite:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> GithubSite:
-        """`COMPAT_GITHUB_API`, by default GitHub's own; raises WrongUsage where a credential would go unencrypted."""
+        """`COMPAT_GITHUB_API`, by default GitHub's own; raises WrongUsage where it is no address, or would have a
+        credential go unencrypted."""
         api = (environ.get("COMPAT_GITHUB_API") or GITHUB_API).rstrip("/")
-        parts = urlsplit(api)
-        if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+        if not _fit_for_credentials(api):
             raise WrongUsage("COMPAT_GITHUB_API is not the https address of a GitHub API", f"such as {GITHUB_API}")
         return cls(api)
 
@@ -167,10 +169,19 @@ def _understood(doing: str, credentials: App | Token | None) -> Iterator[None]:
         raise GithubBusy(
             f"cannot {doing}: GitHub cannot be reached ({type(error).__name__})", "check the network"
         ) from error
-    except (BadAttributeException, ValueError, RuntimeError, AssertionError) as error:
+    except (BadAttributeException, *_MISSHAPEN) as error:
         raise GithubRefused(
             f"cannot {doing}: GitHub's answer makes no sense", "check COMPAT_GITHUB_API and the proxies on the way"
         ) from error
+
+
+def _fit_for_credentials(api: str) -> bool:
+    try:
+        parts = urlsplit(api)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return False
+    return bool(host) and port != 0 and (parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK))
 
 
 def _token(site: GithubSite, credentials: App | Token | None, repository: str, permissions: Mapping[str, str]) -> str:
@@ -237,10 +248,10 @@ def _app_token(site: GithubSite, app: App, repository: str, permissions: Mapping
             )
         except github.GithubException as error:
             raise _sign_in_refusal(site, doing, repository, permissions, error) from error
-    opened = [one["full_name"] for one in answer.get("repositories", [])]
-    if [one.lower() for one in opened] != [repository.lower()]:
-        raise GithubRefused(f"cannot {doing}: the token would open {', '.join(opened) or 'other repositories'}")
-    return str(answer["token"])
+        opened = [one["full_name"] for one in answer.get("repositories", [])]
+        if [one.lower() for one in opened] != [repository.lower()]:
+            raise GithubRefused(f"cannot {doing}: the token would open {', '.join(opened) or 'other repositories'}")
+        return str(answer["token"])
 
 
 def _sign_in_refusal(

@@ -19,7 +19,7 @@ from typing import Any
 import jwt
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from compat_pipeline_tests.claude.loopback import served
@@ -270,3 +270,14 @@ def github_stand_in() -> Iterator[GithubStandIn]:
     github = GithubStandIn()
     with served(github.app, own_headers=False) as github.url:
         yield github
+
+
+@contextmanager
+def somebody_else(answer: str) -> Iterator[str]:
+    """The address of what is no GitHub, such as the login page of a proxy: it has one `answer` to everything."""
+
+    async def page(_: Request) -> Response:
+        return HTMLResponse(answer)
+
+    with served(Starlette(routes=[Route("/{path:path}", page, methods=["GET", "POST", "PATCH"])])) as address:
+        yield address

@@ -12,12 +12,12 @@ from datetime import timedelta
 import pytest
 
 from compat_pipeline.ground.errors import CompatError
-from compat_pipeline.ground.github import GithubSite, Token
+from compat_pipeline.ground.github import App, GithubRefused, GithubSite, Token
 from compat_pipeline.publication.github import GithubDocs, editions, latest, publish
 from compat_pipeline.publication.outcome import MATRIX_FILE
 from compat_pipeline_tests.github.objects import Entry
 from compat_pipeline_tests.github.samples import APP, DOCS, TOKEN, document, subjects, touched, writes
-from compat_pipeline_tests.github.stand_in import GithubStandIn
+from compat_pipeline_tests.github.stand_in import GithubStandIn, somebody_else
 from compat_pipeline_tests.github.state import Repository
 
 
@@ -312,6 +312,17 @@ def test_an_answer_that_is_no_json_is_told(github: GithubStandIn, docs: GithubDo
     with pytest.raises(CompatError):
         publish(replace(docs, repository="acme/odd"), document("x"), message="m")
     assert subjects(repository) == ["first"]
+
+
+@pytest.mark.parametrize("answer", ["<html>Please log in</html>", "{}", "[1]", '{"id": 1, "repositories": [1]}'])
+@pytest.mark.parametrize("signed_in_as", ["app", "token"])
+def test_an_answer_that_is_not_github_s_is_told(answer: str, signed_in_as: str, app_pem: str) -> None:
+    credentials = App(APP, app_pem) if signed_in_as == "app" else Token(TOKEN)
+    with somebody_else(answer) as address:
+        docs = GithubDocs(GithubSite(address, pause_s=0.001), DOCS, credentials)
+        for use in (lambda: latest(docs), lambda: publish(docs, document(), message="m")):
+            with pytest.raises(GithubRefused, match=r"cannot .* acme/docs: GitHub's answer makes no sense"):
+                use()
 
 
 def test_no_credential_is_logged_shown_or_kept(

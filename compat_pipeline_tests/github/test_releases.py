@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from compat_pipeline.ground.errors import CompatError
-from compat_pipeline.ground.github import GITHUB_API, GithubSite, Token
+from compat_pipeline.ground.errors import CompatError, WrongUsage
+from compat_pipeline.ground.github import GITHUB_API, GithubRefused, GithubSite, Token
 from compat_pipeline.proxy.github_releases import REPOSITORY, GithubReleases
 from compat_pipeline.proxy.release import LitellmRelease, resolve_litellm
 from compat_pipeline.resources.registries import PythonIndex, litellm_releases
 from compat_pipeline_tests.github.samples import TOKEN
-from compat_pipeline_tests.github.stand_in import GithubStandIn
+from compat_pipeline_tests.github.stand_in import GithubStandIn, somebody_else
 from compat_pipeline_tests.pins import LITELLM
 from compat_pipeline_tests.proxy.registry import image_registry
 
@@ -247,3 +247,15 @@ def test_credentials_go_out_unencrypted_to_nobody() -> None:
     for api in ("http://github.example.com/api/v3", "ftp://x", "github.com"):
         with pytest.raises(CompatError, match="is not the https address of a GitHub API"):
             GithubSite.from_env({"COMPAT_GITHUB_API": api})
+
+
+@pytest.mark.parametrize("api", ["https://[x", "https://", "https://host:abc", "https://host:99999"])
+def test_an_address_that_is_none_is_refused_by_the_name_of_its_setting(api: str) -> None:
+    with pytest.raises(WrongUsage, match="COMPAT_GITHUB_API is not the https address of a GitHub API"):
+        GithubSite.from_env({"COMPAT_GITHUB_API": api})
+
+
+@pytest.mark.parametrize("answer", ["<html>Please log in</html>", "[1]"])
+def test_an_answer_that_is_no_list_of_releases_is_told(answer: str, tmp_path: Path) -> None:
+    with somebody_else(answer) as address, pytest.raises(GithubRefused, match="GitHub's answer makes no sense"):
+        GithubReleases(GithubSite(address), None, tmp_path).all()

@@ -54,7 +54,7 @@ _NEXT = "name a published compatibility-matrix.json: a file, an http(s) address,
 def _read(path: Path) -> str:
     try:
         return path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise WrongUsage(f"cannot read the matrix {path}: {error}", _NEXT) from error
 
 
@@ -63,6 +63,9 @@ def _download(address: httpx.URL, name: str) -> str:
         answer = httpx.get(address, timeout=_PATIENCE_S, follow_redirects=True)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise CompatError(f"cannot reach the matrix {name} ({type(error).__name__})", "check the network") from None
+    except UnicodeError:
+        # That a name such as a..b can be no host's shows only when it is looked up.
+        raise WrongUsage(f"the matrix's address {name} names no host", _NEXT) from None
     if answer.is_server_error:
         raise CompatError(f"the matrix {name} answered {answer.status_code}", "try again later")
     if not answer.is_success:

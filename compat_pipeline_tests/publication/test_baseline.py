@@ -77,8 +77,9 @@ def test_a_file_that_is_no_json_is_wrong_usage(tmp_path: Path, content: bytes) -
 
 
 def test_a_file_that_is_not_there_is_wrong_usage(tmp_path: Path) -> None:
-    with pytest.raises(WrongUsage, match="cannot read the matrix"):
-        fetch_baseline(str(tmp_path / "none.json"))
+    for name in ("none.json", "no\0ne.json"):
+        with pytest.raises(WrongUsage, match="cannot read the matrix"):
+            fetch_baseline(str(tmp_path / name))
 
 
 @pytest.mark.parametrize("address", ["/404", "/403"])
@@ -87,9 +88,10 @@ def test_a_page_that_is_not_there_is_wrong_usage(site: str, address: str) -> Non
         fetch_baseline(site + address)
 
 
-def test_an_address_that_is_none_is_wrong_usage() -> None:
-    with pytest.raises(WrongUsage) as caught:
-        fetch_baseline(f"http://user:{SECRET}@nowhere:port/")
+@pytest.mark.parametrize("host", ["nowhere:port", "no..where"])
+def test_an_address_that_is_none_is_wrong_usage(host: str) -> None:
+    with pytest.raises(WrongUsage, match="the matrix's address") as caught:
+        fetch_baseline(f"http://user:{SECRET}@{host}/")
     assert SECRET not in str(caught.value)
 
 

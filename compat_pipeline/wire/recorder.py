@@ -78,10 +78,7 @@ class _Call:
         events, body, unreadable = read_answer(self.response_headers, b"".join(self.response))
         if broken == HUNG_UP and (body is not None or (events and events[-1]["type"] in ("message_stop", "error"))):
             broken = None  # with the whole answer in hand, a client need not wait for our end of it
-        paused_s, pieces = longest_wait(self.arrivals)
-        if paused_s < _LEAST_PAUSE_S:
-            paused_s, pieces = 0.0, 0
-        before, _, _ = read_answer(self.response_headers, b"".join(self.response[:pieces]))
+        paused_s, paused_after = self._pause()
         return ClientExchange(
             method=self.method,
             path=self.target.decode("latin-1"),
@@ -97,8 +94,15 @@ class _Call:
             first_byte_at=self.arrivals[0] if self.arrivals else finished_at,
             finished_at=finished_at,
             paused_s=paused_s,
-            paused_after=len(before),
+            paused_after=paused_after,
         )
+
+    def _pause(self) -> tuple[float, int]:
+        """The longest wait, unless it is too short to tell, and how many events were before it."""
+        wait_s, pieces = _longest_wait(self.arrivals)
+        if wait_s < _LEAST_PAUSE_S:
+            return 0.0, 0
+        return wait_s, len(read_answer(self.response_headers, b"".join(self.response[:pieces]))[0])
 
 
 class Recording:
@@ -247,7 +251,7 @@ class _Forwarder:
                 yield reply
                 return
             chunks, arrivals = await _whole(reply)
-        wait_s, before = longest_wait(arrivals)
+        wait_s, before = _longest_wait(arrivals)
         events, answered, _ = read_answer(reply.headers, b"".join(chunks))
         answer = Answer(reply.status, readable_headers(reply.headers, credentials=True), events, answered)
         readable = events or answered is not None
@@ -271,7 +275,7 @@ async def _whole(reply: Reply) -> tuple[list[bytes], list[float]]:
     return chunks, arrivals
 
 
-def longest_wait(arrivals: Sequence[float]) -> tuple[float, int]:
+def _longest_wait(arrivals: Sequence[float]) -> tuple[float, int]:
     """The longest wait between two pieces, in seconds, and how many came before it."""
     waits = [(later - earlier, number) for number, (earlier, later) in enumerate(pairwise(arrivals), start=1)]
     return max(waits, default=(0.0, 0))

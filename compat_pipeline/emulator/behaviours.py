@@ -47,7 +47,7 @@ BEHAVIOURS = {
         "rule C17: a stream that ends with an error after HTTP 200", "server_error", streams_only=True, in_stream=True
     ),
     "slow": Behaviour("the first byte comes late", seconds=3, slow="at_once"),
-    "stall": Behaviour("a stream pauses after its first words", streams_only=True, seconds=3, slow="midway"),
+    "stall": Behaviour("a stream pauses after its first content", streams_only=True, seconds=3, slow="midway"),
     "reset": Behaviour("the connection is reset before any byte", cut="at_once"),
     "reset_stream": Behaviour("the connection is reset in the middle of a stream", streams_only=True, cut="midway"),
     "truncated_stream": Behaviour("a stream just ends after its first events", streams_only=True, cut="short"),

@@ -25,7 +25,7 @@ BREAK_AFTER_EVENTS = 3
 """How far a stream gets that is broken off."""
 
 PAUSE_AFTER_EVENTS = 6
-"""How far a stream gets before it pauses: some words have been said then, on each wire."""
+"""How far a stream gets before it pauses: some content has come then, on each wire."""
 
 CREDENTIAL_HEADERS = frozenset({"authorization", "x-api-key", "api-key", "x-amz-security-token"})
 

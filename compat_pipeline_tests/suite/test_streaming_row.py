@@ -15,7 +15,7 @@ from compat_pipeline_tests.suite.stage import Side, Stage, asked, exchange, resu
 from compat_pipeline_tests.wire.messages import message, stream
 
 _BEGUN, _SAID, _NEARLY_WHOLE = 3, 6, 60
-"""So many events are the begin of a stream, its first words, nearly all of them."""
+"""So many events are the begin of a stream, its first pieces, nearly all of them."""
 
 
 def outcome_of(stage: Stage, *pauses: tuple[float, int]) -> str:
@@ -39,7 +39,7 @@ def outcome_of(stage: Stage, *pauses: tuple[float, int]) -> str:
     return outcome.status
 
 
-def test_a_pause_between_two_words_passes(stage: Stage) -> None:
+def test_a_pause_after_the_first_pieces_passes(stage: Stage) -> None:
     assert outcome_of(stage, (0.4, _SAID)) == "pass"
 
 
@@ -50,7 +50,7 @@ def test_a_short_pause_that_was_lost_on_the_way_has_a_second_chance(stage: Stage
 @pytest.mark.parametrize(
     ("paused_s", "after"),
     [(0.0, 0), (0.2, _SAID), (4.0, _BEGUN), (4.0, _NEARLY_WHOLE)],
-    ids=["no pause", "a short one", "before the first word", "near the end"],
+    ids=["no pause", "a short one", "before the first piece", "near the end"],
 )
 def test_any_other_wait_is_no_stream_as_it_is_written(stage: Stage, paused_s: float, after: int) -> None:
     assert outcome_of(stage, (paused_s / 10, after), (paused_s, after)) == "fail"

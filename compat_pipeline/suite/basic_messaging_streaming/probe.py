@@ -6,12 +6,13 @@ its block, a silent second request).
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from compat_pipeline.domain.observation import Fail, Outcome
 from compat_pipeline.suite.cell_run import CellRun, prove
-from compat_pipeline.suite.crossing import said
-from compat_pipeline.suite.tool_turn import WITHOUT_THINKING
 from compat_pipeline.suite.ways import by_every_authentication
-from compat_pipeline.wire.client_exchange import message_of
+from compat_pipeline.wire.client_exchange import ClientExchange
 from compat_pipeline.wire.grammar import check_message_events
 
 _NUMBERS = 100
@@ -26,22 +27,28 @@ def probe(run: CellRun) -> Outcome:
 
 
 def _stream(run: CellRun) -> Outcome:
-    """A stream in which the upstream pauses between two words arrives with that pause between two words."""
+    """A stream in which the upstream pauses after its first pieces arrives with that pause after its first pieces."""
     for pause_s in _PAUSES_S:
-        paused_s, before, whole = _read(run, pause_s)
-        if paused_s >= pause_s / 2 and 0 < len(before) <= len(whole) / 2:
+        client = _read(run, pause_s)
+        before, in_all = _deltas(client.events[: client.paused_after]), _deltas(client.events)
+        if client.paused_s >= pause_s / 2 and 0 < before <= in_all / 2:
             return run.passed()
-    story = f"the upstream paused for {pause_s} s after its first words; the longest wait in what the CLI got was"
-    words = f"{len(before)} of {len(whole)} characters"
-    return Fail(error=f"{story} {paused_s:.2f} s, after {words}: it was held back until it was whole")
+    story = f"the upstream paused for {pause_s} s after its first pieces; the longest wait in what the CLI got was"
+    place = f"{client.paused_s:.2f} s, after {before} of {in_all} deltas"
+    return Fail(error=f"{story} {place}: it was held back until it was whole")
 
 
-def _read(run: CellRun, pause_s: float) -> tuple[float, str, str]:
-    """Ask for a code and numbers, read the stream as the CLI passed it on; how long it paused, after which words."""
+def _deltas(events: Sequence[Mapping[str, Any]]) -> int:
+    """How many pieces of content there are: of the model's thinking, too, which comes first."""
+    return sum(event["type"] == "content_block_delta" for event in events)
+
+
+def _read(run: CellRun, pause_s: float) -> ClientExchange:
+    """Ask for a code and numbers; read the stream as the CLI passed it on."""
     nonce = run.nonce()
     run.arm(nonce, f"stall:{pause_s}")
     prompt = f"Write the code {nonce} and then the numbers from 1 to {_NUMBERS}, all separated by single spaces."
-    talk = run.converse(nonce, prompt, include_partial_messages=True, extra_env=WITHOUT_THINKING)  # words come first
+    talk = run.converse(nonce, prompt, include_partial_messages=True)
 
     expected = " ".join([nonce, *map(str, range(1, _NUMBERS + 1))])
     talk.prove_answer(expected)
@@ -57,5 +64,4 @@ def _read(run: CellRun, pause_s: float) -> tuple[float, str, str]:
         len([delta for delta in deltas if delta]) >= _LEAST_DELTAS,
         f"a long answer came in {len(deltas)} piece(s): it was buffered, not streamed",
     )
-    (client,) = talk.client
-    return client.paused_s, said(message_of(client.events[: client.paused_after]) or {}), expected
+    return talk.client[0]

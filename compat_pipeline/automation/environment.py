@@ -29,7 +29,7 @@ from compat_pipeline.automation.sensors import INTERVAL_S, look
 from compat_pipeline.domain.bisect import Boundary
 from compat_pipeline.domain.cell import NoSuchCell
 from compat_pipeline.domain.environment import LATEST, select_environments
-from compat_pipeline.domain.environment_cell import ACCELERATOR, AS_OF_TODAY, EnvironmentCell
+from compat_pipeline.domain.environment_cell import ACCELERATOR, AS_OF_TODAY, EnvironmentCell, Lane
 from compat_pipeline.domain.environment_verdict import Stage
 from compat_pipeline.ground.errors import WrongUsage
 from compat_pipeline.ground.home import write_atomically
@@ -181,7 +181,7 @@ def bisect(runner: EnvironmentRunner, config: BisectChoice) -> Boundary:
     except (ValidationError, ValueError) as error:
         raise WrongUsage(
             f"there is nothing to bisect: {config.stage} of {config.runtime}, {config.lane}",
-            f"a stage is one of: {', '.join(get_args(Stage))}",
+            f"a stage is one of: {', '.join(get_args(Stage))}; a lane one of: {', '.join(get_args(Lane))}",
         ) from error
     if cell.runtime == f"{ACCELERATOR}=={LATEST}":
         cell = cell._replace(runtime=f"{ACCELERATOR}=={runner.python_index.newest_accelerator()}")

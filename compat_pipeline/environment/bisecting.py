@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from packaging.version import Version
+from packaging.version import InvalidVersion, Version
 
 from compat_pipeline.domain.bisect import Boundary, Tried, ends, next_to_try
 from compat_pipeline.domain.environment_verdict import STAGES, EnvironmentObservation, Stage, signature
@@ -28,8 +28,10 @@ def find_first_bad(
     """The boundary between LiteLLM `first` and `last`, of those that install for the interpreter `python`.
 
     The minors are halved first, each as its newest patch, then the patches of the first bad one. `run` tries a version;
-    what is `known` of one is not tried again. Raises WrongUsage where `first` is not good or `last` not bad.
+    what is `known` of one is not tried again. Raises WrongUsage where there is nothing between the two,
+    before anything is run, and where `first` is not good or `last` not bad.
     """
+    _refuse_unless_between(first, last)
     seen = dict(known)
     tried: dict[str, Tried] = {version: stage_of(one, stage) for version, one in seen.items()}
     before = len(seen)
@@ -79,14 +81,22 @@ def stage_of(seen: EnvironmentObservation, stage: Stage) -> Tried:
 def newest_patches(first: str, last: str, python: Path, folder: Path) -> list[str]:
     """The newest patch of every minor from that of `first` to that of `last`, which are of one major."""
     low, high = Version(first), Version(last)
-    if low.major != high.major or low >= high:
-        raise WrongUsage(f"there is nothing between LiteLLM {first} and {last}", "name an older one and a newer one")
 
     def newest(minor: int) -> str | None:
         return newest_below(f"=={low.major}.{minor}.*,>={first},<={last}", python, folder)
 
     with ThreadPoolExecutor(_ASKED_AT_A_TIME) as pool:
         return [version for version in pool.map(newest, range(low.minor, high.minor + 1)) if version]
+
+
+def _refuse_unless_between(first: str, last: str) -> None:
+    """Raises WrongUsage unless `first` is older than `last`, and both are of one major."""
+    try:
+        low, high = Version(first), Version(last)
+    except InvalidVersion as error:
+        raise WrongUsage(f"'{first}' and '{last}' are not both versions of LiteLLM", "name two, as 1.98.1") from error
+    if low.major != high.major or low >= high:
+        raise WrongUsage(f"there is nothing between LiteLLM {first} and {last}", "name an older one and a newer one")
 
 
 def _between(good: str, bad: str, python: Path, folder: Path) -> list[str]:

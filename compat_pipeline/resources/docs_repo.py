@@ -24,6 +24,7 @@ DOCS_REPO = "docs-repo"
 
 _LONGEST_HOURS = 24.0 * 365 * 100
 _MODES = {"push": False, "pull_request": True}
+_OF_GITHUB = ("COMPAT_DOCS_BRANCH", "COMPAT_DOCS_MODE")
 _PUBLISHABLE = re.compile(r"(?!\.)[\w.-]+(?:/(?!\.)[\w.-]+)*\.json")
 
 
@@ -45,12 +46,13 @@ class DocsRepo(dg.ConfigurableResource):
     def published(self) -> str | None:
         """The document as it stands, None when nothing was ever published."""
         docs = github_docs(os.environ)
-        return github.latest(docs) if docs else local_git.latest(self._folder)
+        return github.latest(docs) if docs else local_git.latest(self._folder, docs_path(os.environ))
 
     def editions(self, limit: int) -> list[str]:
         """The document as it was published, the last `limit` times, newest first."""
-        docs = github_docs(os.environ)
-        return github.editions(docs, limit) if docs else local_git.editions(self._folder, limit)
+        if docs := github_docs(os.environ):
+            return github.editions(docs, limit)
+        return local_git.editions(self._folder, limit, docs_path(os.environ))
 
     def publish(self, document: str, message: str) -> Publication:
         """Commit the document if a commit is due; a refusal is told as the reason, and nothing is pushed.
@@ -68,10 +70,11 @@ class DocsRepo(dg.ConfigurableResource):
             return Publication(None, f"refused: {error}", refused=True)
 
     def _publish(self, document: str, message: str) -> Publication:
-        refresh = refresh_age(os.environ)
+        refresh, path = refresh_age(os.environ), docs_path(os.environ)
+        allowed = frozenset({path})
         if docs := github_docs(os.environ):
-            return github.publish(docs, document, message=message, allowed=frozenset({docs.path}), refresh=refresh)
-        return local_git.publish(self._folder, document, message=message, refresh=refresh)
+            return github.publish(docs, document, message=message, allowed=allowed, refresh=refresh)
+        return local_git.publish(self._folder, document, message=message, path=path, allowed=allowed, refresh=refresh)
 
     @property
     def _folder(self) -> Path:
@@ -96,17 +99,19 @@ def matrix_at(source: str, docs_repo: DocsRepo) -> Baseline:
 
 
 def github_docs(environ: Mapping[str, str]) -> GithubDocs | None:
-    """The docs repository on GitHub that the environment names; None when it names none. CompatError when it errs.
-
-    The path must be that of a JSON file, outside folders that begin with a dot: no workflow, no code.
-    """
+    """The docs repository on GitHub that the environment names; None when it names none. CompatError when it errs,
+    be it about a local one."""
+    path = docs_path(environ)
     if not (repository := environ.get("COMPAT_DOCS_GITHUB")):
+        if named := " and ".join(name for name in _OF_GITHUB if environ.get(name)):
+            raise WrongUsage(
+                f"{named} without COMPAT_DOCS_GITHUB: a local docs repository is committed to on its branch main",
+                f"set COMPAT_DOCS_GITHUB, or unset {named}",
+            )
         return None
     if environ.get("COMPAT_DOCS_REPO"):
         raise WrongUsage("COMPAT_DOCS_GITHUB and COMPAT_DOCS_REPO name two docs repositories", "unset one of them")
-    path, mode = environ.get("COMPAT_DOCS_PATH") or MATRIX_FILE, environ.get("COMPAT_DOCS_MODE") or "push"
-    if not _PUBLISHABLE.fullmatch(path):
-        raise WrongUsage(f"COMPAT_DOCS_PATH may not be {path!r}", "name a JSON file, such as static/data/matrix.json")
+    mode = environ.get("COMPAT_DOCS_MODE") or "push"
     if mode not in _MODES:
         raise WrongUsage(f"COMPAT_DOCS_MODE cannot be {mode!r}", f"set it to one of: {', '.join(_MODES)}")
     return GithubDocs(
@@ -117,6 +122,15 @@ def github_docs(environ: Mapping[str, str]) -> GithubDocs | None:
         path=path,
         pull_request=_MODES[mode],
     )
+
+
+def docs_path(environ: Mapping[str, str]) -> str:
+    """The place of the document in the docs repository: a JSON file, outside folders that begin with a dot, and so no
+    workflow and no code. WrongUsage for any other."""
+    path = environ.get("COMPAT_DOCS_PATH") or MATRIX_FILE
+    if not _PUBLISHABLE.fullmatch(path):
+        raise WrongUsage(f"COMPAT_DOCS_PATH may not be {path!r}", "name a JSON file, such as static/data/matrix.json")
+    return path
 
 
 def docs_credentials(environ: Mapping[str, str]) -> App | Token | None:

@@ -118,6 +118,24 @@ def test_an_old_observation_is_shown_as_stale(
     assert "⌛ stale" in (tmp_path / "COMPATIBILITY.md").read_text()
 
 
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("COMPAT_ENVIRONMENT_ISSUES", "/nowhere.yaml"), ("COMPAT_HISTORY_URL", "mysql://user@db/compat")],
+)
+def test_a_wrong_setting_ends_a_run_before_any_environment_runs(
+    instance: dg.DagsterInstance,
+    runner: ScriptedEnvironments,
+    monkeypatch: pytest.MonkeyPatch,
+    variable: str,
+    value: str,
+) -> None:
+    with monkeypatch.context() as wrong:
+        wrong.setenv(variable, value)
+        with pytest.raises(CompatError):
+            run(instance, runner, "3.11|1.83.14@stock")
+    assert runner.ran == []
+
+
 def test_an_environment_that_there_is_none_of_is_named(
     instance: dg.DagsterInstance, runner: ScriptedEnvironments
 ) -> None:

@@ -51,6 +51,33 @@ def test_one_that_could_not_be_judged_ends_it_with_3(
 
 
 @pytest.mark.parametrize(
+    ("good", "bad", "told"),
+    [
+        ("1.106.2", "1.83.14", "there is nothing between LiteLLM 1.106.2 and 1.83.14"),
+        ("1.83.14", "1.83.14", "there is nothing between"),
+        ("1.83.14", "2.0.0", "there is nothing between"),
+        ("1.83.14", "newest", "'1.83.14' and 'newest' are not both versions of LiteLLM"),
+    ],
+)
+@pytest.mark.usefixtures("scripted_home", "outcomes")
+def test_ends_with_nothing_between_them_are_refused_before_anything_is_run(
+    compat: Callable[..., int], capsys: pytest.CaptureFixture[str], good: str, bad: str, told: str
+) -> None:
+    assert compat("bisect", "--good", good, "--bad", bad, "--runtime", "fast-litellm==0.1.10") == 2
+    assert told in capsys.readouterr().err
+    assert ScriptedEnvironments.ran == []
+
+
+@pytest.mark.usefixtures("scripted_home", "outcomes")
+def test_a_wrong_lane_is_answered_with_the_lanes_that_there_are(
+    compat: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    ends = ("--good", "1.83.14", "--bad", "1.106.2")
+    assert compat("bisect", *ends, "--runtime", "stock", "--lane", "as_relased") == 2
+    assert "a lane one of: as_of_today, as_released" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize(
     "arguments",
     [
         ("environment", "--all", "--cells", "3.11|*"),

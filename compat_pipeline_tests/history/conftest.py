@@ -1,4 +1,4 @@
-"""Places for a history: a SQLite file, and a PostgreSQL server where this machine has one and a driver for it."""
+"""Places for a history: a SQLite file, and a PostgreSQL server where this machine has one."""
 
 from __future__ import annotations
 
@@ -11,8 +11,12 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from packaging.version import Version
 from sqlalchemy import create_engine, text
 
+from compat_pipeline_tests.machine import not_run_without
+
+_DEBIANS = Path("/usr/lib/postgresql")
 _NOBODY = "nobody"
 _numbers = count()
 
@@ -54,19 +58,34 @@ class PostgresServer:
         )
 
 
+def _programs() -> Path | None:
+    """The folder of the server's programs: Debian keeps them off PATH, in one for each version."""
+    if found := shutil.which("initdb"):
+        return Path(found).parent
+    debians = (initdb.parent for initdb in _DEBIANS.glob("*/bin/initdb"))
+    return max(debians, key=lambda folder: Version(folder.parent.name), default=None)
+
+
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
-    pytest.importorskip("psycopg", reason="the PostgreSQL driver is not installed")
-    programs = shutil.which("initdb")
-    if programs is None:
-        pytest.skip("there is no PostgreSQL server on this machine")
+def postgres_of_the_session() -> Iterator[PostgresServer | None]:
+    if (programs := _programs()) is None:
+        yield None
+        return
     # Not tmp_path: a socket's path must be short, and the folder must be open to another user.
     with tempfile.TemporaryDirectory(prefix="pg", ignore_cleanup_errors=True) as folder:
-        server = PostgresServer(Path(programs).parent, Path(folder))
+        server = PostgresServer(programs, Path(folder))
         try:
             yield server
         finally:
             server.stop()
+
+
+@pytest.fixture
+def postgres(request: pytest.FixtureRequest, postgres_of_the_session: PostgresServer | None) -> PostgresServer:
+    if postgres_of_the_session is None:
+        not_run_without(request.node, "PostgreSQL server")
+    assert postgres_of_the_session
+    return postgres_of_the_session
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

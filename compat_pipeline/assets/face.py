@@ -7,7 +7,7 @@ import warnings
 import dagster as dg
 
 from compat_pipeline.domain.cell import Cell
-from compat_pipeline.ground.manifest_file import feature_set, load_manifest
+from compat_pipeline.ground.manifest_file import load_manifest, planned_rows
 
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
@@ -32,7 +32,7 @@ CELLS = dg.MultiPartitionsDefinition(
 
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
-PLANNED = MANIFEST.of_set(feature_set())
+PLANNED = planned_rows(MANIFEST)
 """The rows of the matrix that is written; they come first in the manifest."""
 
 FULL_RANGE = {RANGE_START: PLANNED.cells[0].key, RANGE_END: PLANNED.cells[-1].key}

@@ -48,7 +48,8 @@ def claude_cli(context: dg.AssetExecutionContext, npm: NpmRegistry) -> dg.Materi
 def _leased(
     context: dg.AssetExecutionContext, home: Home, python_index: PythonIndex, runtime: ProxyRuntime
 ) -> Iterator[Runtime]:
-    """The proxy of the run's release, with its upstreams."""
+    """The proxy of the run's release, with its upstreams. A wrong setting of the whole walk ends it here."""
+    home.refuse_wrong_settings()
     release = recorded(context, litellm_release.key, LitellmRelease) or python_index.resolve("")
     with runtime.lease(release, python_index.install(release), home.manifest) as up:
         yield up

@@ -27,9 +27,10 @@ from compat_pipeline.ground.environment_files import load_environment_issues, lo
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.github import App
 from compat_pipeline.ground.home import CompatHome
-from compat_pipeline.ground.manifest_file import feature_set, load_manifest
+from compat_pipeline.ground.manifest_file import feature_set, load_manifest, planned_rows
 from compat_pipeline.ground.process import client_environment
 from compat_pipeline.ground.timetable import Timetable
+from compat_pipeline.history.store import history_engine
 from compat_pipeline.proxy.checkout import PATH_REQUEST
 from compat_pipeline.proxy.venv import installed_versions
 from compat_pipeline.publication.local_git import is_repository
@@ -85,13 +86,14 @@ Told = tuple[Level, str] | tuple[Level, str, str]
 
 
 def _settings(environ: Environ) -> Iterator[Told]:
-    cache = CompatHome.from_env(environ).cache
+    home = CompatHome.from_env(environ)
     readers: list[Callable[[], object]] = [
         lambda: feature_set(environ),
+        lambda: history_engine(environ.get("COMPAT_HISTORY_URL") or home.history),
         lambda: days_kept(environ),
         lambda: budget_usd(environ),
         lambda: Timetable.from_env(environ),
-        lambda: litellm_releases(environ, cache),
+        lambda: litellm_releases(environ, home.cache),
         lambda: proxy_kind(environ),
         lambda: runner_kind(environ),
         lambda: refresh_age(environ),
@@ -120,7 +122,7 @@ def _gate_cells(environ: Environ) -> None:
 
 
 def _cells(environ: Environ) -> Iterator[Told]:
-    manifest = load_manifest(environ).of_set(feature_set(environ))
+    manifest = planned_rows(load_manifest(environ), environ)
     sizes = f"{len(manifest.features)} features x {len(manifest.providers)} providers x {len(manifest.models)} models"
     yield "ok", f"{len(manifest.cells)} are planned: {sizes}"
     if without := [cell.key for cell in manifest.cells if not has_test(cell)]:
@@ -170,7 +172,7 @@ def _cost(environ: Environ) -> Iterator[Told]:
         yield "ok", "nothing: emulated providers are free"
         return
     missing = _without_account(environ)
-    manifest = load_manifest(environ).of_set(feature_set(environ))
+    manifest = planned_rows(load_manifest(environ), environ)
     payable = [cell for cell in manifest.cells if has_test(cell) and cell.provider not in missing]
     start = "start small: compat run --cells 'basic_messaging_streaming|anthropic/claude-haiku-4-5'"
     if (last := _last_run(home)) is None:

@@ -8,6 +8,7 @@ import socket
 import sys
 import threading
 from contextlib import suppress
+from importlib import import_module
 
 import click
 from pydantic import ValidationError
@@ -22,12 +23,16 @@ from compat_pipeline.resources.runtime import ProxyRuntime
 from compat_pipeline.suite.revision import suite_revision
 from compat_pipeline.suite.settings import SuiteSettings
 
+_DEFINITIONS = "compat_pipeline.definitions"
+
 
 def serve_ui(port: int) -> None:
     """Replace this process by Dagster's webserver and daemon."""
     from compat_pipeline.command.instance import open_instance
 
     _refuse_taken(port)
+    # What makes no sense in the settings ends it here: Dagster would stay up with nothing in it.
+    import_module(_DEFINITIONS)
     # Opened once before two processes open it together: an empty SQLite home is not safe against that.
     with open_instance(CompatHome.from_env()):
         pass
@@ -36,7 +41,7 @@ def serve_ui(port: int) -> None:
         signal.signal(number, signal.SIG_DFL)
     # A release sensor waits for a registry as long as its client does; Dagster gives a tick a minute.
     os.environ.setdefault("DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS", "300")
-    location = ["-m", "compat_pipeline.definitions"]
+    location = ["-m", _DEFINITIONS]
     arguments = ["dev", *location, "--host", "127.0.0.1", "--port", str(port)]
     os.execv(sys.executable, [sys.executable, "-m", "dagster", *arguments])  # noqa: S606
 

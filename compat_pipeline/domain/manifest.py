@@ -145,9 +145,11 @@ def parse_manifest(text: str, source: str = "manifest.yaml") -> Manifest:
 def parse_as(model: type[Parsed], text: str, source: str) -> Parsed:
     """YAML as a `model`; raises ManifestError that names `source` and each wrong entry."""
     try:
-        return model.model_validate(yaml.safe_load(text))
-    except yaml.YAMLError as error:
+        document = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError) as error:  # a day that does not exist is a ValueError
         raise ManifestError(f"{source} is not YAML: {error}") from error
+    try:
+        return model.model_validate(document)
     except ValidationError as error:
         lines = [f"  {'.'.join(map(str, item['loc'])) or 'manifest'}: {item['msg']}" for item in error.errors()]
         raise ManifestError(f"{source} is not a valid manifest:\n" + "\n".join(lines)) from error

@@ -16,8 +16,10 @@ def load_acknowledged(environ: Mapping[str, str] = os.environ) -> tuple[Acknowle
     """The acknowledgements in force; CompatError names the file and each wrong entry."""
     path = Path(environ.get("COMPAT_ACKNOWLEDGED") or PACKAGED)
     try:
-        return parse_acknowledged(path.read_text(), str(path))
+        return parse_acknowledged(path.read_text(encoding="utf-8"), str(path))
     except OSError as error:
         raise CompatError(f"cannot read the acknowledgements {path}: {error.strerror}") from error
-    except (AcknowledgedError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise CompatError(f"cannot read the acknowledgements {path}: it is not UTF-8", "save it as UTF-8") from error
+    except AcknowledgedError as error:
         raise CompatError(str(error), "correct the entries named above") from error

@@ -28,11 +28,26 @@ def load_from(place: str | Path, parse: Callable[[str, str], _Parsed], what: str
     """What `parse` makes of the text at `place` and of its name; CompatError names the file and each wrong entry."""
     path = Path(place)
     try:
-        return parse(path.read_text(), str(path))
+        return parse(path.read_text(encoding="utf-8"), str(path))
     except OSError as error:
         raise CompatError(f"cannot read {what} {path}: {error.strerror}") from error
-    except (ManifestError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise CompatError(f"cannot read {what} {path}: it is not UTF-8", "save it as UTF-8") from error
+    except ManifestError as error:
         raise CompatError(str(error), "correct the entries named above") from error
+
+
+def planned_rows(manifest: Manifest, environ: Mapping[str, str] = os.environ) -> Manifest:
+    """The manifest in force with the rows of the matrix that is written only; WrongUsage where it has none of them."""
+    wanted = feature_set(environ)
+    planned = manifest.of_set(wanted)
+    if not planned.features:
+        place = environ.get("COMPAT_MANIFEST") or PACKAGED
+        raise WrongUsage(
+            f"the manifest {place} has no row of the set '{wanted}'",
+            "set COMPAT_FEATURES to all, or take `set: all` from the rows that shall be in the matrix",
+        )
+    return planned
 
 
 def feature_set(environ: Mapping[str, str] = os.environ) -> FeatureSet:

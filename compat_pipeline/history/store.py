@@ -11,7 +11,20 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from sqlalchemy import URL, Connection, Index, Select, Table, create_engine, event, func, insert, make_url, select
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    Index,
+    Select,
+    Table,
+    create_engine,
+    event,
+    func,
+    insert,
+    make_url,
+    select,
+)
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from compat_pipeline.domain.cell import Cell
@@ -19,7 +32,7 @@ from compat_pipeline.domain.controls import ControlResult
 from compat_pipeline.domain.environment_verdict import EnvironmentObservation
 from compat_pipeline.domain.observation import Consumption, Observation
 from compat_pipeline.domain.verdict import UpstreamMode
-from compat_pipeline.ground.errors import CompatError
+from compat_pipeline.ground.errors import CompatError, WrongUsage
 from compat_pipeline.ground.home import make_folder
 from compat_pipeline.history.migrate import migrate, schema_version
 from compat_pipeline.history.tables import (
@@ -35,6 +48,7 @@ from compat_pipeline.history.tables import (
 _Seen = TypeVar("_Seen", Observation, EnvironmentObservation)
 
 _BUSY_TIMEOUT_S = 30.0
+_NEXT = "set COMPAT_HISTORY_URL to a file path or a database URL, with an @ in its password written as %40"
 _NOT_KEPT_ANY_MORE = {"calls", "input_tokens", "output_tokens"}
 """What older observations also hold: the calls went to the evidence, the tokens were the CLI's own count of some."""
 # A database without an encoding of its own (SQL_ASCII) would answer with bytes.
@@ -64,16 +78,13 @@ class History:
     """
 
     def __init__(self, where: Path | str) -> None:
-        is_url = isinstance(where, str) and "://" in where
-        try:
-            url = make_url(str(where)) if is_url else make_url("sqlite://").set(database=str(Path(where).absolute()))
-            _refuse_other_databases(url)
-            self._engine = create_engine(url, pool_pre_ping=True, connect_args=_CONNECT_ARGS[url.get_backend_name()])
-        except (ArgumentError, ImportError) as error:
-            raise CompatError(f"cannot open the history: {error}", "give a file path or a database URL") from error
-        self._name = url.render_as_string(hide_password=True) if is_url else str(where)
+        self._engine = history_engine(where)
+        url = self._engine.url
+        # A password can also stand in the query.
+        self._name = url.set(query={}).render_as_string(hide_password=True) if _is_url(where) else str(where)
+        self._is_file = url.get_backend_name() == "sqlite"
         self._writing = self._engine.execution_options(begin="BEGIN IMMEDIATE")
-        if url.get_backend_name() == "sqlite":
+        if self._is_file:
             event.listen(self._engine, "connect", _prepare_sqlite)
             event.listen(self._engine, "begin", _begin_sqlite)
             if url.database and url.database != ":memory:":
@@ -234,10 +245,38 @@ class History:
         )
 
     def _unusable(self, why: str) -> CompatError:
-        return CompatError(
-            f"the history {self._name} cannot be used: {why}",
-            "check its disk and owner, or move it away to start a new one; nothing in it was changed",
+        next_step = (
+            "check its disk and owner, or move it away to start a new one"
+            if self._is_file
+            else "check its server and the rights of its user, or set COMPAT_HISTORY_URL to another database"
         )
+        return CompatError(f"the history {self._name} cannot be used: {why}", f"{next_step}; nothing in it was changed")
+
+
+def history_engine(where: Path | str) -> Engine:
+    """What would talk to the store at `where`; it connects to nothing yet. WrongUsage for an address that is none."""
+    try:
+        _refuse_unquoted_password(str(where))
+        path = None if _is_url(where) else str(Path(where).absolute())
+        url = URL.create("sqlite", database=path) if path else make_url(str(where))
+        _refuse_other_databases(url)
+        return create_engine(url, pool_pre_ping=True, connect_args=_CONNECT_ARGS[url.get_backend_name()])
+    except (ArgumentError, ImportError) as error:
+        raise WrongUsage(f"cannot open the history: {error}", _NEXT) from error
+    except ValueError:
+        # Not quoted, nor kept as the cause: what was taken for the port can be a part of the password.
+        raise WrongUsage("cannot open the history: its address has no valid host and port", _NEXT) from None
+
+
+def _is_url(where: Path | str) -> bool:
+    return isinstance(where, str) and "://" in where
+
+
+def _refuse_unquoted_password(where: str) -> None:
+    """What follows an @ in a password would be taken for the host, and be shown."""
+    scheme, _, rest = where.partition("://")
+    if not scheme.startswith("sqlite") and rest.partition(":")[2].count("@") > 1:
+        raise ArgumentError("its address has more than one @: a password must be quoted")
 
 
 def _refuse_other_databases(url: URL) -> None:

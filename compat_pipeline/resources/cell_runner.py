@@ -207,6 +207,7 @@ class CellRunner(dg.ConfigurableResource):
     ) -> Iterator[_Stage]:
         run = self.run_context(litellm, claude_code, run_id, variant)
         # A wrong setting ends the run before it begins.
+        self.home.refuse_wrong_settings()
         days_kept, image = self.home.evidence_days, suite_image(os.environ)
         install = self.python_index.install_accelerated if variant == ACCELERATED else self.python_index.install
         cli, installed = self.npm.fetch(claude_code), install(litellm)

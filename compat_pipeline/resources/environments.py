@@ -95,6 +95,8 @@ class EnvironmentRunner(dg.ConfigurableResource):
 
     def observe(self, planned: Sequence[Planned], run_id: str) -> Iterator[tuple[Planned, EnvironmentObservation]]:
         """What was seen of each of `planned` that can be run, as it finishes, already in the history."""
+        # A wrong setting ends the run before it begins.
+        history, _ = self.home.history, self.issues
         due = [one for one in planned if one.runs]
         if not due:
             return
@@ -105,7 +107,7 @@ class EnvironmentRunner(dg.ConfigurableResource):
             running = {pool.submit(self._run, one, cli, halted=given_up.is_set): one for one in due}
             for done, finished in enumerate(as_completed(running), start=1):
                 one, seen = running[finished], finished.result()
-                self.home.history.append_environment(run_id, self.revision, seen)
+                history.append_environment(run_id, self.revision, seen)
                 unsound = seen.first_unsound
                 told = f"{unsound.outcome} at {unsound.stage}" if unsound else "passed"
                 progress.info("%d/%d %s: %s, %.0f s", done, len(due), one.cell.key, told, seen.duration_s)

@@ -9,7 +9,7 @@ from compat_pipeline.domain.acknowledged import Acknowledgement
 from compat_pipeline.domain.manifest import Manifest
 from compat_pipeline.ground.acknowledged_file import load_acknowledged
 from compat_pipeline.ground.home import CompatHome
-from compat_pipeline.ground.manifest_file import feature_set, load_manifest
+from compat_pipeline.ground.manifest_file import load_manifest, planned_rows
 from compat_pipeline.history.store import History
 from compat_pipeline.wire.evidence import EvidenceStore, days_kept
 
@@ -29,7 +29,7 @@ class Home(dg.ConfigurableResource):
     @cached_property
     def planned(self) -> Manifest:
         """The rows of the matrix that is written: those of the set named by `COMPAT_FEATURES`."""
-        return self.manifest.of_set(feature_set())
+        return planned_rows(self.manifest)
 
     @cached_property
     def history(self) -> History:
@@ -50,3 +50,7 @@ class Home(dg.ConfigurableResource):
     def acknowledged(self) -> tuple[Acknowledgement, ...]:
         """The known reds."""
         return load_acknowledged()
+
+    def refuse_wrong_settings(self) -> None:
+        """Raise CompatError for what otherwise only the end of a run would notice, when its cells are paid for."""
+        _ = self.evidence_days, self.history, self.acknowledged

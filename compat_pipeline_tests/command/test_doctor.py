@@ -44,6 +44,23 @@ def test_a_fresh_machine_is_sound_and_stays_as_it_is(sound: dict[str, str], tmp_
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_history_that_is_named_is_neither_opened_nor_created(sound: dict[str, str], tmp_path: Path) -> None:
+    named = sound | {"COMPAT_HISTORY_URL": f"sqlite:///{tmp_path / 'deep' / 'history.db'}"}
+    assert [one for one in findings(named) if one.level == "problem"] == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_manifest_without_a_row_of_the_matrix_is_named_with_its_setting(
+    sound: dict[str, str], tmp_path: Path
+) -> None:
+    mine = tmp_path / "mine.yaml"
+    rows = {"features": [{"id": "vision", "name": "Vision", "set": "all"}]}
+    mine.write_text(json.dumps(load_manifest(sound).model_dump(mode="json") | rows))
+    (problem,) = [one for one in findings(sound | {"COMPAT_MANIFEST": str(mine)}) if one.level == "problem"]
+    assert problem.told == f"the manifest {mine} has no row of the set 'v0'"
+    assert "COMPAT_FEATURES" in problem.next_step
+
+
 def test_settings_are_told_with_where_they_come_from(sound: dict[str, str]) -> None:
     held = {one.name: (one.value, one.source) for one in settings(sound | {"COMPAT_FEATURES": "all"})}
     assert held["COMPAT_FEATURES"] == ("all", "environment")
@@ -86,6 +103,7 @@ def test_every_setting_and_its_default_is_the_readmes() -> None:
     [
         ("COMPAT_UPSTREAM", "real", "there are no 'real' upstreams"),
         ("COMPAT_FEATURES", "v9", "there is no set of features 'v9'"),
+        ("COMPAT_HISTORY_URL", "mysql://user@db/compat", "mysql is neither sqlite nor postgresql"),
         ("COMPAT_EVIDENCE_DAYS", "soon", "COMPAT_EVIDENCE_DAYS is 'soon'"),
         ("COMPAT_TIME_ZONE", "Mars/Base", "COMPAT_TIME_ZONE is 'Mars/Base'"),
         ("COMPAT_LITELLM_SOURCE", "pypi", "COMPAT_LITELLM_SOURCE cannot be 'pypi'"),
@@ -98,6 +116,9 @@ def test_every_setting_and_its_default_is_the_readmes() -> None:
         ("COMPAT_ACKNOWLEDGED", "/nowhere.yaml", "cannot read the acknowledgements /nowhere.yaml"),
         ("COMPAT_DOCS_GITHUB", "docs", "COMPAT_DOCS_GITHUB does not name a repository"),
         ("COMPAT_DOCS_GITHUB", "acme/docs", "no credentials for acme/docs"),
+        ("COMPAT_DOCS_PATH", "notes.md", "COMPAT_DOCS_PATH may not be 'notes.md'"),
+        ("COMPAT_DOCS_BRANCH", "gh-pages", "COMPAT_DOCS_BRANCH without COMPAT_DOCS_GITHUB"),
+        ("COMPAT_DOCS_MODE", "force", "COMPAT_DOCS_MODE without COMPAT_DOCS_GITHUB"),
         ("COMPAT_LITELLM_VERSION", "path:/nowhere", "there is no folder /nowhere"),
         ("COMPAT_CACHE", "/proc/version/cache", "/proc/version/cache cannot be written"),
         ("SSL_CERT_FILE", "/nowhere.pem", "SSL_CERT_FILE names no file"),

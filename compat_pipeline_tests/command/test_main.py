@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +17,7 @@ from compat_pipeline.command.instance import open_instance
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.exit_codes import COULD_NOT_RUN, WRONG_USAGE
 from compat_pipeline.ground.home import CompatHome
+from compat_pipeline.ground.manifest_file import load_manifest
 
 COMPAT = Path(sys.executable).with_name("compat")
 
@@ -72,6 +75,40 @@ def test_a_folder_where_a_file_belongs_is_named(tmp_path: Path) -> None:
     assert done.returncode == COULD_NOT_RUN
     assert done.stderr.startswith(f"compat: cannot use {folder}: Is a directory\n")
     assert "Traceback" not in done.stderr
+
+
+UI_THAT_STARTS_NOTHING = """
+import os
+os.execv = lambda *_: os._exit(0)
+from compat_pipeline.command.main import main
+main()
+"""
+
+
+def test_a_setting_that_makes_no_sense_ends_the_ui_before_its_address_is_told(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    done = subprocess.run(
+        [sys.executable, "-c", UI_THAT_STARTS_NOTHING, "ui", "--port", port],
+        env={**os.environ, "COMPAT_HOME": str(tmp_path), "COMPAT_STALE_DAYS": "0"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (done.returncode, done.stdout) == (WRONG_USAGE, "")
+    assert done.stderr.startswith("compat: COMPAT_STALE_DAYS is '0'")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_manifest_without_a_row_of_the_matrix_is_named_with_its_setting(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.yaml"
+    rows = {"features": [{"id": "vision", "name": "Vision", "set": "all"}]}
+    mine.write_text(json.dumps(load_manifest({}).model_dump(mode="json") | rows))
+    done = compat("run", COMPAT_HOME=str(tmp_path), COMPAT_MANIFEST=str(mine))
+    assert done.returncode == WRONG_USAGE
+    assert done.stderr.startswith(f"compat: the manifest {mine} has no row of the set 'v0'\n  next: set COMPAT_FEAT")
+    assert len(done.stderr.splitlines()) == 2
 
 
 def test_too_little_room_is_told_before_anything_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

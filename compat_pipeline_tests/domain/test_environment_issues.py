@@ -81,7 +81,12 @@ def test_another_stage_or_other_words_are_another_trouble() -> None:
 
 @pytest.mark.parametrize(
     ("entry", "told"),
-    [("words: '['", "no regular expression"), ("link: somewhere", "link"), ("stages: [boot]", "stages")],
+    [
+        ("words: '['", "no regular expression"),
+        ("link: somewhere", "link"),
+        ("stages: [boot]", "stages"),
+        ("expires: 2027-02-30", r"issues\.yaml is not YAML: day is out of range for month"),
+    ],
 )
 def test_a_wrong_entry_is_named(entry: str, told: str) -> None:
     good = {

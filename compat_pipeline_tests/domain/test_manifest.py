@@ -36,6 +36,8 @@ def test_cells_come_by_feature_then_provider_then_model() -> None:
         ("id: vision, name: Vision", "id: vision, name: Vision, set: v1", "features.0.set"),
         ("models:", "modles:", "models: Field required"),
         ("features: [", "features: ]", "is not YAML"),
+        ("name: Vision", "name: !!int x", "is not YAML"),
+        ("name: Vision", "name: 2027-02-30", "day is out of range for month"),
     ],
 )
 def test_a_mistake_is_named_with_its_file_and_place(wrong: str, right: str, complaint: str) -> None:

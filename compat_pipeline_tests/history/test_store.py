@@ -183,6 +183,19 @@ def test_a_server_that_is_down_is_named_without_its_password(postgres: PostgresS
         postgres.start()
 
 
+def test_a_server_out_of_reach_is_told_without_a_password_of_its_query() -> None:
+    with pytest.raises(CompatError, match=r"the history postgresql\+psycopg://user@127.* cannot be used") as caught:
+        History("postgresql+psycopg://user@127.0.0.1:9/compat?password=secret")
+    assert "secret" not in str(caught.value)
+
+
+def test_a_server_out_of_reach_is_not_to_be_looked_for_on_a_disk() -> None:
+    with pytest.raises(CompatError) as caught:
+        History("postgresql+psycopg://user@127.0.0.1:9/compat")
+    assert caught.value.next_step.startswith("check its server")
+    assert "COMPAT_HISTORY_URL" in caught.value.next_step
+
+
 def test_a_file_that_is_no_database_is_named_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "history.db"
     path.write_bytes(b"this is not a database, but somebody may need it" * 100)
@@ -244,3 +257,12 @@ def test_a_url_of_any_other_database_is_refused_without_its_password(scheme: str
     with pytest.raises(CompatError, match="cannot open the history") as caught:
         History(f"{scheme}://user:secret@host/name")
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "address", ["user:se@cret@host/name", "user:secret@host:abc/name", "user:se@x:cret@host/name", "user:secret/name"]
+)
+def test_an_address_that_is_damaged_is_refused_without_a_part_of_its_password(address: str) -> None:
+    with pytest.raises(CompatError, match=r"cannot open the history: .*\n.*COMPAT_HISTORY_URL") as caught:
+        History(f"postgresql+psycopg://{address}")
+    assert "cret" not in str(caught.value)

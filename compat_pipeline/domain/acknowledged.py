@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from compat_pipeline.domain.cell import Cell
+from compat_pipeline.domain.manifest import NOT_YAML
 from compat_pipeline.domain.verdict import NEVER_OBSERVED, Verdict
 
 _Said = Annotated[str, Field(min_length=1, pattern=r"\S")]
@@ -43,7 +44,7 @@ def parse_acknowledged(text: str, source: str = "acknowledged.yaml") -> tuple[Ac
     """Read and validate the YAML list; raises AcknowledgedError that names `source` and each wrong entry."""
     try:
         entries = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:
+    except NOT_YAML as error:
         raise AcknowledgedError(f"{source} is not YAML: {error}") from error
     if entries is None:
         return ()

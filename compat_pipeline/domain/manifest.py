@@ -137,6 +137,10 @@ class Manifest(_Entry):
         return [name for provider in self.providers for model in self.models for name in provider.served_as(model.id)]
 
 
+NOT_YAML = (yaml.YAMLError, ValueError, LookupError, AttributeError)
+"""What reading YAML can end in: a day that does not exist is a ValueError, a tag on a wrong value any of the last."""
+
+
 def parse_manifest(text: str, source: str = "manifest.yaml") -> Manifest:
     """Read and validate manifest YAML; raises ManifestError that names `source` and each wrong entry."""
     return parse_as(Manifest, text, source)
@@ -146,7 +150,7 @@ def parse_as(model: type[Parsed], text: str, source: str) -> Parsed:
     """YAML as a `model`; raises ManifestError that names `source` and each wrong entry."""
     try:
         document = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:  # a day that does not exist is a ValueError
+    except NOT_YAML as error:
         raise ManifestError(f"{source} is not YAML: {error}") from error
     try:
         return model.model_validate(document)

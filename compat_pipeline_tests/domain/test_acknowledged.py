@@ -75,6 +75,7 @@ def test_the_packaged_list_can_be_used() -> None:
         ("2026-02-28", "soon", r"entry 1 .*, expires: "),
         ("2026-02-28", "20260228", r"entry 1 .*, expires: "),
         ("2026-02-28", "2026-02-30", "is not YAML: .*day"),
+        ("2026-02-28", "!!timestamp soon", "is not YAML: "),
         ("  reason:", "  why:", r"entry 1 .*, why: Extra inputs"),
         (GOOD, "vision|azure/*: ana", "must be a list of acknowledgements"),
         ("- cell:", "- [cell", "is not YAML"),

@@ -37,6 +37,7 @@ def test_cells_come_by_feature_then_provider_then_model() -> None:
         ("models:", "modles:", "models: Field required"),
         ("features: [", "features: ]", "is not YAML"),
         ("name: Vision", "name: !!int x", "is not YAML"),
+        ("name: Vision", "name: !!bool x", "is not YAML"),
         ("name: Vision", "name: 2027-02-30", "day is out of range for month"),
     ],
 )

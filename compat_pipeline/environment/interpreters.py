@@ -10,9 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from compat_pipeline.domain.environment import Interpreter
-from compat_pipeline.ground.child import run_child
+from compat_pipeline.ground.child import ask_python
 from compat_pipeline.ground.errors import CompatError
-from compat_pipeline.ground.process import bare_environment
 from compat_pipeline.proxy.client import run_uv
 
 _NAMED = re.compile(r"python(3\.\d+)")
@@ -78,7 +77,7 @@ def _of_uv(folder: Path) -> Iterator[tuple[Path, str]]:
 def _ask(path: Path, named: str, folder: Path) -> Interpreter | None:
     """What the Python at `path` says of itself; None for one that is of no use, or tells nobody which it would be."""
     try:
-        told = run_child([path, "-I", "-c", _ASK], env=bare_environment(folder), cwd=folder, limit_s=_START_LIMIT_S)
+        told = ask_python(path, _ASK, folder, _START_LIMIT_S)
         implementation, minor, version, platform, is_venv = json.loads(b"".join(told.stdout) or b"null")
     except OSError as error:
         return _troubled(path, named, f"{error.strerror}")

@@ -12,11 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from compat_pipeline.ground.process import end_group, spawn
+from compat_pipeline.ground.process import bare_environment, end_group, spawn
 
 _STDERR_KEPT_BYTES = 64 * 1024
 _READ_BYTES = 64 * 1024
 _POLL_S = 0.1
+_ANSWER_LIMIT_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,14 @@ class ChildRun:
     started_at: float
     duration_s: float
     cpu_s: float
+
+
+def ask_python(python: Path, question: str, folder: Path, limit_s: float = _ANSWER_LIMIT_S) -> ChildRun:
+    """What an interpreter that is started in `folder` makes of `question`, code of ours. OSError when it cannot start.
+
+    Even with -I it runs the .pth files of what is installed, which are other people's code: it sees nothing of ours.
+    """
+    return run_child([python, "-I", "-c", question], env=bare_environment(folder), cwd=folder, limit_s=limit_s)
 
 
 def run_child(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-import subprocess
 import tempfile
 from collections.abc import Sequence
 from datetime import datetime
@@ -23,6 +22,7 @@ from compat_pipeline.domain.versions import (
     litellm_tag,
     parse_litellm_tag,
 )
+from compat_pipeline.ground.child import ask_python
 from compat_pipeline.ground.errors import CompatError, WrongUsage
 from compat_pipeline.ground.home import make_folder, write_atomically
 from compat_pipeline.proxy.client import run_uv
@@ -172,10 +172,12 @@ def fingerprint(python: Path, requirements: Sequence[str]) -> str:
     """What a lock depends on beside the version: the interpreter, the system, and what was asked for."""
     ask = "import sys, sysconfig; print(sys.implementation.cache_tag, sysconfig.get_platform())"
     try:
-        told = subprocess.run([python, "-I", "-c", ask], capture_output=True, text=True, check=True, timeout=60).stdout
-    except (OSError, subprocess.SubprocessError) as error:
+        told = ask_python(python, ask, python.parent)
+    except OSError as error:
         raise CompatError(f"{python} is not a Python that runs: {error}") from error
-    return sha256("\n".join((*requirements, *told.split())))[:12]
+    if told.exit_code != 0:
+        raise CompatError(f"{python} is not a Python that runs: it ended with exit code {told.exit_code}")
+    return sha256("\n".join((*requirements, *b" ".join(told.stdout).decode().split())))[:12]
 
 
 def sha256(text: str) -> str:

@@ -9,17 +9,15 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from compat_pipeline.ground.child import run_child
+from compat_pipeline.ground.child import ask_python
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import write_atomically
 from compat_pipeline.ground.lock import locked
-from compat_pipeline.ground.process import bare_environment
 from compat_pipeline.proxy.client import run_uv
 from compat_pipeline.proxy.release import LitellmRelease
 
 log = logging.getLogger(__name__)
 
-_START_LIMIT_S = 60.0
 _STAMP = ".complete"
 _ACCELERATED = Path(__file__).with_name("within") / "compat_accelerated.py"
 
@@ -99,10 +97,8 @@ def _stamp(folder: Path, release: LitellmRelease) -> bytes:
 
 def _installed_version(python: Path) -> str | None:
     ask = "from importlib.metadata import version; print(version('litellm'))"
-    home = python.parents[1]
     try:
-        # Even with -I an interpreter runs the .pth files of what is installed, and those are other people's code.
-        told = run_child([python, "-I", "-c", ask], env=bare_environment(home), cwd=home, limit_s=_START_LIMIT_S)
+        told = ask_python(python, ask, python.parents[1])
     except OSError:
         return None
     return b"\n".join(told.stdout).decode(errors="replace").strip() if told.exit_code == 0 else None

@@ -12,7 +12,7 @@ from packaging.version import Version
 
 from compat_pipeline.domain.versions import is_denied_litellm
 from compat_pipeline.ground.errors import CompatError
-from compat_pipeline.proxy.release import LitellmRelease, locked_version, resolve_litellm
+from compat_pipeline.proxy.release import LitellmRelease, fingerprint, locked_version, resolve_litellm
 from compat_pipeline_tests.pins import LITELLM
 
 PYTHON = Path(sys.executable)
@@ -103,6 +103,18 @@ def test_a_denied_version_is_refused_with_its_reason(version: str, tmp_path: Pat
 def test_a_request_that_names_no_final_version_is_refused(request_: str, tmp_path: Path) -> None:
     with pytest.raises(CompatError, match="give a version such as"):
         resolve_litellm(request_, tmp_path, PYTHON)
+
+
+def test_a_python_that_is_asked_what_it_is_sees_no_secret_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python, seen = tmp_path / "python", tmp_path / "seen"
+    python.write_text(f'#!/bin/sh\n/usr/bin/env > {seen}\nexec {PYTHON} "$@"\n')
+    python.chmod(0o700)
+    monkeypatch.setenv("COMPAT_DOCS_TOKEN", "s3cret-value")
+    fingerprint(python, ())
+    assert "HOME" in seen.read_text()
+    assert "s3cret-value" not in seen.read_text()
 
 
 def test_a_python_that_does_not_run_is_named(tmp_path: Path) -> None:

@@ -91,10 +91,8 @@ class Talk:
             return CliFault(kind=error.kind, status=error.status, message=error.message)
         if self.refused:
             return CliFault(kind="other", status=self.refused[0].status, message=self.refused[0].error or "")
-        if failed := next(
-            (one for one in self.client if STREAMS_REFUSED not in (one.refusal or STREAMS_REFUSED)), None
-        ):
-            return _fault_of(failed)
+        if failed := [one for one in self.client if one.refusal and STREAMS_REFUSED not in one.refusal]:
+            return _fault_of(failed[0])
         heard = (self.result.stderr, *(str(one.content) for one in self.result.tool_results))
         lacking = shortage("\n".join(heard))
         return CliFault(kind="other", status=None, message=lacking) if lacking else None

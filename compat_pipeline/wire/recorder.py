@@ -291,8 +291,8 @@ async def _paused(pieces: Sequence[bytes], seconds: float = 0.0, after: int = 0)
 
 def _held_back(data: bytes, what: HeldBack) -> list[bytes]:
     """An answer in one piece, or in two of which the first is the event that begins it."""
-    start = data.find(_EVENT_END) + len(_EVENT_END)
-    return [data] if what == "all" else [data[:start], data[start:]]
+    first, end, rest = data.partition(_EVENT_END)
+    return [data] if what == "all" else [first + end, rest]
 
 
 def _reply_of(answer: Answer) -> Reply:

@@ -32,6 +32,7 @@ from compat_pipeline.proxy.supervisor import Supervisor
 from compat_pipeline.proxy.venv import ProxyVenv
 from compat_pipeline.wire.exchange import UpstreamControl
 from compat_pipeline_tests.emulator.emulated import new_nonce
+from compat_pipeline_tests.machine import not_run_without
 from compat_pipeline_tests.proxy.leased import (
     LONG_S,
     child,
@@ -361,10 +362,12 @@ def test_an_idle_proxy_in_another_container_is_not_ours_to_stop(own_home: Compat
 
 @LINUX
 @pytest.mark.parametrize("bound", ["--net", "--pid"])
-def test_a_runtime_is_not_shared_with_another_container(spec: RuntimeSpec, bound: str) -> None:
+def test_a_runtime_is_not_shared_with_another_container(
+    request: pytest.FixtureRequest, spec: RuntimeSpec, bound: str
+) -> None:
     container = ["unshare", "--map-root-user", "--fork", bound]
     if not shutil.which("unshare") or subprocess.run([*container, "true"]).returncode:
-        pytest.skip("no namespaces are made here")
+        not_run_without(request.node, "namespaces")
     ask = "import sys; from compat_pipeline.proxy.lease import RuntimeSpec as Spec;"
     ask = f"{ask} print(Spec.model_validate_json(sys.stdin.read()).key)"
     argv, given = [*container, sys.executable, "-c", ask], spec.model_dump_json()

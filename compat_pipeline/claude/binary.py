@@ -19,8 +19,8 @@ from compat_pipeline.claude.npm import Npm
 from compat_pipeline.claude.release import ClaudeCodeRelease
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import make_folder, write_atomically
-from compat_pipeline.ground.lock import locked
 from compat_pipeline.ground.process import end_group, spawn
+from compat_pipeline.ground.shelf import taken
 
 _MEMBER = "package/claude"
 _CHUNK_BYTES = 1 << 20
@@ -61,10 +61,10 @@ def ensure_cli(release: ClaudeCodeRelease, cache: Path, npm: Npm) -> ClaudeCli:
     processes fetch one after the other. Raises CompatError.
     """
     key = f"{release.version}-{_digest(release.integrity).hex()[:16]}"
-    shelf = make_folder(cache / "claude")
+    shelf = make_folder(cli_shelf(cache))
+    folder = shelf / key
     try:
-        with locked(shelf / f"{key}.lock"):
-            folder = shelf / key
+        with taken(folder):
             stamp = _stamp_if_intact(folder, release)
             if stamp is None:
                 stamp = _fetch(release, folder, npm)
@@ -77,9 +77,14 @@ def ensure_cli(release: ClaudeCodeRelease, cache: Path, npm: Npm) -> ClaudeCli:
         ) from error
 
 
+def cli_shelf(cache: Path) -> Path:
+    """Where the binaries are kept."""
+    return cache / "claude"
+
+
 def fetched_versions(cache: Path) -> list[str]:
     """The Claude Code versions whose binary is in `cache`."""
-    return sorted({stamp.parent.name.rpartition("-")[0] for stamp in (cache / "claude").glob("*/stamp.json")})
+    return sorted({stamp.parent.name.rpartition("-")[0] for stamp in cli_shelf(cache).glob("*/stamp.json")})
 
 
 def verify_cli(cli: ClaudeCli) -> bool:

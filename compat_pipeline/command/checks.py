@@ -29,6 +29,7 @@ from compat_pipeline.ground.github import App
 from compat_pipeline.ground.home import CompatHome
 from compat_pipeline.ground.manifest_file import feature_set, load_manifest, planned_rows
 from compat_pipeline.ground.process import client_environment
+from compat_pipeline.ground.shelf import cache_days
 from compat_pipeline.ground.timetable import Timetable
 from compat_pipeline.history.store import history_engine
 from compat_pipeline.proxy.checkout import PATH_REQUEST
@@ -91,6 +92,7 @@ def _settings(environ: Environ) -> Iterator[Told]:
         lambda: feature_set(environ),
         lambda: history_engine(environ.get("COMPAT_HISTORY_URL") or home.history),
         lambda: days_kept(environ),
+        lambda: cache_days(environ),
         lambda: budget_usd(environ),
         lambda: Timetable.from_env(environ),
         lambda: litellm_releases(environ, home.cache),

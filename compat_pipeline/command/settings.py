@@ -29,6 +29,7 @@ SETTINGS = {
     "COMPAT_CLAUDE_CODE_VERSION": "latest",
     "COMPAT_FEATURES": "v0",
     "COMPAT_EVIDENCE_DAYS": "30",
+    "COMPAT_CACHE_DAYS": "30",
     "COMPAT_HISTORY_URL": "COMPAT_HOME/history.db",
     "COMPAT_ACKNOWLEDGED": "the packaged one",
     "COMPAT_MANIFEST": "the packaged one",

@@ -24,6 +24,18 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def locked_unless_busy(path: Path) -> Iterator[bool]:
+    """Hold the lock file `path` if nobody else does now; gives whether it is held. Its time stays what it was."""
+    with path.open("a") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
 def is_locked(path: Path) -> bool:
     """Whether anyone holds the lock file `path` now."""
     try:

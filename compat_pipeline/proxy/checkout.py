@@ -15,8 +15,8 @@ from packaging.version import Version
 from compat_pipeline.ground.errors import CompatError, WrongUsage
 from compat_pipeline.ground.git import Git
 from compat_pipeline.ground.home import CompatHome, make_folder, write_atomically
-from compat_pipeline.ground.lock import locked
 from compat_pipeline.ground.scratch import scratch_folder
+from compat_pipeline.ground.shelf import taken
 from compat_pipeline.proxy.client import ClientRefused, run_uv
 from compat_pipeline.proxy.release import LitellmRelease, companions, compile_lock, fingerprint, sha256
 
@@ -76,8 +76,8 @@ def resolve_checkout(request: str, cache: Path, python: Path) -> LitellmRelease:
     else CompatError.
     """
     with snapshot(request, cache) as code:
-        folder = make_folder(cache / "litellm" / "checkouts") / f"{code.tree}-{fingerprint(python, ())}"
-        with locked(folder.with_name(f"{folder.name}.lock")):
+        folder = make_folder(checkout_shelf(cache)) / f"{code.tree}-{fingerprint(python, ())}"
+        with taken(folder):
             wheel = _built(code, folder, python, make_folder(cache / "litellm" / "cargo"))
             version = parse_wheel_filename(wheel.name)[1]
             lock = folder / "lock.txt"
@@ -85,6 +85,11 @@ def resolve_checkout(request: str, cache: Path, python: Path) -> LitellmRelease:
                 wanted = [f"litellm[proxy] @ {wheel.as_uri()}", "google-auth", *companions(version.base_version)]
                 write_atomically(lock, compile_lock(wanted, (), folder, python, f"cannot resolve {code.checkout}"))
     return code.release(version, request, digest=sha256(lock.read_text()), lock=lock)
+
+
+def checkout_shelf(cache: Path) -> Path:
+    """Where the wheels and locks are kept."""
+    return cache / "litellm" / "checkouts"
 
 
 def _built(code: Snapshot, folder: Path, python: Path, cargo: Path) -> Path:

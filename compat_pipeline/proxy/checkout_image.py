@@ -12,7 +12,7 @@ from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import CompatHome, make_folder
 from compat_pipeline.ground.lock import locked
 from compat_pipeline.ground.process import spawn
-from compat_pipeline.proxy.checkout import BUILD_LIMIT_S, LAST_LINES, Snapshot, snapshot
+from compat_pipeline.proxy.checkout import BUILD_LIMIT_S, LAST_LINES, Snapshot, checkout_shelf, snapshot
 from compat_pipeline.proxy.engine import TREE_LABEL, asked, engine
 from compat_pipeline.proxy.image import ENGINE_VARIABLES
 from compat_pipeline.proxy.local_image import look_into
@@ -33,7 +33,7 @@ def resolve_checkout_image(request: str, home: CompatHome) -> LitellmRelease:
     """
     with snapshot(request, home.cache) as code, engine() as client:
         name = f"{_NAME}:{code.tree}"
-        with locked(home.cache / "litellm" / "checkouts" / f"{code.tree}-image.lock"):
+        with locked(checkout_shelf(home.cache) / f"{code.tree}-image.lock"):
             with asked("cannot use the container engine"):
                 known = client.images.list(name)
             if not known:

@@ -20,6 +20,7 @@ from typing import IO
 import psutil
 from pydantic import BaseModel, TypeAdapter
 
+from compat_pipeline.ground.amount import DAY_S
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import CompatHome, make_folder, write_atomically
 from compat_pipeline.ground.lock import is_locked, locked
@@ -251,3 +252,17 @@ class RuntimeFolder:
             pid = int(self.supervisor.read_text())
             if self.is_supervised():
                 os.kill(pid, number)
+
+
+def forget_logs(home: CompatHome, older_than_days: float) -> None:
+    """Remove the logs of proxies that are gone, and those of builds of images, last written longer ago."""
+    limit = time.time() - older_than_days * DAY_S
+    for logs in (home.logs / "proxy").glob("*"):
+        if max(log.stat().st_mtime for log in (logs, *logs.glob("*"))) < limit:
+            folder = RuntimeFolder.of(home, logs.name)
+            with folder.changing():
+                if not folder.root.exists():
+                    shutil.rmtree(logs, ignore_errors=True)
+    for log in (home.logs / "images").glob("*"):
+        if log.stat().st_mtime < limit:
+            log.unlink(missing_ok=True)

@@ -7,8 +7,8 @@ import os
 import socket
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import PIPE, STDOUT, Popen
 from threading import Thread
@@ -18,6 +18,7 @@ from compat_pipeline.domain.redaction import Redactor
 from compat_pipeline.emulator.credentials import EmulatorCredentials
 from compat_pipeline.ground.home import make_folder, write_atomically
 from compat_pipeline.ground.process import bare_environment, end_group, spawn
+from compat_pipeline.ground.shelf import in_use
 from compat_pipeline.proxy.config import ProxyConfig
 from compat_pipeline.proxy.ledger import CALLBACK_FOLDER, LEDGER_FILE, LEDGER_VARIABLE
 from compat_pipeline.proxy.venv import ProxyVenv
@@ -167,15 +168,17 @@ class VenvPlace:
 
     venv: ProxyVenv
     folder: Path
+    _using: ExitStack = field(default_factory=ExitStack)
 
     def open(self) -> str:
+        self._using.enter_context(in_use(self.venv.folder))
         return HOST
 
     def start(self, config: ProxyConfig, *, port: int, log: Path, redactor: Redactor) -> Child:
         return start_proxy(self.venv, config, port=port, folder=self.folder, log=log, redactor=redactor)
 
     def close(self) -> None:
-        pass
+        self._using.close()
 
 
 def free_port() -> int:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from compat_pipeline.ground.child import ask_python
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import write_atomically
-from compat_pipeline.ground.lock import locked
+from compat_pipeline.ground.shelf import taken
 from compat_pipeline.proxy.client import run_uv
 from compat_pipeline.proxy.release import LitellmRelease
 
@@ -35,6 +35,11 @@ class ProxyVenv(BaseModel):
     accelerated: bool = False
 
     @property
+    def folder(self) -> Path:
+        """All of it."""
+        return self.python.parents[1]
+
+    @property
     def litellm(self) -> Path:
         """The `litellm` command."""
         return self.python.with_name("litellm")
@@ -52,9 +57,9 @@ def ensure_venv(release: LitellmRelease, cache: Path, python: Path) -> ProxyVenv
     their interpreter by its path), or whose interpreter is gone, is built anew. Every package is checked against the
     hashes of the lock; nothing is built from source. Raises CompatError.
     """
-    folder = cache / "litellm" / "venvs" / f"{release.version}-{release.digest[:12]}"
+    folder = venv_shelf(cache) / f"{release.version}-{release.digest[:12]}"
     venv = ProxyVenv(python=folder / "bin" / "python", digest=release.digest)
-    with locked(folder.with_name(f"{folder.name}.lock")):
+    with taken(folder):
         if not (_is_stamped(folder, release) and _installed_version(venv.python) == release.version):
             build_venv(folder, release, python)
             if (installed := _installed_version(venv.python)) != release.version:
@@ -66,10 +71,14 @@ def ensure_venv(release: LitellmRelease, cache: Path, python: Path) -> ProxyVenv
     return venv
 
 
+def venv_shelf(cache: Path) -> Path:
+    """Where the venvs are kept."""
+    return cache / "litellm" / "venvs"
+
+
 def installed_versions(cache: Path) -> list[str]:
     """The LiteLLM versions that are installed under `cache`, for whichever interpreter."""
-    venvs = (cache / "litellm" / "venvs").glob(f"*/{_STAMP}")
-    return sorted({stamp.parent.name.rpartition("-")[0] for stamp in venvs})
+    return sorted({stamp.parent.name.rpartition("-")[0] for stamp in venv_shelf(cache).glob(f"*/{_STAMP}")})
 
 
 def build_venv(folder: Path, release: LitellmRelease, python: Path) -> None:

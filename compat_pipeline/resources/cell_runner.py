@@ -23,13 +23,13 @@ from compat_pipeline.domain.controls import (
 )
 from compat_pipeline.domain.observation import Inconclusive, NotApplicable, Observation, Pass
 from compat_pipeline.domain.variants import ACCELERATED, DEFAULT, Comparison, Variant, compare
-from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.history.store import RunContext
 from compat_pipeline.proxy.lease import why_down
 from compat_pipeline.proxy.prices import price_list
 from compat_pipeline.proxy.release import LitellmRelease
 from compat_pipeline.proxy.runtime import Runtime
 from compat_pipeline.resources.home import Home
+from compat_pipeline.resources.housekeeping import tidy_up
 from compat_pipeline.resources.registries import NpmRegistry, PythonIndex, suite_image
 from compat_pipeline.resources.runtime import ProxyRuntime
 from compat_pipeline.suite.revision import suite_revision
@@ -208,7 +208,7 @@ class CellRunner(dg.ConfigurableResource):
         run = self.run_context(litellm, claude_code, run_id, variant)
         # A wrong setting ends the run before it begins.
         self.home.refuse_wrong_settings()
-        days_kept, image = self.home.evidence_days, suite_image(os.environ)
+        image = suite_image(os.environ)
         install = self.python_index.install_accelerated if variant == ACCELERATED else self.python_index.install
         cli, installed = self.npm.fetch(claude_code), install(litellm)
         prices = price_list(installed, self.home.manifest)
@@ -220,16 +220,7 @@ class CellRunner(dg.ConfigurableResource):
             finally:
                 if run.upstream == "live":
                     progress.info("used: %s", spending)
-        self._forget_evidence(days_kept)
-
-    def _forget_evidence(self, older_than_days: float) -> None:
-        try:
-            forgotten = self.home.evidence.prune(older_than_days)
-        except CompatError as error:  # no reason to lose what the run has seen
-            progress.warning("%s", error)
-        else:
-            if forgotten:
-                progress.info("%d bundle(s) of evidence older than %g days removed", forgotten, older_than_days)
+        tidy_up(self.home)
 
     def _observe(self, stage: _Stage, cells: Sequence[Cell], *, artifact: bool = False) -> Iterator[Observation]:
         trials = [Trial(cell) for cell in cells]

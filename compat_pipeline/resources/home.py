@@ -10,6 +10,7 @@ from compat_pipeline.domain.manifest import Manifest
 from compat_pipeline.ground.acknowledged_file import load_acknowledged
 from compat_pipeline.ground.home import CompatHome
 from compat_pipeline.ground.manifest_file import load_manifest, planned_rows
+from compat_pipeline.ground.shelf import cache_days
 from compat_pipeline.history.store import History
 from compat_pipeline.wire.evidence import EvidenceStore, days_kept
 
@@ -47,10 +48,15 @@ class Home(dg.ConfigurableResource):
         return days_kept()
 
     @cached_property
+    def cache_days(self) -> float:
+        """For how many days a download that nobody uses is kept."""
+        return cache_days()
+
+    @cached_property
     def acknowledged(self) -> tuple[Acknowledgement, ...]:
         """The known reds."""
         return load_acknowledged()
 
     def refuse_wrong_settings(self) -> None:
         """Raise CompatError for what otherwise only the end of a run would notice, when its cells are paid for."""
-        _ = self.evidence_days, self.history, self.acknowledged
+        _ = self.evidence_days, self.cache_days, self.history, self.acknowledged

@@ -20,7 +20,7 @@ from compat_pipeline.domain.redaction import Redactor
 from compat_pipeline.domain.reproduce import again
 from compat_pipeline.domain.secret_shapes import names_a_credential
 from compat_pipeline.domain.verdict import UpstreamMode
-from compat_pipeline.ground.amount import amount
+from compat_pipeline.ground.amount import DAY_S, amount
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import write_atomically
 from compat_pipeline.ground.lock import locked
@@ -33,7 +33,6 @@ _PART = "$part"
 _LIKE_PART = re.compile(r"\$+part")
 """Keys that read as a reference, or as such a key with `$` put before it."""
 _HEADING = re.compile(r"\n(?=#{1,3} )")
-_DAY_S = 86400.0
 
 DAYS_VARIABLE = "COMPAT_EVIDENCE_DAYS"
 _DEFAULT_DAYS = 30.0
@@ -154,7 +153,7 @@ class EvidenceStore:
         A part is as young as the last bundle that used it.
         """
         with self._locked():
-            limit = time.time() - older_than_days * _DAY_S
+            limit = time.time() - older_than_days * DAY_S
             removed = _remove_older(self._folder / "bundles", limit)
             _remove_older(self._folder / "parts", limit)
         return removed

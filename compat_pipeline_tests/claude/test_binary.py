@@ -12,6 +12,7 @@ from compat_pipeline.claude.binary import ClaudeCli, ensure_cli, verify_cli
 from compat_pipeline.claude.npm import Npm
 from compat_pipeline.claude.release import ClaudeCodeRelease
 from compat_pipeline.ground.errors import CompatError
+from compat_pipeline.ground.shelf import forget_unused
 from compat_pipeline_tests.claude.registry import PLATFORM, LoopbackRegistry, integrity, tarball
 
 VERSION = "2.1.9"
@@ -54,6 +55,16 @@ def test_a_fetched_binary_runs_and_reports_its_version(shop: Shop) -> None:
 def test_the_second_time_nothing_is_downloaded(shop: Shop) -> None:
     assert shop.fetch() == shop.fetch()
     assert shop.registry.downloads == 1
+
+
+def test_a_binary_counts_as_used_each_time_it_is_asked_for(shop: Shop) -> None:
+    folder = shop.fetch().path.parent
+    for asked in (True, False):
+        os.utime(folder.with_name(f"{folder.name}.lock"), (0, 0))
+        if asked:
+            shop.fetch()
+        assert forget_unused(folder.parent, older_than_days=30) == ([] if asked else [folder.name])
+    assert verify_cli(shop.fetch())
 
 
 def test_only_the_binary_and_its_stamp_are_kept(shop: Shop) -> None:

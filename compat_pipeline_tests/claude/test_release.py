@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
 
-from compat_pipeline.claude.npm import Npm
-from compat_pipeline.claude.release import newest_claude_code, resolve_claude_code
+from compat_pipeline.claude.npm import Npm, forget_answers
+from compat_pipeline.claude.release import PACKAGE, newest_claude_code, resolve_claude_code
 from compat_pipeline.claude.release import platform_package as platform_package_of
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline_tests.claude.loopback import closed_port
@@ -53,6 +54,20 @@ def test_a_version_that_was_resolved_once_resolves_without_a_registry(
     assert resolve_claude_code("2.1.9", gone, NOW) == found.model_copy(update={"policy": "pinned"})
     with pytest.raises(CompatError):
         resolve_claude_code("latest", gone, NOW)
+
+
+def test_what_npm_has_kept_for_long_is_removed_and_asked_for_anew(registry: LoopbackRegistry, tmp_path: Path) -> None:
+    registry.publish("2.1.9")
+    npm = npm_for(registry, tmp_path)
+    document = npm.document(PACKAGE)
+    kept = [path for path in (tmp_path / "npm" / "_cacache" / "content-v2").rglob("*") if path.is_file()]
+    forget_answers(tmp_path, older_than_days=1)
+    assert [path for path in kept if not path.exists()] == []
+    for path in kept:
+        os.utime(path, (0, 0))
+    forget_answers(tmp_path, older_than_days=1)
+    assert [path for path in kept if path.exists()] == []
+    assert npm.document(PACKAGE) == document
 
 
 def test_the_newest_is_known_beside_what_its_publisher_promotes(registry: LoopbackRegistry, tmp_path: Path) -> None:

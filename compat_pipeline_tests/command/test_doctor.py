@@ -105,6 +105,7 @@ def test_every_setting_and_its_default_is_the_readmes() -> None:
         ("COMPAT_FEATURES", "v9", "there is no set of features 'v9'"),
         ("COMPAT_HISTORY_URL", "mysql://user@db/compat", "mysql is neither sqlite nor postgresql"),
         ("COMPAT_EVIDENCE_DAYS", "soon", "COMPAT_EVIDENCE_DAYS is 'soon'"),
+        ("COMPAT_CACHE_DAYS", "0.5", "COMPAT_CACHE_DAYS is 0.5"),
         ("COMPAT_TIME_ZONE", "Mars/Base", "COMPAT_TIME_ZONE is 'Mars/Base'"),
         ("COMPAT_LITELLM_SOURCE", "pypi", "COMPAT_LITELLM_SOURCE cannot be 'pypi'"),
         ("COMPAT_DOCS_REFRESH_HOURS", "-1", "which is no number of hours"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from compat_pipeline.ground.errors import CompatError
+from compat_pipeline.ground.shelf import forget_unused
+from compat_pipeline.proxy.process import VenvPlace
 from compat_pipeline.proxy.release import LitellmRelease
 from compat_pipeline.proxy.venv import ProxyVenv, ensure_venv
 from compat_pipeline_tests.environment.stand_ins import StandIns
@@ -75,6 +78,20 @@ def test_a_venv_that_was_moved_is_built_anew_because_its_commands_name_their_int
         assert str(venv.python) in venv.litellm.read_text()
     finally:
         (tmp_path / "moved").rename(own_cache)
+
+
+def test_a_venv_counts_as_used_when_it_is_asked_for_and_while_a_proxy_runs_in_it(
+    own_cache: Path, litellm_release: LitellmRelease, tmp_path: Path
+) -> None:
+    lock = (folder := folder_of(ensure_venv(litellm_release, own_cache, PYTHON))).with_name(f"{folder.name}.lock")
+    os.utime(lock, (0, 0))
+    place = VenvPlace(ensure_venv(litellm_release, own_cache, PYTHON), tmp_path)
+    assert forget_unused(folder.parent, older_than_days=30) == []
+    place.open()
+    os.utime(lock, (0, 0))
+    assert forget_unused(folder.parent, older_than_days=30) == []
+    place.close()
+    assert forget_unused(folder.parent, older_than_days=30) == [folder.name]
 
 
 def test_a_lock_that_was_changed_is_not_installed(tmp_path: Path, litellm_release: LitellmRelease) -> None:

@@ -28,6 +28,7 @@ class NeverAsked(ProxyRuntime):
         ("COMPAT_HISTORY_URL", "mysql://user@db/compat", "cannot open the history"),
         ("COMPAT_ACKNOWLEDGED", "/nowhere.yaml", "cannot read the acknowledgements /nowhere.yaml"),
         ("COMPAT_EVIDENCE_DAYS", "soon", "COMPAT_EVIDENCE_DAYS is 'soon'"),
+        ("COMPAT_CACHE_DAYS", "0.5", "COMPAT_CACHE_DAYS is 0.5"),
     ]
 )
 def told(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:

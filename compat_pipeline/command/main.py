@@ -318,7 +318,13 @@ def proxy(litellm: str, claude_code: str) -> None:
 @click.option("--repeat", type=click.IntRange(min=1), default=1, show_default=True,
               help="How often to run every cell (10: 900 cells).")  # fmt: skip
 def bench(repeat: int) -> None:
-    """Measure the pipeline against the same CLI calls with nothing around them."""
+    """Measure the pipeline against the same CLI calls with nothing around them: the floor.
+
+    \b
+    wall_ratio       time of the cells, with the proxy up / time of the floor
+    cpu_ratio        CPU that the pipeline takes beside the CLI / CPU of the floor
+    Both tell more than the seconds, which are this machine's. Dagster's start counts as time, and its CPU apart.
+    """
     from compat_pipeline.command.bench import bench as measure
 
     measure(repeat)

@@ -21,7 +21,7 @@ from compat_pipeline.definitions import defs
 from compat_pipeline.domain.observation import Observation
 from compat_pipeline.ground.child import run_child
 from compat_pipeline.ground.home import CompatHome, write_atomically
-from compat_pipeline.ground.manifest_file import feature_set, load_manifest
+from compat_pipeline.ground.manifest_file import load_manifest, planned_rows
 from compat_pipeline.proxy.lease import stop_idle
 from compat_pipeline.resources.cell_runner import clis_at_once
 from compat_pipeline.resources.registries import NpmRegistry, PythonIndex
@@ -47,7 +47,7 @@ def measure(result: Path) -> None:
         }
         job = defs.resolve_job_def("refresh_matrix")
         with ProxyRuntime().lease(litellm, index.install(litellm), manifest) as up:
-            planned = len(manifest.of_set(feature_set()).cells)
+            planned = len(planned_rows(manifest).cells)
             click.echo(f"{planned} cells through the pipeline ...", err=True)
             run_id, started = str(uuid.uuid4()), _FirstStep()
             instance.add_event_listener(run_id, started)
@@ -58,16 +58,19 @@ def measure(result: Path) -> None:
             seen = _observations(home)
             calls = _calls(seen, home)
             click.echo(f"the same {len(calls)} CLI calls bare ...", err=True)
-            floor_wall_s = _floor(calls, ProxyAddress(up.proxy_url, up.api_key), home, clis_at_once(len(seen)))
+            address = ProxyAddress(up.proxy_url, up.api_key)
+            floor_wall_s, floor_cpu_s = _floor(calls, address, home, clis_at_once(len(seen)))
     stop_idle(home)
-    cli_cpu_s = sum(call.cpu_s for call in calls)
+    own_cpu_s = cpu_s - sum(call.cpu_s for call in calls)
     figures = {
         "cells": len(seen),
         "judged": len([one for one in seen if one.outcome.status != "inconclusive"]),
         "wall_s": round(wall_s, 2),
         "floor_wall_s": round(floor_wall_s, 2),
         "wall_ratio": round(wall_s / floor_wall_s, 3),
-        "pipeline_cpu_per_cell_s": round((cpu_s - cli_cpu_s) / len(seen), 4),
+        "pipeline_cpu_per_cell_s": round(own_cpu_s / len(seen), 4),
+        "floor_cpu_per_cell_s": round(floor_cpu_s / len(seen), 4),
+        "cpu_ratio": round(own_cpu_s / floor_cpu_s, 3),
         "dagster_start_cpu_s": round(started.cpu_s - cpu, 2),
         "recorder_added_ms": round(added_latency_ms(), 2),
         "peak_rss_mb": round(peak_rss_kib / _KIB_PER_MIB),
@@ -102,25 +105,26 @@ def _calls(seen: list[Observation], home: CompatHome) -> list[CallEvidence]:
     return [call for one in seen if one.evidence for call in evidence.read(one.evidence).calls if call.argv]
 
 
-def _floor(calls: list[CallEvidence], proxy: ProxyAddress, home: CompatHome, at_once: int) -> float:
-    """Seconds that the very same calls take with as many at a time and nothing around them."""
+def _floor(calls: list[CallEvidence], proxy: ProxyAddress, home: CompatHome, at_once: int) -> tuple[float, float]:
+    """How long the very same calls take with as many at a time and nothing around them, and the CLI's CPU seconds."""
     started = time.monotonic()
     with ThreadPoolExecutor(at_once) as pool:
-        list(pool.map(lambda call: _bare(call, proxy, home.scratch), calls))
-    return time.monotonic() - started
+        cpu_s = sum(pool.map(lambda call: _bare(call, proxy, home.scratch), calls))
+    return time.monotonic() - started, cpu_s
 
 
-def _bare(call: CallEvidence, proxy: ProxyAddress, scratch: Path) -> None:
+def _bare(call: CallEvidence, proxy: ProxyAddress, scratch: Path) -> float:
+    """The CPU seconds of one call."""
     with Sandbox(scratch) as sandbox:
         own = {"ANTHROPIC_BASE_URL": proxy.base_url, "ANTHROPIC_AUTH_TOKEN": proxy.token}
-        run_child(
+        return run_child(
             call.argv,
             env=call.env | sandbox.prepare() | own,
             cwd=sandbox.work,
             limit_s=_LIMIT_S,
             turns=[line.encode() + b"\n" for line in call.stdin.splitlines()],
             ends_turn=ends_turn,
-        )
+        ).cpu_s
 
 
 if __name__ == "__main__":

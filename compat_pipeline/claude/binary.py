@@ -20,7 +20,7 @@ from compat_pipeline.claude.release import ClaudeCodeRelease
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import make_folder, write_atomically
 from compat_pipeline.ground.process import end_group, spawn
-from compat_pipeline.ground.shelf import taken
+from compat_pipeline.ground.shelf import PART, taken
 
 _MEMBER = "package/claude"
 _CHUNK_BYTES = 1 << 20
@@ -112,7 +112,7 @@ def _stamp_if_intact(folder: Path, release: ClaudeCodeRelease) -> _Stamp | None:
 
 
 def _fetch(release: ClaudeCodeRelease, folder: Path, npm: Npm) -> _Stamp:
-    part = folder.with_name(f"{folder.name}.part")
+    part = folder.with_name(f"{folder.name}{PART}")
     shutil.rmtree(part, ignore_errors=True)
     try:
         download = make_folder(part / "download")

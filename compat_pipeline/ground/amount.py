@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from compat_pipeline.domain.consumption import BUDGET_VARIABLE
 from compat_pipeline.ground.errors import WrongUsage
 
-DAY_S = 86400.0
-
 
 def amount(environ: Mapping[str, str], name: str, unit: str) -> float | None:
     """The setting `name` in `unit`, None where it is not set; WrongUsage where it is no amount above 0."""

@@ -16,7 +16,7 @@ def locked(path: Path) -> Iterator[None]:
     """Hold the lock file `path`, made with its folder if need be; waits for its holder. CompatError if it cannot be."""
     make_folder(path.parent)
     try:
-        handle = path.open("w")
+        handle = path.open("a")
     except OSError as error:
         raise CompatError(f"cannot lock {path}: {error.strerror}", "check its owner and the free disk space") from error
     with handle:

@@ -5,18 +5,24 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
-from compat_pipeline.ground.amount import DAY_S, amount
+from compat_pipeline.ground.age import days_ago
+from compat_pipeline.ground.amount import amount
 from compat_pipeline.ground.errors import WrongUsage
 from compat_pipeline.ground.lock import locked, locked_unless_busy
 
 DAYS_VARIABLE = "COMPAT_CACHE_DAYS"
+_LOCK = ".lock"
+"""Of a folder, locked by who takes it; as old as its last use."""
+_USE = ".use"
+"""Of a folder, locked, by any number, as long as it is in use."""
 _DEFAULT_DAYS = 30.0
 _GONE = ".gone"
+PART = ".part"
+"""Ends the name of what is not yet whole, beside the folder that it becomes; who makes it has taken that folder."""
 
 
 def cache_days(environ: Mapping[str, str] = os.environ) -> float:
@@ -44,7 +50,7 @@ def in_use(folder: Path) -> Iterator[None]:
     if not _lock(folder).exists():  # it is on no shelf
         yield
         return
-    with _use(folder).open("a") as handle:
+    with _beside(folder, _USE).open("a") as handle:
         fcntl.flock(handle, fcntl.LOCK_SH)
         yield
 
@@ -54,36 +60,33 @@ def forget_unused(shelf: Path, older_than_days: float) -> list[str]:
 
     What killed processes left there half-done goes as well.
     """
-    limit = time.time() - older_than_days * DAY_S
-    forgotten = []
-    for left in shelf.glob(f"*{_GONE}"):
-        shutil.rmtree(left, ignore_errors=True)
-    for folder in sorted(path for path in shelf.glob("*") if path.is_dir()):
-        lock = _lock(folder)
-        with suppress(FileNotFoundError):  # others tidy up, too
-            if not lock.exists():
-                if folder.stat().st_mtime < limit:
-                    shutil.rmtree(folder, ignore_errors=True)
-            elif lock.stat().st_mtime < limit and _forgotten(folder, lock, limit):
-                forgotten.append(folder.name)
-    return forgotten
+    limit = days_ago(older_than_days)
+    # Only what was ever taken: the cache may be a folder in which others, too, have a shelf of that name.
+    taken_once = [lock.with_name(lock.name.removesuffix(_LOCK)) for lock in sorted(shelf.glob(f"*{_LOCK}"))]
+    return [folder.name for folder in taken_once if _forgotten(folder, limit)]
 
 
-def _forgotten(folder: Path, lock: Path, limit: float) -> bool:
-    with locked_unless_busy(lock) as ours, locked_unless_busy(_use(folder)) as idle:
+def _forgotten(folder: Path, limit: float) -> bool:
+    """Whether `folder` was there, and is no longer."""
+    if (lock := _lock(folder)).stat().st_mtime >= limit:
+        return False
+    gone = _beside(folder, _GONE)
+    with locked_unless_busy(lock) as ours, locked_unless_busy(_beside(folder, _USE)) as idle:
         if not (ours and idle) or lock.stat().st_mtime >= limit:
             return False
+        for left in (gone, _beside(folder, PART)):
+            shutil.rmtree(left, ignore_errors=True)
+        if not folder.is_dir():
+            return False
         # In one step: half a venv whose stamp is still there would pass for a whole one.
-        gone = folder.rename(folder.with_name(f"{folder.name}{_GONE}"))
-    shutil.rmtree(gone, ignore_errors=True)
+        folder.rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)
     return True
 
 
 def _lock(folder: Path) -> Path:
-    """Locked by who takes the folder; as old as its last use."""
-    return folder.with_name(f"{folder.name}.lock")
+    return _beside(folder, _LOCK)
 
 
-def _use(folder: Path) -> Path:
-    """Locked, by any number, as long as the folder is in use."""
-    return folder.with_name(f"{folder.name}.use")
+def _beside(folder: Path, ending: str) -> Path:
+    return folder.with_name(f"{folder.name}{ending}")

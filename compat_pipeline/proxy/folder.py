@@ -20,12 +20,13 @@ from typing import IO
 import psutil
 from pydantic import BaseModel, TypeAdapter
 
-from compat_pipeline.ground.amount import DAY_S
+from compat_pipeline.ground.age import days_ago, remove_older
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import CompatHome, make_folder, write_atomically
 from compat_pipeline.ground.lock import is_locked, locked
 
 POLL_S = 0.1
+_LOCK = ".lock"
 _GRACE_S = 15.0
 _CLOCK_STEP_S = 5.0
 """By how much the start of a running process may seem to move when the system's clock is set."""
@@ -147,7 +148,7 @@ class RuntimeFolder:
 
     def changing(self) -> AbstractContextManager[None]:
         """Only one process at a time leases, releases, starts or takes down this runtime."""
-        return locked(self.root.with_name(f"{self.root.name}.lock"))
+        return locked(self.root.with_name(f"{self.root.name}{_LOCK}"))
 
     def hold(self) -> IO[str]:
         """A lease, live until it is released or this process ends in any way. Only while `changing`."""
@@ -256,13 +257,13 @@ class RuntimeFolder:
 
 def forget_logs(home: CompatHome, older_than_days: float) -> None:
     """Remove the logs of proxies that are gone, and those of builds of images, last written longer ago."""
-    limit = time.time() - older_than_days * DAY_S
-    for logs in (home.logs / "proxy").glob("*"):
-        if max(log.stat().st_mtime for log in (logs, *logs.glob("*"))) < limit:
-            folder = RuntimeFolder.of(home, logs.name)
+    limit = days_ago(older_than_days)
+    for lock in home.runtimes.glob(f"*{_LOCK}"):
+        folder = RuntimeFolder.of(home, lock.name.removesuffix(_LOCK))
+        if folder.logs.is_dir() and not folder.root.exists():
             with folder.changing():
                 if not folder.root.exists():
-                    shutil.rmtree(logs, ignore_errors=True)
-    for log in (home.logs / "images").glob("*"):
-        if log.stat().st_mtime < limit:
-            log.unlink(missing_ok=True)
+                    remove_older(folder.logs.glob("*.log"), limit)
+                    with suppress(OSError):  # younger ones are left in it
+                        folder.logs.rmdir()
+    remove_older((home.logs / "images").glob(f"{'[0-9a-f]' * 40}.log"), limit)

@@ -177,7 +177,7 @@ def fingerprint(python: Path, requirements: Sequence[str]) -> str:
         raise CompatError(f"{python} is not a Python that runs: {error}") from error
     if told.exit_code != 0:
         raise CompatError(f"{python} is not a Python that runs: it ended with exit code {told.exit_code}")
-    return sha256("\n".join((*requirements, *b" ".join(told.stdout).decode().split())))[:12]
+    return sha256("\n".join((*requirements, *b" ".join(told.stdout).decode(errors="replace").split())))[:12]
 
 
 def sha256(text: str) -> str:

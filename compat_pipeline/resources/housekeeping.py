@@ -12,6 +12,7 @@ from compat_pipeline.proxy.venv import venv_shelf
 from compat_pipeline.resources.home import Home
 
 progress = logging.getLogger("compat_pipeline.progress")
+"""What a run tells people while it goes on."""
 
 
 def tidy_up(home: Home) -> None:

@@ -20,7 +20,8 @@ from compat_pipeline.domain.redaction import Redactor
 from compat_pipeline.domain.reproduce import again
 from compat_pipeline.domain.secret_shapes import names_a_credential
 from compat_pipeline.domain.verdict import UpstreamMode
-from compat_pipeline.ground.amount import DAY_S, amount
+from compat_pipeline.ground.age import days_ago, remove_older
+from compat_pipeline.ground.amount import amount
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import write_atomically
 from compat_pipeline.ground.lock import locked
@@ -153,10 +154,10 @@ class EvidenceStore:
         A part is as young as the last bundle that used it.
         """
         with self._locked():
-            limit = time.time() - older_than_days * DAY_S
-            removed = _remove_older(self._folder / "bundles", limit)
-            _remove_older(self._folder / "parts", limit)
-        return removed
+            limit = days_ago(older_than_days)
+            bundles = remove_older((self._folder / "bundles").glob("*/*"), limit)
+            remove_older((self._folder / "parts").glob("*/*"), limit)
+        return sum(not path.name.startswith(".") for path in bundles)  # those of killed writers have such a name
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -253,11 +254,3 @@ def _put(path: Path, content: bytes, now: float) -> None:
     if _content(path) != content:
         write_atomically(path, gzip.compress(content, mtime=0))
     os.utime(path, (now, max(now, path.stat().st_mtime)))
-
-
-def _remove_older(folder: Path, limit: float) -> int:
-    """Remove the files last touched before `limit`, those of killed writers too; returns how many were whole."""
-    old = [path for path in folder.glob("*/*") if path.stat().st_mtime < limit]
-    for path in old:
-        path.unlink()
-    return sum(not path.name.startswith(".") for path in old)

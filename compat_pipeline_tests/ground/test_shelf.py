@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from compat_pipeline.ground.amount import DAY_S
+from compat_pipeline.ground.age import DAY_S
 from compat_pipeline.ground.errors import WrongUsage
 from compat_pipeline.ground.shelf import cache_days, forget_unused, in_use, taken
 
@@ -86,13 +86,22 @@ def test_a_folder_of_no_shelf_can_be_used_and_nothing_is_put_beside_it(tmp_path:
 
 
 def test_what_killed_processes_left_goes_and_a_download_under_way_stays(tmp_path: Path) -> None:
+    for name, days in (("1.0-ab", 31), ("2.0-cd", 31), ("3.0-ef", 0)):
+        put(tmp_path, name, days)
     (tmp_path / "1.0-ab.gone").mkdir()
-    (tmp_path / "2.0-cd.part").mkdir()
-    (tmp_path / "3.0-ef.part").mkdir()
-    grow_old(tmp_path / "2.0-cd.part", days=31)
-    put(tmp_path, "1.0-ab", days=31)
+    (tmp_path / "1.0-ab.gone" / "half").write_text("of it")
+    (tmp_path / "2.0-cd").rename(tmp_path / "2.0-cd.part")
+    (tmp_path / "3.0-ef").rename(tmp_path / "3.0-ef.part")
     assert forget_unused(tmp_path, older_than_days=30) == ["1.0-ab"]
     assert folders(tmp_path) == ["3.0-ef.part"]
+
+
+def test_what_others_keep_in_a_folder_of_that_name_is_theirs(tmp_path: Path) -> None:
+    for name in ("projects", "staging.part", "staging.gone"):
+        (tmp_path / name).mkdir()
+        grow_old(tmp_path / name, days=3000)
+    assert forget_unused(tmp_path, older_than_days=30) == []
+    assert folders(tmp_path) == ["projects", "staging.gone", "staging.part"]
 
 
 def test_a_shelf_that_nobody_has_made_yet_is_empty(tmp_path: Path) -> None:

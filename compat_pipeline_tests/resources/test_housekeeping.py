@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from compat_pipeline.domain.redaction import Redactor
-from compat_pipeline.ground.amount import DAY_S
+from compat_pipeline.ground.age import DAY_S
 from compat_pipeline.ground.home import CompatHome
 from compat_pipeline.ground.shelf import taken
 from compat_pipeline.resources import cell_runner
@@ -60,7 +60,9 @@ def test_a_run_removes_what_is_older_than_it_is_to_be_kept(home: CompatHome, cap
         group.append(written(home.cache / f"npm/_cacache/content-v2/sha512/{days}", days))
     for days, group in ((11, old), (9, young)):
         group.append(written(home.logs / "proxy" / f"gone-{days}" / "proxy.log", days))
-        group.append(written(home.logs / "images" / f"{days}.log", days))
+        written(home.runtimes / f"gone-{days}.lock", days)
+        group.append(written(home.logs / "images" / f"{days:040x}.log", days))
+    young += [written(home.logs / "proxy" / "theirs" / "access.log", 11), written(home.logs / "images" / "a.log", 11)]
     digest = EvidenceStore(home.evidence).keep(evidence(), Redactor(()))
     written(bundle := next((home.evidence / "bundles").rglob(f"{digest}*")), 11)
     with caplog.at_level(logging.INFO, "compat_pipeline.progress"):
@@ -74,6 +76,7 @@ def test_a_run_removes_what_is_older_than_it_is_to_be_kept(home: CompatHome, cap
 def test_the_logs_of_a_proxy_that_is_up_stay(home: CompatHome) -> None:
     log = written(home.logs / "proxy" / "up" / "proxy.log", 11)
     (home.runtimes / "up").mkdir(parents=True)
+    written(home.runtimes / "up.lock", 11)
     run()
     assert log.exists()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -25,7 +26,7 @@ _NOT_FOR_A_BENCHMARK = re.compile(r"COMPAT_(DOCS_.*|PUBLISH|HISTORY_URL|UPSTREAM
 def bench(repeat: int) -> None:
     """Measure in a process and a home of their own, so that neither history nor page is touched.
 
-    Prints the ratios and writes `bench.json` under COMPAT_HOME.
+    Prints the ratios and writes `bench.json` under COMPAT_HOME; ends the program where nothing could be measured.
     """
     home = CompatHome.from_env()
     make_folder(home.root)
@@ -39,8 +40,10 @@ def bench(repeat: int) -> None:
             env=users | own, stdout=None, stderr=None,
         )  # fmt: skip
         try:
-            if measuring.wait() != 0:
-                raise CompatError("the benchmark did not finish", "its last message is above")
+            if (code := measuring.wait()) > 0:
+                sys.exit(code)  # it said why
+            if code < 0:
+                raise CompatError(f"the benchmark was ended by {signal.Signals(-code).name}", "start it again")
         finally:
             end_group(measuring)
         figures = json.loads(result.read_text())

@@ -116,12 +116,12 @@ def gate(litellm: str, claude_code: str, patterns: tuple[str, ...], baseline: st
     Exit codes: 0 every cell was judged and none fails that passed before, 5 regression, 3 some cell, or none at all,
     could be judged, 2 wrong usage, 130 interrupted. A regression is one whatever else could not be judged.
     """
-    with _faults_exit_with(WRONG_USAGE):  # loading Dagster's definitions reads every setting
+    with faults_exit_with(WRONG_USAGE):  # loading Dagster's definitions reads every setting
         from compat_pipeline.command.gate import run_gate
 
         home = CompatHome.from_env()
     choice = {"litellm": litellm, "claude_code": claude_code, "cells": list(patterns), "baseline": baseline}
-    with _faults_exit_with(NOT_ALL_JUDGED):
+    with faults_exit_with(NOT_ALL_JUDGED):
         sys.exit(GATE[run_gate(home, choice, Output(as_json))])
 
 
@@ -353,7 +353,7 @@ def main() -> None:
 
 
 @contextlib.contextmanager
-def _faults_exit_with(code: int) -> Iterator[None]:
+def faults_exit_with(code: int) -> Iterator[None]:
     """What a person can act on ends the block, and the program with `code`; what makes no sense as ever."""
     try:
         yield

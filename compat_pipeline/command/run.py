@@ -85,15 +85,18 @@ def executed(job: str, config: dict[str, Any], home: CompatHome, output: Output)
     with open_instance(home) as instance:
         try:
             with output.working() as console, progress_on(console):
-                result = _execute(job, config | _QUIET, instance)
+                result = execute(job, config, instance)
         finally:
             stop_idle(home)
         yield result
 
 
-def _execute(job: str, config: dict[str, Any], instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
+def execute(
+    job: str, config: dict[str, Any], instance: dg.DagsterInstance, run_id: str | None = None
+) -> dg.ExecuteInProcessResult:
+    """The result of a job that runs in this process; raises CompatError with a failed step's message."""
     try:
-        return defs.resolve_job_def(job).execute_in_process(run_config=config, instance=instance)
+        return defs.resolve_job_def(job).execute_in_process(config | _QUIET, instance, run_id=run_id)
     except dg.Failure as error:
         raise CompatError(error.description or "the run failed") from error
     except dg.DagsterExecutionInterruptedError as error:

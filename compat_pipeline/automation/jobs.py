@@ -53,10 +53,14 @@ def run_chosen_cells(
     """Observe the chosen cells with the versions recorded last, each materialised as it finishes; then the matrix
     and its page.
 
-    The matrix keeps the rows that it was last written with, and gets those of the chosen cells.
+    The matrix keeps the rows that it was last written with, and gets those of the chosen cells. Where none is chosen,
+    nothing is written.
     """
     versions = Versions.of_run(context, cell_runner)
     chosen = named_cells(config.cells, open_cells(verdicts(cell_runner, versions)))
+    if not chosen:
+        progress.info("nothing to run, so the matrix stays as it is")
+        return
     observed = set()
     for observation in cell_runner.observe(
         versions.litellm, versions.claude_code, with_a_test(chosen), context.run.run_id
@@ -71,6 +75,10 @@ def run_chosen_cells(
     known, before = verdicts(cell_runner, versions), Published.of(docs_repo)
     yield from evaluations(cell_results.key, judged_check(known), observed_check(chosen, observed))
     rows = rows_kept(cell_runner.home, chosen)
+    if unknown := sum(cell not in known and has_test(cell) for cell in rows.cells):
+        progress.info(
+            "%d cell(s) have no verdict of this suite with these versions: a full run gives them one", unknown
+        )
     yield dg.AssetMaterialization(
         compatibility_matrix.key, metadata=dict(write_matrix(cell_runner, before, versions, rows, known))
     )

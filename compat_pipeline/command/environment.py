@@ -20,8 +20,7 @@ _NOTE_CHARS = 100
 
 
 def run_environments(patterns: list[str], output: Output) -> bool:
-    """Whether there were environments to run, all of them judged, and every check of the run was passed but for what is
-    known or new trouble of the products."""
+    """Whether there were environments to run, and all of them were judged in this run, whatever was known before."""
     home, started = CompatHome.from_env(), time.monotonic()
     config = {"ops": {"run_chosen_environments": {"config": {"cells": patterns}}}}
     with executed("run_environments", config, home, output) as result:
@@ -37,6 +36,7 @@ def run_environments(patterns: list[str], output: Output) -> bool:
         for row in matrix.environments:
             if row.cell in ran and row.status:
                 why = f"{row.stage}: {row.signature or row.words}" if row.stage else ""
+                why = f"this time it could not be judged: {row.open}" if row.open else why
                 table.add_row(escape(row.cell), WORDS[row.status], escape(why[:_NOTE_CHARS]))
         console.print()
         console.print(table)
@@ -47,7 +47,9 @@ def run_environments(patterns: list[str], output: Output) -> bool:
         )
 
     output.result(dump_environment_matrix(matrix), tell)
-    return bool(ran) and not any(row.cell in ran and row.status == "inconclusive" for row in matrix.environments)
+    return bool(ran) and not any(
+        row.cell in ran and (row.open or row.status == "inconclusive") for row in matrix.environments
+    )
 
 
 def bisect_versions(choice: dict[str, str], output: Output) -> None:

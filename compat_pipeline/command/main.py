@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from typing import NoReturn
@@ -102,7 +103,8 @@ def run(patterns: tuple[str, ...], features: str | None, litellm: str, claude_co
 @cli.command(short_help="Judge a pull request of LiteLLM.")
 @click.option("--litellm", default="", metavar="VERSION",
               help="LiteLLM version or tag, or path:FOLDER; default: COMPAT_LITELLM_VERSION, or latest.")  # fmt: skip
-@click.option("--claude-code", default="", metavar="VERSION", help="`cooldown` (the default), a dist-tag or a version.")
+@click.option("--claude-code", default="", metavar="VERSION",
+              help="A dist-tag or a version; default: COMPAT_CLAUDE_CODE_VERSION, or `cooldown`.")  # fmt: skip
 @click.option("--cells", "patterns", multiple=True, metavar="PATTERN",
               help="Only these. Repeatable; default: COMPAT_GATE_CELLS, or the whole matrix.")  # fmt: skip
 @click.option("--baseline", default="", metavar="WHERE",
@@ -332,6 +334,9 @@ def bench(repeat: int) -> None:
 
 def main() -> None:
     """Entry point: a user's mistake or a full disk gets a message, never a traceback."""
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        # Dagster ends a run in order on SIGTERM; a terminal that is closed would leave it "started" for hours.
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
     try:
         with _stdout_flushed():
             cli(standalone_mode=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,17 @@ def test_one_that_could_not_be_judged_ends_it_with_3(
     outcomes["3.11|1.83.14@stock"] = observed(cell("1.83.14", "stock"), unclear={"install": "disk full"})
     assert compat("environment", "--cells", "3.11|1.83.14@stock") == 3
     assert compat("environment", "--cells", "3.14|*") == 3
+
+
+@pytest.mark.usefixtures("scripted_home")
+def test_one_that_cannot_be_judged_any_more_ends_it_with_3_and_says_so_beside_what_was_known(
+    compat: Callable[..., int], outcomes: dict[str, EnvironmentObservation], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert compat("environment", "--cells", "3.11|1.83.14@stock") == 0
+    unclear = observed(cell("1.83.14", "stock"), unclear={"install": "disk full"})
+    outcomes["3.11|1.83.14@stock"] = unclear.model_copy(update={"observed_at": datetime.now(timezone.utc)})
+    assert compat("environment", "--cells", "3.11|1.83.14@stock") == 3
+    assert "this time it could not be judged: install: disk full" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize(

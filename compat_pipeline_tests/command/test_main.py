@@ -77,6 +77,30 @@ def test_a_folder_where_a_file_belongs_is_named(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+HUNG_UP = """
+import os, signal
+from compat_pipeline.command.main import cli, main
+
+@cli.command()
+def wait():
+    signal.signal(signal.SIGTERM, lambda *_: print("ends in order"))
+    os.kill(os.getpid(), signal.SIGHUP)
+
+main()
+"""
+
+
+def test_a_closed_terminal_ends_it_as_sigterm_does() -> None:
+    done = subprocess.run([sys.executable, "-c", HUNG_UP, "wait"], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (0, "ends in order\n"), done.stderr
+
+
+def test_what_is_to_outlive_its_terminal_goes_on() -> None:
+    command = ["/bin/sh", "-c", 'trap "" HUP; exec "$0" "$@"', sys.executable, "-c", HUNG_UP, "wait"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+
+
 UI_THAT_STARTS_NOTHING = """
 import os
 os.execv = lambda *_: os._exit(0)

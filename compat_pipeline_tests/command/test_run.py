@@ -10,6 +10,7 @@ import pytest
 from compat_pipeline.command import run
 from compat_pipeline.domain.observation import Fail, Inconclusive
 from compat_pipeline.ground.exit_codes import NOT_ALL_JUDGED, NOT_PROVEN, WRONG_USAGE
+from compat_pipeline.resources.cell_runner import CellRunner
 from compat_pipeline.suite import runner
 from compat_pipeline_tests.assets.conftest import OPEN, RED
 from compat_pipeline_tests.automation.scripted import scripted
@@ -34,8 +35,24 @@ def test_an_open_cell_of_a_row_outside_the_first_matrix_counts(
     assert f"    {outside}\n" in capsys.readouterr().out
 
 
-def test_no_open_cell_is_nothing_to_judge(compat: Compat) -> None:
+def test_where_no_cell_is_open_the_matrix_stays_as_it_is_even_for_a_newer_suite(
+    compat: Compat, scripted_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert compat("run", "--cells", RED) == 0
+    before = (scripted_home / "compatibility-matrix.json").read_bytes()
+    monkeypatch.setattr(CellRunner, "suite_revision", "the next one")
     assert compat("run", "--cells", "inconclusive") == 0
+    assert (scripted_home / "compatibility-matrix.json").read_bytes() == before
+
+
+def test_cells_that_the_newer_suite_has_not_observed_are_told_of(
+    compat: Compat, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert compat("run", "--cells", "vision|*") == 0
+    assert "75 cell(s) have no verdict of this suite" in capsys.readouterr().out
+    monkeypatch.setattr(CellRunner, "suite_revision", "the next one")
+    assert compat("run", "--cells", RED) == 0
+    assert "89 cell(s) have no verdict of this suite" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

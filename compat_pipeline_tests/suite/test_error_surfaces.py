@@ -10,7 +10,7 @@ import pytest
 
 from compat_pipeline.claude.driver import ClaudeCall
 from compat_pipeline.claude.stream import read_stream
-from compat_pipeline.domain.observation import Inconclusive, Outcome
+from compat_pipeline.domain.observation import Fail, Inconclusive, Outcome
 from compat_pipeline.ground.child import ChildRun
 from compat_pipeline.suite.cell_run import Judged
 from compat_pipeline.suite.error_surfaces.probe import probe
@@ -39,14 +39,19 @@ def judged(
     *refusals: tuple[int, str, str],
     told: Sequence[Mapping[str, Any]] = TOLD,
     exit_code: int = 0,
+    record: Mapping[int, Sequence[Mapping[str, Any]]] | None = None,
 ) -> Outcome:
-    """How the row is judged whose prompts the upstream refused so, one by one, as LiteLLM and the CLI told it."""
+    """How the row is judged whose prompts the upstream refused so, one by one, as LiteLLM and the CLI told it.
+
+    `record` tells for prompts, by number, which exchanges with the upstream they led to instead of a refusal.
+    """
 
     def play(call: ClaudeCall) -> Side:
         passed, seen = [], []
-        for turn, (status, kind, words) in zip(call.messages, refusals, strict=False):
+        for number, (turn, (status, kind, words)) in enumerate(zip(call.messages, refusals, strict=False), 1):
             request = {"messages": [{"role": "user", "content": list(turn)}]}
-            seen.append(exchange(status=status, reply=None, error=words, request=request))
+            refusal = {"status": status, "reply": None, "error": words}
+            seen += [exchange(request=request, **one) for one in (record or {}).get(number, [refusal])]
             body = {"error": {"type": kind, "message": words}} if status != 200 else None
             events = STREAM[:3] if status == 200 else ()
             passed.append(asked(status=status, events=events, body=body, request=request))
@@ -79,6 +84,23 @@ def test_a_refusal_that_was_not_asked_for_judges_no_product(
     outcome = judged(stage, *refusals)
     assert isinstance(outcome, Inconclusive)
     assert outcome.cause == cause
+
+
+OUT_OF_REACH = (500, "api_error", "litellm.InternalServerError: Cannot connect to host 127.0.0.1:45123")
+OF_ITS_OWN = (500, "api_error", "'NoneType' object has no attribute 'access_key'")
+
+
+@pytest.mark.parametrize("number", [2, 3])
+@pytest.mark.parametrize(("answer", "status"), [(OUT_OF_REACH, "inconclusive"), (OF_ITS_OWN, "fail")])
+def test_a_prompt_that_did_not_reach_the_upstream_is_judged_by_what_the_proxy_said(
+    stage: Stage, number: int, answer: tuple[int, str, str], status: str
+) -> None:
+    came = [*ARMED, CUT]
+    came[number - 1] = answer
+    outcome = judged(stage, *came, record={number: []})
+    assert isinstance(outcome, Fail | Inconclusive)
+    assert (outcome.status, answer[2] in outcome.error) == (status, True)
+    assert outcome.cause == ("environment" if status == "inconclusive" else "gateway")
 
 
 def test_a_cli_that_was_killed_between_two_prompts_judges_no_product(stage: Stage) -> None:

@@ -90,7 +90,7 @@ OUT_OF_REACH = (500, "api_error", "litellm.InternalServerError: Cannot connect t
 OF_ITS_OWN = (500, "api_error", "'NoneType' object has no attribute 'access_key'")
 
 
-@pytest.mark.parametrize("number", [2, 3])
+@pytest.mark.parametrize("number", [2, 3, 4])
 @pytest.mark.parametrize(("answer", "status"), [(OUT_OF_REACH, "inconclusive"), (OF_ITS_OWN, "fail")])
 def test_a_prompt_that_did_not_reach_the_upstream_is_judged_by_what_the_proxy_said(
     stage: Stage, number: int, answer: tuple[int, str, str], status: str
@@ -101,6 +101,26 @@ def test_a_prompt_that_did_not_reach_the_upstream_is_judged_by_what_the_proxy_sa
     assert isinstance(outcome, Fail | Inconclusive)
     assert (outcome.status, answer[2] in outcome.error) == (status, True)
     assert outcome.cause == ("environment" if status == "inconclusive" else "gateway")
+
+
+def test_an_answer_without_a_stream_cannot_be_cut_short(stage: Stage) -> None:
+    assert judged(stage, *ARMED, CUT, record={4: [{"streamed": False}]}).status == "pass"
+
+
+@pytest.mark.parametrize(
+    ("last", "record", "status"),
+    [
+        (CUT, [], "fail"),
+        (OF_ITS_OWN, [{"streamed": False}], "fail"),
+        (CUT, [{"status": 400, "reply": None, "error": "no such field", "rule": "A1"}], "fail"),
+        (CUT, [{"streamed": True}], "inconclusive"),
+    ],
+    ids=["made up by the proxy", "lost by the proxy", "refused for a rule it broke", "not cut by our upstream"],
+)
+def test_without_an_answer_that_was_cut_short_nothing_is_proven(
+    stage: Stage, last: tuple[int, str, str], record: Sequence[Mapping[str, Any]], status: str
+) -> None:
+    assert judged(stage, *ARMED, last, record={4: record}).status == status
 
 
 def test_a_cli_that_was_killed_between_two_prompts_judges_no_product(stage: Stage) -> None:

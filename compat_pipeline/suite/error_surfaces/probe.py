@@ -85,7 +85,10 @@ def probe(run: CellRun) -> Outcome:
         if isinstance(outcome, Inconclusive) and outcome.cause in ("environment", "harness"):
             raise Judged(outcome)  # it is not the one that was armed
         _prove_surface(surface, refusals[0], _answers(talk, mark)[-1], result)
-    for cut in _refusals(talk, marks[-1])[:1]:  # without a stream, which is for other rows, none was cut short
+    cuts = _refusals(talk, marks[-1])
+    if not cuts and not _answered_without_stream(talk, marks[-1]):
+        raise Judged(_outcome_without_refusal(talk, marks[-1], "a stream that just ends"))
+    for cut in cuts[:1]:  # without a stream, which is for other rows, none was cut short
         if cut.error != CUT_SHORT:
             raise Judged(_outcome_of(cut))
         told_whole = any(event["type"] == "message_stop" for event in _answers(talk, marks[-1])[0].events)
@@ -127,6 +130,11 @@ def _outcome_without_refusal(talk: Talk, mark: str, due: str) -> Outcome:
     if seen:
         return Inconclusive(cause="harness", error=f"{due} was due, but the upstream answered as it always does")
     return Fail(error=f"{due} was due, but no such request reached the upstream")
+
+
+def _answered_without_stream(talk: Talk, mark: str) -> bool:
+    whole = any(one.reply is not None and not one.streamed for one in _seen(talk, mark))
+    return whole and not _failed(_answers(talk, mark)[-1])
 
 
 def _failed(client: ClientExchange) -> bool:

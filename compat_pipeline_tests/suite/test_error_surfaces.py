@@ -40,10 +40,12 @@ def judged(
     told: Sequence[Mapping[str, Any]] = TOLD,
     exit_code: int = 0,
     record: Mapping[int, Sequence[Mapping[str, Any]]] | None = None,
+    error: object = None,
 ) -> Outcome:
     """How the row is judged whose prompts the upstream refused so, one by one, as LiteLLM and the CLI told it.
 
-    `record` tells for prompts, by number, which exchanges with the upstream they led to instead of a refusal.
+    `record` tells for prompts, by number, which exchanges with the upstream they led to instead of a refusal; `error`
+    is what LiteLLM makes of each.
     """
 
     def play(call: ClaudeCall) -> Side:
@@ -52,7 +54,7 @@ def judged(
             request = {"messages": [{"role": "user", "content": list(turn)}]}
             refusal = {"status": status, "reply": None, "error": words}
             seen += [exchange(request=request, **one) for one in (record or {}).get(number, [refusal])]
-            body = {"error": {"type": kind, "message": words}} if status != 200 else None
+            body = {"error": error or {"type": kind, "message": words}} if status != 200 else None
             events = STREAM[:3] if status == 200 else ()
             passed.append(asked(status=status, events=events, body=body, request=request))
         lines = tuple(json.dumps(line).encode() for line in told)
@@ -67,6 +69,20 @@ def judged(
 
 def test_each_error_told_as_what_it_is_passes(stage: Stage) -> None:
     assert judged(stage, *ARMED, CUT).status == "pass"
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        ("invalid_request_error", "400 invalid_request_error"),
+        (["prompt is too long"], "400 ['prompt is too long']"),
+        ({"type": ["invalid_request_error"], "message": "prompt is too long"}, "400 ['invalid_request_error']"),
+    ],
+    ids=["a text", "a list", "a list for its type"],
+)
+def test_an_error_in_a_form_that_is_not_documented_is_litellm_s_fault(stage: Stage, error: object, told: str) -> None:
+    outcome = judged(stage, *ARMED, CUT, error=error)
+    assert outcome == Fail(error=f"a prompt too long (400: prompt is too long) is told as {told}")
 
 
 @pytest.mark.parametrize(

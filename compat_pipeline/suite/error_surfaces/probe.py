@@ -149,11 +149,13 @@ def _answers(talk: Talk, mark: str) -> list[ClientExchange]:
 
 
 def _prove_surface(surface: Surface, upstream: Exchange, client: ClientExchange, told: dict[str, Any]) -> None:
-    came = (client.body or {}).get("error") or {}
+    error = (client.body or {}).get("error")
+    came: dict[str, Any] = error if isinstance(error, dict) else {}
     words = upstream.error or ""
-    story = f"{surface.name} ({upstream.status}: {words}) is told as {client.status} {came.get('type', '')}".rstrip()
+    kind = str(came.get("type") or error or "")
+    story = f"{surface.name} ({upstream.status}: {words}) is told as {client.status} {kind}".rstrip()
     prove(client.status in surface.statuses | {upstream.status}, story)
-    prove(came.get("type") in surface.types, story)
+    prove(bool(came) and kind in surface.types, story)
     prove(words in str(came.get("message")), f"{surface.name}: '{words}' was said, the CLI got '{came.get('message')}'")
     status, text = told.get("api_error_status"), str(told.get("result"))
     prove(

@@ -94,7 +94,7 @@ class ClientExchange(BaseModel):
             return float(told)
         try:
             due = parsedate_to_datetime(told)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         due = due if due.tzinfo else due.replace(tzinfo=timezone.utc)
         return max(0.0, due.timestamp() - self.first_byte_at)

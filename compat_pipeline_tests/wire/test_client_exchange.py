@@ -265,6 +265,7 @@ def test_the_path_tells_the_operation(path: str, operation: str) -> None:
         ("Thu, 01 Jan 1970 00:00:32 GMT", 30.0),
         ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
         ("soon", None),
+        ("Thu, 01 Jan 99999999999999999999 00:00:00 GMT", None),
         ("nan", None),
         ("-1", None),
         ("", None),

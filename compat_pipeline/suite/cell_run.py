@@ -92,7 +92,7 @@ class Talk:
         if self.refused:
             return CliFault(kind="other", status=self.refused[0].status, message=self.refused[0].error or "")
         if failed := [one for one in self.client if one.refusal and STREAMS_REFUSED not in one.refusal]:
-            return _fault_of(failed[0])
+            return fault_of(failed[0])
         heard = (self.result.stderr, *(str(one.content) for one in self.result.tool_results))
         lacking = shortage("\n".join(heard))
         return CliFault(kind="other", status=None, message=lacking) if lacking else None
@@ -132,7 +132,7 @@ class Direct:
         if client.status == _OK and not client.broken:
             told = (classify(CliFault("other", one.status, ""), _answers([one])) for one in _refused(self.exchanges))
             return next((outcome for outcome in told if isinstance(outcome, Inconclusive)), None)
-        return classify(_fault_of(client), _answers(self.exchanges))
+        return classify(fault_of(client), _answers(self.exchanges))
 
     @property
     def timed_out(self) -> bool:
@@ -146,7 +146,7 @@ class Direct:
 _Tried = TypeVar("_Tried", Talk, Direct)
 
 
-def _fault_of(client: ClientExchange) -> CliFault:
+def fault_of(client: ClientExchange) -> CliFault:
     """How a request failed that the proxy answered with no success, or not to the end."""
     kind: Literal["api", "connection"] = "api" if client.status else "connection"
     return CliFault(kind, client.status or None, client.refusal or str(client.broken))

@@ -48,12 +48,33 @@ def _answer_harm(told: Mapping[str, Any], sent: Mapping[str, Any]) -> Iterator[s
     for what, part_of in (("text", said), ("tool calls", _tool_calls), ("stop reason", _stop_reason)):
         if part_of(told) != part_of(sent):
             yield f"the upstream sent the {what} {_cut(part_of(sent))}, the CLI was given {_cut(part_of(told))}"
+    for block in _malformed(told.get("content")):
+        yield f"the CLI was given {_cut(block)} for a content block"
+
+
+def _malformed(content: object) -> list[object]:
+    """What stands among content blocks and is none, or is a text without words."""
+    listed = content if isinstance(content, list) else []
+    return [
+        block
+        for block in listed
+        if not isinstance(block, dict) or (block.get("type") == "text" and not isinstance(block.get("text"), str))
+    ]
 
 
 def blocks(message: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """A message's content as blocks, whichever of the two forms it came in."""
+    """A message's content as blocks, whichever of the two forms it came in; what is no block is passed over."""
     content = message.get("content") or []
-    return [{"type": "text", "text": content}] if isinstance(content, str) else content
+    return [{"type": "text", "text": content}] if isinstance(content, str) else _objects(content)
+
+
+def _objects(value: object) -> list[dict[str, Any]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _words(block: Mapping[str, Any]) -> str:
+    words = block.get("text")
+    return words if isinstance(words, str) else ""
 
 
 def user_text(request: Mapping[str, Any]) -> str:
@@ -63,9 +84,9 @@ def user_text(request: Mapping[str, Any]) -> str:
     text, and where the user wrote none, LiteLLM puts one there.
     """
     return "\n".join(
-        block["text"]
-        for message in request.get("messages", [])
-        if message["role"] == "user"
+        _words(block)
+        for message in _objects(request.get("messages"))
+        if message.get("role") == "user"
         for block in _with_words(blocks(message))
     )
 
@@ -73,22 +94,22 @@ def user_text(request: Mapping[str, Any]) -> str:
 def _with_words(content: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     shows_document = any(block.get("type") == "document" for block in content)
     texts = [block for block in content if block.get("type") == "text"]
-    return [block for block in texts if not shows_document or any(map(str.isalnum, block["text"]))]
+    return [block for block in texts if not shows_document or any(map(str.isalnum, _words(block)))]
 
 
 def system_text(request: Mapping[str, Any]) -> str:
     """The system prompt without Claude Code's billing line, which LiteLLM passes on to Anthropic only."""
     parts = blocks({"content": request.get("system")})
-    return "".join(part["text"] for part in parts if not part["text"].startswith(_BILLING_LINE))
+    return "".join(words for words in map(_words, parts) if not words.startswith(_BILLING_LINE))
 
 
 def said(message: Mapping[str, Any]) -> str:
     """All text of a message."""
-    return "".join(block["text"] for block in blocks(message) if block.get("type") == "text")
+    return "".join(_words(block) for block in blocks(message) if block.get("type") == "text")
 
 
-def _tool_calls(message: Mapping[str, Any]) -> list[tuple[str, object]]:
-    return [(block["name"], block["input"]) for block in blocks(message) if block.get("type") == "tool_use"]
+def _tool_calls(message: Mapping[str, Any]) -> list[tuple[object, object]]:
+    return [(block.get("name"), block.get("input")) for block in blocks(message) if block.get("type") == "tool_use"]
 
 
 def _stop_reason(message: Mapping[str, Any]) -> object:

@@ -9,7 +9,7 @@ import logging
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Literal, Protocol
 
 from pydantic import ValidationError
 
@@ -64,6 +64,8 @@ def with_evidence(seen: Observation, evidence: Evidence, keeper: EvidenceKeeper,
         return seen.model_copy(update={"evidence": keeper.keep(evidence, redactor)})
     except CompatError as error:
         return _without(seen, redactor.text(str(error)))
+    except (ValueError, RecursionError) as error:  # what the proxy or the CLI sent is nested deeper than can be written
+        return _without(seen, redactor.text(f"it cannot be written as JSON: {error}"), "harness")
 
 
 def write_results(path: Path, upstream: UpstreamMode | str, results: Iterable[object]) -> None:
@@ -115,8 +117,8 @@ class Reports:
         return with_evidence(seen, evidence, self._keeper, self._redactor)
 
 
-def _without(seen: Observation, why: str) -> Observation:
-    lost = Inconclusive(cause="environment", error=f"its evidence is lost: {why}")
+def _without(seen: Observation, why: str, cause: Literal["environment", "harness"] = "environment") -> Observation:
+    lost = Inconclusive(cause=cause, error=f"its evidence is lost: {why}")
     return seen.model_copy(update={"outcome": lost, "evidence": None})
 
 

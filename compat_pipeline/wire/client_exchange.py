@@ -94,7 +94,7 @@ class ClientExchange(BaseModel):
             return float(told)
         try:
             due = parsedate_to_datetime(told)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         due = due if due.tzinfo else due.replace(tzinfo=timezone.utc)
         return max(0.0, due.timestamp() - self.first_byte_at)
@@ -135,10 +135,10 @@ def read_answer(headers: RawHeaders, data: bytes) -> tuple[tuple[Json, ...], Jso
 def message_of(events: Iterable[Mapping[str, Any]]) -> Json | None:
     """The message that events add up to, None without a `message_start`. What breaks the grammar is passed over."""
     message: Json | None = None
-    partial: dict[Any, str] = {}
-    blocks: dict[Any, Json] = {}
+    partial: dict[int | None, str] = {}
+    blocks: dict[int | None, Json] = {}
     for event in events:
-        index = event.get("index")
+        index = _number(event.get("index"))
         match event.get("type"):
             case "message_start" if isinstance(event.get("message"), dict):
                 message = copy.deepcopy(event["message"])
@@ -155,7 +155,7 @@ def message_of(events: Iterable[Mapping[str, Any]]) -> Json | None:
     return message
 
 
-def _add(delta: Json, block: Json, partial: dict[Any, str], index: Any) -> None:
+def _add(delta: Json, block: Json, partial: dict[int | None, str], index: int | None) -> None:
     match (delta.get("type"), block.get("type")):
         case ("text_delta", "text"):
             block["text"] = _text(block.get("text")) + _text(delta.get("text"))
@@ -190,13 +190,17 @@ def _events(response: httpx.Response) -> Iterator[Json]:
     for event in EventSource(response).iter_sse():
         try:
             data = json.loads(event.data)
-        except ValueError:
+        except (ValueError, RecursionError):
             data = {"unreadable": event.data[:_UNREADABLE_KEPT_CHARS]}
         yield {**(data if isinstance(data, dict) else {"unreadable": data}), "type": event.event}
 
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
+
+
+def _number(value: object) -> int | None:
+    return value if isinstance(value, int) else None
 
 
 def _mapping(value: object) -> Json:

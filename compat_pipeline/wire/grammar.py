@@ -174,9 +174,10 @@ class _Message:
         if self.finished:
             yield "there is more than one message_delta"
         self.finished = True
-        self.stop_reason = _mapping(event.get("delta")).get("stop_reason")
+        reason = _mapping(event.get("delta")).get("stop_reason")
+        self.stop_reason = reason if isinstance(reason, str) else None
         if self.stop_reason not in _STOP_REASONS:
-            yield f"message_delta has the stop reason {self.stop_reason!r}"
+            yield f"message_delta has the stop reason {reason!r}"
         if not isinstance(_mapping(event.get("usage")).get("output_tokens"), int):
             yield "message_delta has no usage with output_tokens"
 
@@ -193,5 +194,5 @@ def _mapping(value: object) -> Event:
 def _is_object(text: str) -> bool:
     try:
         return isinstance(json.loads(text), dict)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False

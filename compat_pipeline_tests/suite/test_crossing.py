@@ -71,6 +71,33 @@ def test_an_answer_that_was_changed_is_told(answer_change: dict[str, Any], compl
     assert complaint in found
 
 
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (
+            [{"type": "text", "text": "red"}, {"type": "text", "text": None}, CALL],
+            "given \"{'type': 'text', 'text': None}",
+        ),
+        ([{"type": "text", "text": "red"}, {"type": "text"}, CALL], "given \"{'type': 'text'}\" for a content block"),
+        (["red", *ANSWER["content"]], "the CLI was given 'red' for a content block"),
+        (
+            [{"type": "text", "text": "red"}, {"type": "tool_use", "name": "Bash"}],
+            "the CLI was given \"[('Bash', None)]\"",
+        ),
+        (None, "the upstream sent the text 'red', the CLI was given ''"),
+        (7, "the upstream sent the text 'red', the CLI was given ''"),
+    ],
+    ids=["text null", "no text", "no block", "a call without input", "null", "a number"],
+)
+def test_an_answer_that_breaks_the_form_of_a_message_is_told(content: object, complaint: str) -> None:
+    assert complaint in "; ".join(changed(answer={"content": content}))
+
+
+@pytest.mark.parametrize("messages", [None, ["red"], [{"content": "red"}], [{"role": "user", "content": [{}, None]}]])
+def test_a_request_that_breaks_the_form_of_a_message_does_not_carry_the_words(messages: object) -> None:
+    assert changed(request={"messages": messages}) == ["the user's words did not reach the upstream whole"]
+
+
 def test_the_form_of_the_same_words_does_not_matter() -> None:
     plain = {"system": "Be good.", "messages": [{"role": "user", "content": "Say red."}]}
     assert changed(request=plain) == []

@@ -10,7 +10,7 @@ import pytest
 
 from compat_pipeline.claude.driver import ClaudeCall
 from compat_pipeline.claude.stream import read_stream
-from compat_pipeline.domain.observation import Inconclusive, Outcome
+from compat_pipeline.domain.observation import Fail, Inconclusive, Outcome
 from compat_pipeline.ground.child import ChildRun
 from compat_pipeline.suite.cell_run import Judged
 from compat_pipeline.suite.error_surfaces.probe import probe
@@ -39,15 +39,22 @@ def judged(
     *refusals: tuple[int, str, str],
     told: Sequence[Mapping[str, Any]] = TOLD,
     exit_code: int = 0,
+    record: Mapping[int, Sequence[Mapping[str, Any]]] | None = None,
+    error: object = None,
 ) -> Outcome:
-    """How the row is judged whose prompts the upstream refused so, one by one, as LiteLLM and the CLI told it."""
+    """How the row is judged whose prompts the upstream refused so, one by one, as LiteLLM and the CLI told it.
+
+    `record` tells for prompts, by number, which exchanges with the upstream they led to instead of a refusal; `error`
+    is what LiteLLM makes of each.
+    """
 
     def play(call: ClaudeCall) -> Side:
         passed, seen = [], []
-        for turn, (status, kind, words) in zip(call.messages, refusals, strict=False):
+        for number, (turn, (status, kind, words)) in enumerate(zip(call.messages, refusals, strict=False), 1):
             request = {"messages": [{"role": "user", "content": list(turn)}]}
-            seen.append(exchange(status=status, reply=None, error=words, request=request))
-            body = {"error": {"type": kind, "message": words}} if status != 200 else None
+            refusal = {"status": status, "reply": None, "error": words}
+            seen += [exchange(request=request, **one) for one in (record or {}).get(number, [refusal])]
+            body = {"error": error or {"type": kind, "message": words}} if status != 200 else None
             events = STREAM[:3] if status == 200 else ()
             passed.append(asked(status=status, events=events, body=body, request=request))
         lines = tuple(json.dumps(line).encode() for line in told)
@@ -65,6 +72,20 @@ def test_each_error_told_as_what_it_is_passes(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        ("invalid_request_error", "400 invalid_request_error"),
+        (["prompt is too long"], "400 ['prompt is too long']"),
+        ({"type": ["invalid_request_error"], "message": "prompt is too long"}, "400 ['invalid_request_error']"),
+    ],
+    ids=["a text", "a list", "a list for its type"],
+)
+def test_an_error_in_a_form_that_is_not_documented_is_litellm_s_fault(stage: Stage, error: object, told: str) -> None:
+    outcome = judged(stage, *ARMED, CUT, error=error)
+    assert outcome == Fail(error=f"a prompt too long (400: prompt is too long) is told as {told}")
+
+
+@pytest.mark.parametrize(
     ("refusals", "cause"),
     [
         (((500, "api_error", "the emulator broke: KeyError: 'x'"), *ARMED[1:], CUT), "harness"),
@@ -79,6 +100,43 @@ def test_a_refusal_that_was_not_asked_for_judges_no_product(
     outcome = judged(stage, *refusals)
     assert isinstance(outcome, Inconclusive)
     assert outcome.cause == cause
+
+
+OUT_OF_REACH = (500, "api_error", "litellm.InternalServerError: Cannot connect to host 127.0.0.1:45123")
+OF_ITS_OWN = (500, "api_error", "'NoneType' object has no attribute 'access_key'")
+
+
+@pytest.mark.parametrize("number", [2, 3, 4])
+@pytest.mark.parametrize(("answer", "status"), [(OUT_OF_REACH, "inconclusive"), (OF_ITS_OWN, "fail")])
+def test_a_prompt_that_did_not_reach_the_upstream_is_judged_by_what_the_proxy_said(
+    stage: Stage, number: int, answer: tuple[int, str, str], status: str
+) -> None:
+    came = [*ARMED, CUT]
+    came[number - 1] = answer
+    outcome = judged(stage, *came, record={number: []})
+    assert isinstance(outcome, Fail | Inconclusive)
+    assert (outcome.status, answer[2] in outcome.error) == (status, True)
+    assert outcome.cause == ("environment" if status == "inconclusive" else "gateway")
+
+
+def test_an_answer_without_a_stream_cannot_be_cut_short(stage: Stage) -> None:
+    assert judged(stage, *ARMED, CUT, record={4: [{"streamed": False}]}).status == "pass"
+
+
+@pytest.mark.parametrize(
+    ("last", "record", "status"),
+    [
+        (CUT, [], "fail"),
+        (OF_ITS_OWN, [{"streamed": False}], "fail"),
+        (CUT, [{"status": 400, "reply": None, "error": "no such field", "rule": "A1"}], "fail"),
+        (CUT, [{"streamed": True}], "inconclusive"),
+    ],
+    ids=["made up by the proxy", "lost by the proxy", "refused for a rule it broke", "not cut by our upstream"],
+)
+def test_without_an_answer_that_was_cut_short_nothing_is_proven(
+    stage: Stage, last: tuple[int, str, str], record: Sequence[Mapping[str, Any]], status: str
+) -> None:
+    assert judged(stage, *ARMED, last, record={4: record}).status == status
 
 
 def test_a_cli_that_was_killed_between_two_prompts_judges_no_product(stage: Stage) -> None:

@@ -118,6 +118,20 @@ def test_a_cell_whose_evidence_cannot_be_kept_judges_nothing_and_the_others_go_o
         assert "its evidence is lost: cannot " in one["outcome"]["error"]
 
 
+NESTS = """from functools import reduce
+    from compat_pipeline.wire.evidence import CallEvidence
+    if compat.cell.model == 'haiku':
+        compat.calls.append(CallEvidence(events=(reduce(lambda inner, _: {'a': inner}, range(1000), {}),)))
+    compat_result.set({'status': 'pass'})"""
+
+
+def test_a_cell_whose_evidence_is_nested_too_deep_to_be_written_says_so_and_the_others_go_on(tmp_path: Path) -> None:
+    lost, kept = observe(tmp_path, NESTS, takes="compat", **ADDRESSES)
+    assert (lost["outcome"]["status"], lost["outcome"]["cause"]) == ("inconclusive", "harness")
+    assert "its evidence is lost: it cannot be written as JSON" in lost["outcome"]["error"]
+    assert kept["outcome"]["status"] == "pass"
+
+
 def test_only_the_chosen_cells_run(tmp_path: Path) -> None:
     (tmp_path / "trials").write_text("made_up|anthropic/opus\n")
     seen = observe(tmp_path, "compat_result.set({'status': 'pass'})", COMPAT_TRIALS=str(tmp_path / "trials"))

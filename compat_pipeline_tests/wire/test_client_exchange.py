@@ -157,10 +157,12 @@ def test_citations_are_gathered_on_their_text() -> None:
 @given(st.recursive(st.none() | texts | st.integers(), lambda inner: st.lists(inner) | st.dictionaries(texts, inner)))
 def test_a_stream_of_anything_is_read_without_an_error(value: Any) -> None:
     kinds = ["message_start", "content_block_start", "content_block_delta", "content_block_stop", "message_delta"]
-    events = [{"type": kind, **dict.fromkeys(("message", "content_block", "delta", "usage"), value)} for kind in kinds]
+    fields = ("index", "message", "content_block", "delta", "usage")
+    events = [{"type": kind, **dict.fromkeys(fields, value)} for kind in kinds]
     sound = stream(message(TEXT, BASH))
 
     message_of([*sound[:4], *events, *sound[4:]])
+    assert exchange(events=(*sound[:4], *events)).violations
     exchange(events=(*sound[:4], *events)).message  # noqa: B018 - reading it is the test
 
 
@@ -219,6 +221,14 @@ def test_an_event_that_holds_no_object_shows_what_it_holds() -> None:
     assert events == ({"type": "odd", "unreadable": "[DONE]"}, {"type": "list", "unreadable": [1]})
 
 
+def test_an_event_nested_too_deep_shows_its_begin() -> None:
+    nested = "[" * 100_000
+
+    [event] = read_answer(SSE, f"event: deep\ndata: {nested}\n\n".encode())[0]
+
+    assert set(event["unreadable"]) == {"["}
+
+
 def test_a_sound_stream_has_no_violations_and_a_cut_one_has() -> None:
     events = stream(message(THINKING, TEXT, BASH, stop_reason="tool_use"))
 
@@ -255,6 +265,7 @@ def test_the_path_tells_the_operation(path: str, operation: str) -> None:
         ("Thu, 01 Jan 1970 00:00:32 GMT", 30.0),
         ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
         ("soon", None),
+        ("Thu, 01 Jan 99999999999999999999 00:00:00 GMT", None),
         ("nan", None),
         ("-1", None),
         ("", None),

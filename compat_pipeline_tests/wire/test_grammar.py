@@ -91,6 +91,14 @@ def test_no_events_at_all_are_a_violation() -> None:
         (lambda e: e.pop(-2), "message_stop comes before message_delta"),
         (lambda e: e[-2].pop("usage"), "message_delta has no usage with output_tokens"),
         (lambda e: e[-2]["delta"].clear(), "message_delta has the stop reason None"),
+        (
+            lambda e: e[-2]["delta"].update(stop_reason=["tool_use"]),
+            "message_delta has the stop reason ['tool_use']",
+        ),
+        (
+            lambda e: at(e, "content_block_delta", 2)["delta"].update(partial_json="[" * 100_000),
+            f"the input of content block 2 (tool_use) is not a JSON object: {'[' * 80}",
+        ),
         (lambda e: e.insert(-1, e[-2]), "there is more than one message_delta"),
         (lambda e: e.remove(at(e, "content_block_stop", 0)), "content block 1 starts while 0 (thinking) is open"),
         (lambda e: e.remove(at(e, "content_block_stop", 2)), "content block 2 (tool_use) is never stopped"),

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from compat_pipeline.domain.causes import CliFault, UpstreamAnswer, classify
-from compat_pipeline.domain.observation import Inconclusive, Outcome
-from compat_pipeline.suite.cell_run import CellRun, Judged, Talk, prove
+from compat_pipeline.domain.observation import Fail, Inconclusive, Outcome
+from compat_pipeline.suite.cell_run import CellRun, Judged, Talk, fault_of, prove
 from compat_pipeline.suite.crossing import user_text
 from compat_pipeline.suite.tool_turn import WITHOUT_THINKING
 from compat_pipeline.wire.client_exchange import ClientExchange
@@ -79,12 +79,16 @@ def probe(run: CellRun) -> Outcome:
     # What LiteLLM and the CLI healed on the way is for other rows: the first refusal of a prompt is the armed one.
     for mark, surface, result in zip(marks, SURFACES, told, strict=False):
         refusals = _refusals(talk, mark)
-        prove(bool(refusals), f"{surface.name} was due, but no such request reached the upstream")
+        if not refusals:
+            raise Judged(_outcome_without_refusal(talk, mark, surface.name))
         outcome = _outcome_of(refusals[0])
         if isinstance(outcome, Inconclusive) and outcome.cause in ("environment", "harness"):
             raise Judged(outcome)  # it is not the one that was armed
         _prove_surface(surface, refusals[0], _answers(talk, mark)[-1], result)
-    for cut in _refusals(talk, marks[-1])[:1]:  # without a stream, which is for other rows, none was cut short
+    cuts = _refusals(talk, marks[-1])
+    if not cuts and not _answered_without_stream(talk, marks[-1]):
+        raise Judged(_outcome_without_refusal(talk, marks[-1], "a stream that just ends"))
+    for cut in cuts[:1]:  # without a stream, which is for other rows, none was cut short
         if cut.error != CUT_SHORT:
             raise Judged(_outcome_of(cut))
         told_whole = any(event["type"] == "message_stop" for event in _answers(talk, marks[-1])[0].events)
@@ -103,13 +107,38 @@ def _prove_ended_by_itself(talk: Talk) -> None:
 
 def _refusals(talk: Talk, mark: str) -> list[Exchange]:
     """What the upstream refused, or broke off, of the turn whose prompt bears `mark`; for no rule that it breaks."""
-    asked = [one for one in talk.exchanges if user_text(one.request).rpartition(":")[0].endswith(mark)]
-    return [one for one in asked if one.error is not None and one.rule is None]
+    return [one for one in _seen(talk, mark) if one.error is not None and one.rule is None]
+
+
+def _seen(talk: Talk, mark: str) -> list[Exchange]:
+    return [one for one in talk.exchanges if user_text(one.request).rpartition(":")[0].endswith(mark)]
 
 
 def _outcome_of(refusal: Exchange) -> Outcome:
-    answer = UpstreamAnswer(refusal.status, refusal.error, refusal.rule)
-    return classify(CliFault("other", refusal.status, refusal.error or ""), [answer])
+    return classify(CliFault("other", refusal.status, refusal.error or ""), [_answer_of(refusal)])
+
+
+def _answer_of(exchange: Exchange) -> UpstreamAnswer:
+    return UpstreamAnswer(exchange.status, exchange.error, exchange.rule)
+
+
+def _outcome_without_refusal(talk: Talk, mark: str, due: str) -> Outcome:
+    """Whom it points at that the upstream was not brought to what was due: first of all, what the proxy said."""
+    client, seen = _answers(talk, mark)[-1], _seen(talk, mark)
+    if _failed(client) or any(one.error is not None for one in seen):
+        return classify(fault_of(client), [_answer_of(one) for one in seen])
+    if seen:
+        return Inconclusive(cause="harness", error=f"{due} was due, but the upstream answered as it always does")
+    return Fail(error=f"{due} was due, but no such request reached the upstream")
+
+
+def _answered_without_stream(talk: Talk, mark: str) -> bool:
+    whole = any(one.reply is not None and not one.streamed for one in _seen(talk, mark))
+    return whole and not _failed(_answers(talk, mark)[-1])
+
+
+def _failed(client: ClientExchange) -> bool:
+    return client.refusal is not None or client.broken is not None
 
 
 def _answers(talk: Talk, mark: str) -> list[ClientExchange]:
@@ -120,11 +149,13 @@ def _answers(talk: Talk, mark: str) -> list[ClientExchange]:
 
 
 def _prove_surface(surface: Surface, upstream: Exchange, client: ClientExchange, told: dict[str, Any]) -> None:
-    came = (client.body or {}).get("error") or {}
+    error = (client.body or {}).get("error")
+    came: dict[str, Any] = error if isinstance(error, dict) else {}
     words = upstream.error or ""
-    story = f"{surface.name} ({upstream.status}: {words}) is told as {client.status} {came.get('type', '')}".rstrip()
+    kind = str(came.get("type") or error or "")
+    story = f"{surface.name} ({upstream.status}: {words}) is told as {client.status} {kind}".rstrip()
     prove(client.status in surface.statuses | {upstream.status}, story)
-    prove(came.get("type") in surface.types, story)
+    prove(bool(came) and kind in surface.types, story)
     prove(words in str(came.get("message")), f"{surface.name}: '{words}' was said, the CLI got '{came.get('message')}'")
     status, text = told.get("api_error_status"), str(told.get("result"))
     prove(

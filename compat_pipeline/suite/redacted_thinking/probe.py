@@ -28,7 +28,7 @@ def probe(run: CellRun) -> Outcome:
     prove_thinking_asked(talk.client[0], talk.exchanges[0], "the first turn")
     sent = _redacted(talk.replies[0]["content"])
     expect_of_model(bool(sent), "the model was led to redact its thinking, but did not")
-    told = _redacted((talk.client[0].message or {}).get("content", []))
+    told = _redacted(blocks(talk.client[0].message or {}))
     prove(told == sent, f"{len(sent)} redacted block(s) left the upstream, {len(told)} arrived or were changed")
     replayed = [data for message in talk.exchanges[1].request["messages"] for data in _redacted(blocks(message))]
     prove(replayed == sent, f"{len(sent)} redacted block(s) should have gone back, {len(replayed)} did or were changed")

@@ -38,7 +38,9 @@ def probe(run: CellRun) -> Outcome:
     expect_of_model(said == [nonce], f"the model was led to answer '{nonce}', but answered {said}")
     for part in ("role", "content", "stop_reason"):
         prove(message.get(part) == reply[part], f"the {part} {reply[part]} arrived as {message.get(part)}")
+    usage = message.get("usage")
+    counts = usage if isinstance(usage, dict) else {}
     for name in (*INPUT_COUNTS, "output_tokens"):
-        sent, told = reply["usage"][name] or 0, (message.get("usage") or {}).get(name) or 0
+        sent, told = reply["usage"][name] or 0, counts.get(name) or 0
         prove(told == sent, f"the upstream counted {sent} {name}, the client was told {told}")
     return run.passed()

@@ -11,7 +11,7 @@ from typing import Any
 
 from compat_pipeline.domain.observation import Outcome
 from compat_pipeline.suite.cell_run import CellRun, Talk, expect_of_model, prove
-from compat_pipeline.suite.crossing import user_text
+from compat_pipeline.suite.crossing import blocks, user_text
 from compat_pipeline.suite.tool_turn import WITHOUT_THINKING, Due, prove_tool_turn
 
 _TOOL = "WebSearch"
@@ -50,9 +50,9 @@ def probe(run: CellRun) -> Outcome:
 def results(message: dict[str, Any]) -> list[dict[str, Any]]:
     """What the searches of a message brought: for each, its id and the pages."""
     return [
-        {"tool_use_id": block["tool_use_id"], "content": block["content"]}
-        for block in message.get("content", [])
-        if block["type"] == "web_search_tool_result"
+        {"tool_use_id": block.get("tool_use_id"), "content": block.get("content")}
+        for block in blocks(message)
+        if block.get("type") == "web_search_tool_result"
     ]
 
 

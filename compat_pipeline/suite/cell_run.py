@@ -88,7 +88,8 @@ class Talk:
     def fault(self) -> CliFault | None:
         """How the CLI failed, or what went wrong although the CLI ended well; None when neither is so."""
         if error := self.result.error:
-            return CliFault(kind=error.kind, status=error.status, message=error.message)
+            begun = bool(self.result.events or self.client)
+            return CliFault(kind=error.kind, status=error.status, message=error.message, begun=begun)
         if self.refused:
             return CliFault(kind="other", status=self.refused[0].status, message=self.refused[0].error or "")
         if failed := [one for one in self.client if one.refusal and STREAMS_REFUSED not in one.refusal]:

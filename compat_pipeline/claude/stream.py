@@ -102,6 +102,14 @@ class ClaudeResult:
         """What the CLI told at the end of each user turn."""
         return [_text(event.get("result")) for event in self.events if event.get("type") == "result"]
 
+    @property
+    def mcp_servers(self) -> dict[str, str]:
+        """How the CLI told each MCP server to be when it began, by its name: connected, failed, pending."""
+        begun = next((event for event in self.events if event.get("subtype") == "init"), {})
+        servers = begun.get("mcp_servers")
+        told = map(_mapping, servers if isinstance(servers, list) else [])
+        return {_text(server.get("name")): _text(server.get("status")) for server in told}
+
 
 def ends_turn(line: bytes) -> bool:
     """Whether this line of stream-json is the `result` that ends a user turn."""

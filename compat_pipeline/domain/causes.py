@@ -14,11 +14,15 @@ InconclusiveCause = Literal["provider", "account", "environment", "harness", "mo
 
 @dataclass(frozen=True)
 class CliFault:
-    """How a CLI call failed. `status` is that of the proxy's answer where the CLI told one."""
+    """How a CLI call failed. `status` is that of the proxy's answer where the CLI told one.
+
+    `begun` is False for a CLI that had told nothing and asked for nothing when it failed.
+    """
 
     kind: Literal["api", "timeout", "crash", "connection", "other"]
     status: int | None
     message: str
+    begun: bool = True
 
 
 @dataclass(frozen=True)
@@ -61,8 +65,14 @@ SHORTAGE_RULES: tuple[CauseRule, ...] = (
     CauseRule(
         "out_of_memory",
         "environment",
-        "Linux signal(7), the kernel's OOM killer; Python's MemoryError",
-        r"ENOMEM|cannot allocate memory|\bMemoryError\b",
+        "Linux signal(7), the kernel's OOM killer; Python's MemoryError; Bun's and V8's panics",
+        r"ENOMEM|cannot allocate memory|\bMemoryError\b|out of memory",
+    ),
+    CauseRule(
+        "threads",
+        "environment",
+        "Linux errno(3), fork(2), pthread_create(3); Python's threading; measured on Claude Code 2.1.329 in few pids",
+        r"\bEAGAIN\b|resource temporarily unavailable|can't start new thread",
     ),
     CauseRule("open_files", "environment", "Linux errno(3)", r"EMFILE|ENFILE|too many open files"),
     CauseRule("no_shell", "environment", "the CLI's own Bash tool", r"no suitable shell found"),
@@ -126,6 +136,16 @@ CRASH_RULES: tuple[CauseRule, ...] = (
 
 SIGILL alone is the wrong CPU.
 """
+
+START_RULES: tuple[CauseRule, ...] = (
+    CauseRule(
+        "aborted_at_start",
+        "environment",
+        "Linux abort(3); measured on Claude Code 2.1.329, `ulimit -v 600000` or pids.max=4: its runtime cannot begin",
+        r"killed by SIGABRT\b",
+    ),
+)
+"""Crashes that are no fault of a CLI that had not begun its work: afterwards they are."""
 
 ACCOUNT_RULES: tuple[CauseRule, ...] = (
     CauseRule(
@@ -253,7 +273,7 @@ def classify(error: CliFault, upstream: Sequence[UpstreamAnswer]) -> Outcome:
     In this order, the first that holds:
 
     1. the machine, our upstreams or our own call (disk full, killed, no network, our own upstream broke, unknown
-       option, a crash of a CLI that cannot run here): inconclusive;
+       option, a crash of a CLI that cannot run or begin here): inconclusive;
     2. the latest upstream answer that was not a success: account or provider trouble by text, then a request
        refused as invalid (400, 413, 422, or a rule it broke): `fail` of the gateway, then other trouble by status;
     3. the proxy refused our key or our route: inconclusive;
@@ -266,8 +286,8 @@ def classify(error: CliFault, upstream: Sequence[UpstreamAnswer]) -> Outcome:
     7. anything else is inconclusive, `harness`: it stays visible and is never published as a `fail`.
     """
     message = error.message.strip() or f"{error.kind} fault without a message"
-    machine = (*MACHINE_RULES, *CRASH_RULES) if error.kind == "crash" else MACHINE_RULES
-    if rule := _first(machine, error.status, message):
+    crash = (*CRASH_RULES, *(() if error.begun else START_RULES)) if error.kind == "crash" else ()
+    if rule := _first((*MACHINE_RULES, *crash), error.status, message):
         return Inconclusive(cause=rule.cause, error=message)
     if refusal := next((answer for answer in reversed(upstream) if not answer.ok), None):
         return _from_answer(refusal)

@@ -88,7 +88,8 @@ class Talk:
     def fault(self) -> CliFault | None:
         """How the CLI failed, or what went wrong although the CLI ended well; None when neither is so."""
         if error := self.result.error:
-            return CliFault(kind=error.kind, status=error.status, message=error.message)
+            begun = bool(self.result.events or self.client)
+            return CliFault(kind=error.kind, status=error.status, message=error.message, begun=begun)
         if self.refused:
             return CliFault(kind="other", status=self.refused[0].status, message=self.refused[0].error or "")
         if failed := [one for one in self.client if one.refusal and STREAMS_REFUSED not in one.refusal]:
@@ -284,14 +285,17 @@ class CellRun:
         return fresh
 
     def converse(self, nonce: str, prompt: str = "", *, turns: int = 1, nested: bool = False, **options: Any) -> Talk:
-        """`ask`, and prove what holds for every sound conversation of `turns` model turns.
+        """`ask`, and `prove_sound`."""
+        return self.prove_sound(self.ask(nonce, prompt, **options), prompt, turns=turns, nested=nested)
+
+    def prove_sound(self, talk: Talk, prompt: str = "", *, turns: int = 1, nested: bool = False) -> Talk:
+        """Prove what holds for every sound conversation of `turns` model turns.
 
         One request per turn on both sides of the proxy, none refused (by `ask`), each streamed to the model that was
         asked for, and unharmed (`prove_intact`). Self-healing by the CLI or by LiteLLM shows up here as a request
         too many. With `nested`, some turns are of conversations that the CLI holds on its own (a search, a sub-agent,
         a summary): only the first must carry the prompt, and the session's total must count them all.
         """
-        talk = self.ask(nonce, prompt, **options)
         if self.settings.upstream == "live":
             _expect_turns(talk, turns)
         unstreamed = len([one for one in talk.client if not one.streamed])

@@ -212,3 +212,16 @@ events = st.fixed_dictionaries(
 @given(st.lists(st.binary(max_size=40) | events.map(lambda event: json.dumps(event).encode()), max_size=6))
 def test_whatever_the_lines_hold_reading_them_never_raises(lines: list[bytes]) -> None:
     assert read_stream(run_of(*lines)).exit_code == 0
+
+
+def test_how_each_mcp_server_was_when_the_cli_began() -> None:
+    servers = [{"name": "lottery", "status": "pending", "source": "dynamic"}, {"name": "dice", "status": "connected"}]
+    init = json.dumps({"type": "system", "subtype": "init", "mcp_servers": servers}).encode()
+    told = {"lottery": "pending", "dice": "connected"}
+    assert read_stream(run_of(init, result_line())).mcp_servers == told
+    assert read_stream(run_of(result_line())).mcp_servers == {}
+
+
+@every_version
+def test_a_call_without_mcp_servers_tells_of_none(version: str) -> None:
+    assert recorded(version, "plain_text").mcp_servers == {}

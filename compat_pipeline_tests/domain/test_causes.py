@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +14,7 @@ from compat_pipeline.domain.causes import (
     MACHINE_RULES,
     PROVIDER_RULES,
     PROXY_SETUP_RULES,
+    START_RULES,
     STATUS_RULES,
     CliFault,
     UpstreamAnswer,
@@ -21,11 +24,19 @@ from compat_pipeline.domain.observation import Fail, Inconclusive
 
 ALL_RULES = {
     rule.id: rule
-    for rules in (MACHINE_RULES, CRASH_RULES, ACCOUNT_RULES, PROVIDER_RULES, PROXY_SETUP_RULES, STATUS_RULES)
+    for rules in (
+        MACHINE_RULES, CRASH_RULES, START_RULES, ACCOUNT_RULES, PROVIDER_RULES, PROXY_SETUP_RULES, STATUS_RULES,
+    )
     for rule in rules
-}
+}  # fmt: skip
 
 OK = UpstreamAnswer(200, None, None)
+ABORTED = CliFault(
+    "crash",
+    None,
+    "the CLI was killed by SIGABRT after 0 of 1 result(s): panic(main thread): abort() called",
+    begun=False,
+)
 CREDIT = (
     '{"type":"error","error":{"type":"invalid_request_error","message":"Your credit balance is too low to access the '
     'Anthropic API. Please go to Plans & Billing to upgrade or purchase credits."}}'
@@ -86,6 +97,14 @@ FROM_THE_CLI: list[tuple[str, CliFault]] = [
     ("disk_full", CliFault("crash", None, "Error: EDQUOT: quota exceeded, write")),
     ("out_of_memory", CliFault("crash", None, "spawn ENOMEM")),
     ("out_of_memory", CliFault("api", 500, "API Error: 500 litellm.InternalServerError: MemoryError")),
+    ("out_of_memory", CliFault("crash", None, "the CLI ended with exit code 132: panic(main thread): Out of memory")),
+    ("threads", CliFault("api", 500, "API Error: 500 litellm.APIConnectionError: can't start new thread")),
+    ("threads", CliFault("api", 500, "API Error: 500 [Errno 11] Resource temporarily unavailable")),
+    (
+        "threads",
+        CliFault("crash", None, "the CLI ended with exit code 1: error: Failed to start HTTP Client thread: EAGAIN"),
+    ),
+    ("aborted_at_start", ABORTED),
     ("open_files", CliFault("api", 500, "API Error: 500 [Errno 24] Too many open files")),
     ("no_shell", CliFault("other", None, "No suitable shell found. Claude CLI requires a Posix shell environment.")),
     ("no_permission", CliFault("api", 500, "API Error: 500 [Errno 13] Permission denied: '/var/tmp/x'")),
@@ -304,6 +323,12 @@ def test_a_crash_with_nothing_wrong_on_the_wire_is_a_fault_of_the_client() -> No
             outcome = classify(CliFault("crash", None, message), upstream)
             assert isinstance(outcome, Fail)
             assert outcome.cause == "client"
+
+
+def test_an_abort_is_the_machine_s_only_before_the_cli_had_begun_its_work() -> None:
+    assert classify(ABORTED, []).status == "inconclusive"
+    assert classify(replace(ABORTED, begun=True), []).status == "fail"
+    assert classify(replace(ABORTED, message="the CLI was killed by SIGSEGV"), []).status == "fail"
 
 
 def test_a_full_disk_counts_before_whatever_stands_on_the_wire() -> None:

@@ -170,6 +170,25 @@ def test_a_cli_that_ended_well_on_a_full_disk_judges_no_product(stage: Stage) ->
         assert (outcome.status, getattr(outcome, "cause", None)) == ("inconclusive", "environment")
 
 
+@pytest.mark.parametrize(
+    ("begun", "client", "cause"),
+    [
+        ((), [], "environment"),
+        (({"type": "system", "subtype": "init"},), [], "client"),
+        ((), [asked()], "client"),
+    ],
+    ids=["nothing told, nothing asked", "it had told something", "it had asked something"],
+)
+def test_an_abort_is_the_machine_s_only_before_the_cli_had_begun_its_work(
+    stage: Stage, begun: tuple[dict[str, str], ...], client: list[ClientExchange], cause: str
+) -> None:
+    aborted = CliError("crash", None, "the CLI was killed by SIGABRT after 0 of 1 result(s)")
+    run = stage.plays(lambda _: (result(error=aborted, events=begun), client, []))
+    with pytest.raises(Judged) as judged:
+        run.ask(NONCE, PROMPT)
+    assert getattr(judged.value.outcome, "cause", None) == cause
+
+
 def direct(stage: Stage, client: ClientExchange, *seen: Exchange) -> tuple[CellRun, Outcome | Direct]:
     """One request straight to the proxy, and how it is judged."""
     run = stage.run(result(), *seen, client=[client])

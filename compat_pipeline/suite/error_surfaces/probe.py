@@ -98,10 +98,10 @@ def probe(run: CellRun) -> Outcome:
 
 def _prove_ended_by_itself(talk: Talk) -> None:
     """An API error is what this row asks for; any other end, and trouble of the machine, is judged as everywhere."""
-    error = talk.result.error
-    if error is not None:
-        outcome = classify(CliFault(error.kind, error.status, error.message), [])
-        if error.kind != "api" or (isinstance(outcome, Inconclusive) and outcome.cause == "environment"):
+    fault = talk.fault if talk.result.error else None
+    if fault is not None:
+        outcome = classify(fault, [])
+        if fault.kind != "api" or (isinstance(outcome, Inconclusive) and outcome.cause == "environment"):
             raise Judged(outcome)
 
 

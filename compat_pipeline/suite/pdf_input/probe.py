@@ -14,7 +14,7 @@ from typing import Any
 from compat_pipeline.domain.observation import Outcome
 from compat_pipeline.suite.cell_run import CellRun, expect_of_model, prove
 from compat_pipeline.suite.crossing import blocks, said
-from compat_pipeline.suite.tool_turn import WITHOUT_THINKING, tool_calls
+from compat_pipeline.suite.tool_turn import WITHOUT_THINKING, prove_tool_gave, tool_calls
 
 _FILE = "page.pdf"
 _TURNS = 4
@@ -55,8 +55,11 @@ def probe(run: CellRun) -> Outcome:
     if said(talk.client[1].request["messages"][-1]):
         run.findings.append("Claude Code put words of its own beside the page that was sent alone")
     talk.prove_answer(f"{nonce} {words[1]}", turn=1)
-    calls = [call["name"] for call in tool_calls(talk.replies[2])]
-    expect_of_model(calls == ["Read"], f"the model was led to read the file, but called {calls}")
+    calls = tool_calls(talk.replies[2])
+    names = [call["name"] for call in calls]
+    expect_of_model(names == ["Read"], f"the model was led to read the file, but called {names}")
+    own = talk.client[3].request
+    prove_tool_gave(own, calls[0], documents(own)[-1:] == [_encoded(filed)])
     _prove_document(last, filed, "the page that the Read tool returned")
     talk.prove_answer(f"{nonce} {words[2]}")
     return run.passed()

@@ -257,7 +257,7 @@ def test_a_call_is_made_under_the_name_by_which_the_proxy_serves_the_model(
         calls.append(call)
         return result()
 
-    run = stage.run(result(), exchange())
+    run = replace(stage.run(result(), exchange()), route="elsewhere/haiku")
     monkeypatch.setattr(cell_run, "run_claude", remember)
     run.ask(NONCE, PROMPT)
     assert calls[0].model == "anthropic/claude-haiku-4-5"

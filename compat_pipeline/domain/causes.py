@@ -35,8 +35,8 @@ class UpstreamAnswer:
 
     @property
     def ok(self) -> bool:
-        """A success without an error inside its stream."""
-        return self.status < 400 and self.error is None
+        """A success without an error inside its stream; status 0, no byte of an answer, is none."""
+        return 0 < self.status < 400 and self.error is None
 
 
 @dataclass(frozen=True)
@@ -252,8 +252,8 @@ STATUS_RULES: tuple[CauseRule, ...] = (
     CauseRule(
         "upstream_down",
         "provider",
-        "HTTP 408, 5xx; botocore bedrock-runtime: 424 ModelErrorException",
-        statuses=frozenset({408, 424, *range(500, 600)}),
+        "HTTP 408, 5xx; botocore bedrock-runtime: 424 ModelErrorException; 0: no answer came before its caller gave up",
+        statuses=frozenset({0, 408, 424, *range(500, 600)}),
         forwarded=False,
     ),
 )
@@ -307,7 +307,8 @@ def shortage(words: str) -> str | None:
 
 def _from_answer(answer: UpstreamAnswer) -> Outcome:
     words = answer.error or "no reason given"
-    story = f"the upstream answered {answer.status}: {words}"
+    did = f"answered {answer.status}" if answer.status else "never answered"
+    story = f"the upstream {did}: {words}"
     if rule := _first((*MACHINE_RULES, *ACCOUNT_RULES, *PROVIDER_RULES), answer.status, words):
         return Inconclusive(cause=rule.cause, error=story)
     breaks_a_rule = answer.rule is not None and answer.status < 500 and answer.status not in _TRANSIENT

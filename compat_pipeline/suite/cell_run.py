@@ -315,10 +315,7 @@ class CellRun:
         """The model, the credentials, all words, tool calls, the way it ended and the token counts crossed unharmed."""
         auth = self.served_as[self.name]
         for number, exchange in enumerate(talk.exchanges):
-            prove(
-                self.route.endswith(exchange.model),
-                f"asked for {self.route}, the upstream was asked for {exchange.model}",
-            )
+            self.prove_model(exchange)
             prove(auth in (None, exchange.auth), f"LiteLLM was to be known as '{auth}', it was as '{exchange.auth}'")
             words = prompt if number == 0 or not nested else ""
             prove(words in user_text(exchange.request), "the user's words did not reach the upstream whole")
@@ -331,6 +328,11 @@ class CellRun:
             ("output", sum(int(usage["output_tokens"]) for usage in sent), told[1]),
         ):
             prove(seen == due, f"the upstream counted {due} {name} tokens, the CLI was told {seen}")
+
+    def prove_model(self, exchange: Exchange) -> None:
+        """The upstream was asked for the route's model by its whole name: one without its region is another one."""
+        same = self.route.endswith(f"/{exchange.model}")
+        prove(same, f"asked for {self.route}, the upstream was asked for {exchange.model}")
 
     def passed(self) -> Outcome:
         """All that had to be proven was."""

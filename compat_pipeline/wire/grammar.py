@@ -37,6 +37,12 @@ _STOP_REASONS = {
     "model_context_window_exceeded",
 }
 _TOOLS = {"tool_use", "server_tool_use"}
+_RULED = (
+    *("message_start", "content_block_start", "content_block_delta", "content_block_stop"),
+    *("message_delta", "message_stop", "error"),
+)
+_NAMELESS = (None, "message")
+"""What an event is called that has no name: in JSON, and by default among server-sent events."""
 
 
 def _split_messages(events: Sequence[Event]) -> list[list[Event]]:
@@ -53,9 +59,9 @@ def check_message_events(events: Sequence[Event]) -> list[str]:
     """What is wrong with the events of one or more messages, in plain words; empty if nothing is.
 
     Sub-agents' messages must not be mixed in: messages come one after the other. With several messages each
-    violation names the one it is in.
+    violation names the one it is in. Pings, and types that are new, may come at any time and are passed over.
     """
-    messages = _split_messages(events)
+    messages = _split_messages([event for event in events if event.get("type") in (*_RULED, *_NAMELESS)])
     if not messages:
         return ["there are no events"]
     broken = [list(_Message().check(message)) for message in messages]
@@ -75,7 +81,7 @@ class _Message:
     started: bool = False
     finished: bool = False
     stopped: bool = False
-    stop_reason: str | None = None
+    stop_reason: object = None
     kinds: list[str] = field(default_factory=list)
 
     def check(self, events: Sequence[Event]) -> Iterator[str]:
@@ -85,6 +91,8 @@ class _Message:
             yield f"content block {self.open} ({self.kind}) is never stopped"
         if not self.finished:
             yield "there is no message_delta with the stop reason"
+        elif str(self.stop_reason) not in _STOP_REASONS:
+            yield f"message_delta has the stop reason {self.stop_reason!r}"
         if not self.stopped:
             yield "there is no message_stop: the stream was cut"
         if self.stop_reason == "tool_use" and not _TOOLS & set(self.kinds):
@@ -92,8 +100,6 @@ class _Message:
 
     def _event(self, event: Event) -> Iterator[str]:
         kind = event.get("type")
-        if kind == "ping":
-            return
         if kind == "error":
             yield f"the stream carries an error: {_mapping(event.get('error')).get('message')}"
             return
@@ -115,7 +121,7 @@ class _Message:
             case "message_stop":
                 yield from self._message_stop()
             case _:
-                yield f"unknown event type {kind!r}"
+                yield "an event has no name"
 
     def _message_start(self, message: Event) -> Iterator[str]:
         self.started = True
@@ -169,15 +175,11 @@ class _Message:
         self.open = None
 
     def _message_delta(self, event: Event) -> Iterator[str]:
+        """There may be several: their counts are totals so far, and the last stop reason holds."""
         if self.open is not None:
             yield f"message_delta comes while content block {self.open} ({self.kind}) is open"
-        if self.finished:
-            yield "there is more than one message_delta"
         self.finished = True
-        reason = _mapping(event.get("delta")).get("stop_reason")
-        self.stop_reason = reason if isinstance(reason, str) else None
-        if self.stop_reason not in _STOP_REASONS:
-            yield f"message_delta has the stop reason {reason!r}"
+        self.stop_reason = _mapping(event.get("delta")).get("stop_reason", self.stop_reason)
         if not isinstance(_mapping(event.get("usage")).get("output_tokens"), int):
             yield "message_delta has no usage with output_tokens"
 

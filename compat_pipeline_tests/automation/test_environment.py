@@ -10,7 +10,13 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from compat_pipeline.assets.environment import compatibility_report, environment_matrix, environment_results
+from compat_pipeline.assets.environment import (
+    compatibility_report,
+    environment_checks,
+    environment_matrix,
+    environment_results,
+    written_environment_matrix,
+)
 from compat_pipeline.automation import environment as environments
 from compat_pipeline.automation.environment import bisect_environment, run_environments
 from compat_pipeline.automation.jobs import refresh_matrix
@@ -116,6 +122,17 @@ def test_an_old_observation_is_shown_as_stale(
     runner.outcomes[seen.cell.key] = seen
     assert checks(run(instance, runner, "3.11|1.83.14@stock"))["nothing_stale_is_verified"]
     assert "⌛ stale" in (tmp_path / "COMPATIBILITY.md").read_text()
+
+
+def test_a_matrix_that_shows_an_old_environment_as_verified_fails_the_check(
+    instance: dg.DagsterInstance, runner: ScriptedEnvironments
+) -> None:
+    run(instance, runner, "3.11|1.83.14@stock")
+    matrix = written_environment_matrix(runner.home.paths)
+    rows = [row.model_copy(update={"observed_at": NOW.replace(year=2020)}) for row in matrix.environments]
+    wrong = matrix.model_copy(update={"environments": tuple(rows)})
+    (check,) = (one for one in environment_checks(runner, wrong) if one.check_name == "nothing_stale_is_verified")
+    assert (check.passed, check.metadata["found"].value) == (False, ["3.11|1.83.14@stock"])
 
 
 @pytest.mark.parametrize(

@@ -235,6 +235,14 @@ def test_account_trouble_counts_before_the_status_400_that_carries_it() -> None:
     assert outcome.cause == "account"
 
 
+def test_a_proxy_that_gave_up_on_an_upstream_that_never_answered_is_no_fault_of_the_gateway() -> None:
+    fault = CliFault("api", 408, "API Error: 408 litellm.Timeout: Connection timed out after 600.0 seconds")
+    for upstream in ([UpstreamAnswer(0, None, None)], [OK, UpstreamAnswer(0, None, None), OK]):
+        assert classify(fault, upstream) == Inconclusive(
+            cause="provider", error="the upstream never answered: no reason given"
+        )
+
+
 def test_a_throttled_answer_stays_inconclusive_even_when_the_emulator_names_its_rule() -> None:
     for status in (429, 503, 529):
         assert classify(CliFault("api", status, "API Error"), [UpstreamAnswer(status, "wait", "H1")]).status == (
@@ -361,7 +369,7 @@ def test_what_cannot_be_classified_stays_visible_as_harness() -> None:
 
 answers = st.builds(
     UpstreamAnswer,
-    st.sampled_from([200, 400, 401, 404, 418, 429, 500, 529]),
+    st.sampled_from([0, 200, 400, 401, 404, 418, 429, 500, 529]),
     st.none() | st.sampled_from([CREDIT, OVERLOADED, EXTRA_INPUTS, ""]),
     st.none() | st.just("X2"),
 )

@@ -84,7 +84,7 @@ def test_a_file_that_is_not_there_is_wrong_usage(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("address", ["/404", "/403"])
 def test_a_page_that_is_not_there_is_wrong_usage(site: str, address: str) -> None:
-    with pytest.raises(WrongUsage, match=address[1:]):
+    with pytest.raises(WrongUsage, match=f" answered {address[1:]}"):
         fetch_baseline(site + address)
 
 

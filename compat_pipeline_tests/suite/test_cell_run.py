@@ -13,6 +13,7 @@ from compat_pipeline.domain.observation import Fail, Inconclusive, Outcome
 from compat_pipeline.suite import cell_run
 from compat_pipeline.suite.cell_run import CellRun, Direct, Judged
 from compat_pipeline.suite.settings import SuiteSettings
+from compat_pipeline.suite.true_non_streaming.probe import probe as true_non_streaming
 from compat_pipeline.wire.client_exchange import ClientExchange
 from compat_pipeline.wire.exchange import Exchange
 from compat_pipeline_tests.suite.stage import NONCE, PROMPT, REQUEST, STREAM, USAGE, Stage, asked, exchange, result
@@ -45,6 +46,27 @@ def test_harm_done_on_the_way_is_the_gateways(
     assert outcome.status == "fail"
     assert outcome.cause == "gateway"
     assert complaint in outcome.error
+
+
+PROFILE = "us.anthropic.claude-haiku-4-5-v1:0"
+
+
+def asked_for(run: CellRun) -> CellRun:
+    return replace(run, route=f"bedrock/invoke/{PROFILE}")
+
+
+def test_a_model_asked_for_by_its_whole_name_passes(stage: Stage) -> None:
+    assert asked_for(stage.run(result(), exchange(model=PROFILE))).converse(NONCE, PROMPT)
+
+
+@pytest.mark.parametrize("model", [PROFILE.removeprefix("us."), "claude-haiku-4-5-v1:0", ""])
+def test_a_model_asked_for_without_its_region_is_the_gateways(stage: Stage, model: str) -> None:
+    told = f"asked for bedrock/invoke/{PROFILE}, the upstream was asked for {model}$"
+    with pytest.raises(Judged, match=told):
+        asked_for(stage.run(result(), exchange(model=model))).converse(NONCE, PROMPT)
+    whole = stage.run(result(), exchange(model=model, streamed=False), client=[asked(events=(), body={})])
+    with pytest.raises(Judged, match=told):
+        true_non_streaming(asked_for(whole))
 
 
 def test_what_was_said_in_each_turn_must_arrive(stage: Stage) -> None:
@@ -254,7 +276,7 @@ def test_a_call_is_made_under_the_name_by_which_the_proxy_serves_the_model(
         calls.append(call)
         return result()
 
-    run = stage.run(result(), exchange())
+    run = replace(stage.run(result(), exchange()), route="elsewhere/haiku")
     monkeypatch.setattr(cell_run, "run_claude", remember)
     run.ask(NONCE, PROMPT)
     assert calls[0].model == "anthropic/claude-haiku-4-5"

@@ -26,11 +26,12 @@ def block(index: int, opened: dict[str, Any], *deltas: dict[str, Any]) -> Events
     ]
 
 
+def change_of(reason: str | None) -> dict[str, Any]:
+    return {"type": "message_delta", "delta": {"stop_reason": reason}, "usage": {"output_tokens": 9}}
+
+
 def end(reason: str = "end_turn") -> Events:
-    return [
-        {"type": "message_delta", "delta": {"stop_reason": reason}, "usage": {"output_tokens": 9}},
-        {"type": "message_stop"},
-    ]
+    return [change_of(reason), {"type": "message_stop"}]
 
 
 THINKING = block(
@@ -62,6 +63,17 @@ def at(events: Events, kind: str, index: int = 0) -> dict[str, Any]:
 
 def test_a_sound_message_breaks_no_rule() -> None:
     assert check_message_events(MESSAGE) == []
+
+
+@pytest.mark.parametrize("first", [None, "tool_use"])
+def test_a_message_may_change_more_than_once_before_it_stops(first: str | None) -> None:
+    assert broken_by(lambda e: e.insert(-2, change_of(first))) == []
+
+
+@pytest.mark.parametrize("place", range(len(MESSAGE) + 1))
+@pytest.mark.parametrize("kind", ["ping", "surprise"])
+def test_pings_and_new_types_of_events_are_passed_over_wherever_they_come(kind: str, place: int) -> None:
+    assert broken_by(lambda e: e.insert(place, {"type": kind})) == []
 
 
 def test_a_conversation_is_checked_message_by_message() -> None:
@@ -99,7 +111,10 @@ def test_no_events_at_all_are_a_violation() -> None:
             lambda e: at(e, "content_block_delta", 2)["delta"].update(partial_json="[" * 100_000),
             f"the input of content block 2 (tool_use) is not a JSON object: {'[' * 80}",
         ),
-        (lambda e: e.insert(-1, e[-2]), "there is more than one message_delta"),
+        (lambda e: e.insert(-1, change_of(None)), "message_delta has the stop reason None"),
+        (lambda e: e.insert(1, change_of("tool_use")), "content block 0 starts after message_delta"),
+        (lambda e: e.insert(-3, change_of("tool_use")), "message_delta comes while content block 2 (tool_use) is open"),
+        (lambda e: e.append(change_of("tool_use")), "message_delta comes after message_stop"),
         (lambda e: e.remove(at(e, "content_block_stop", 0)), "content block 1 starts while 0 (thinking) is open"),
         (lambda e: e.remove(at(e, "content_block_stop", 2)), "content block 2 (tool_use) is never stopped"),
         (lambda e: e.remove(at(e, "content_block_start", 1)), "text_delta for content block 1, but none is open"),
@@ -138,7 +153,7 @@ def test_no_events_at_all_are_a_violation() -> None:
             lambda e: e.__setitem__(slice(-6, -2), []),
             "the stop reason is tool_use, but there is no tool_use block",
         ),
-        (lambda e: e.insert(-2, {"type": "surprise"}), "unknown event type 'surprise'"),
+        (lambda e: e.insert(-2, {"type": "message", "unreadable": "[DONE]"}), "an event has no name"),
         (
             lambda e: e.insert(-2, {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}),
             "the stream carries an error: Overloaded",

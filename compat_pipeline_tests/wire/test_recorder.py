@@ -7,6 +7,8 @@ import http.client
 import json
 import socket
 import threading
+from itertools import cycle
+from math import isfinite
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,6 +21,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from compat_pipeline.wire import latency
 from compat_pipeline.wire.client_exchange import HUNG_UP
 from compat_pipeline.wire.latency import added_latency_ms
 from compat_pipeline.wire.recorder import recording
@@ -277,5 +280,11 @@ def test_streams_are_refused_on_demand_and_nothing_else_is(echo: Echo, http_clie
     assert [one.status for one in record.exchanges()] == [404, 200, 200]
 
 
-def test_the_added_latency_is_measured_in_milliseconds() -> None:
-    assert -1000 < added_latency_ms(calls=3) < 1000
+def test_the_added_latency_is_that_of_the_recorded_call_beyond_the_direct_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    first_bytes_s = cycle([0.001, 0.003])
+    monkeypatch.setattr(latency, "_first_byte_s", lambda *_: next(first_bytes_s))
+    assert added_latency_ms(calls=3) == pytest.approx(2.0)
+
+
+def test_the_added_latency_is_measured_on_real_calls() -> None:
+    assert isfinite(added_latency_ms(calls=3))

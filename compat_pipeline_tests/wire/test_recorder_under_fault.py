@@ -18,8 +18,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from compat_pipeline.wire.client_exchange import HUNG_UP
-from compat_pipeline.wire.faults import Answer, Asked, Fault
-from compat_pipeline.wire.faults.fault import HeldBack
+from compat_pipeline.wire.faults import FAULTS, Answer, Asked, Fault
 from compat_pipeline.wire.recorder import recording
 from compat_pipeline_tests.wire.conftest import LIMIT_S, SSE, Echo, post
 from compat_pipeline_tests.wire.messages import NONCE, TEXT, encoded, message, stream
@@ -85,7 +84,7 @@ def test_a_fault_may_answer_itself(echo: Echo, http_client: httpx.Client) -> Non
 
 def test_a_fault_may_send_a_message_twice_but_not_a_count(echo: Echo, http_client: httpx.Client) -> None:
     before = len(echo.seen)
-    with recording(echo.url, fault=fault(sends=2)) as record:
+    with recording(echo.url, fault=FAULTS["request_sent_twice"]) as record:
         post(http_client, record.url, {"of": "both"})
         http_client.post(f"{record.url}/v1/messages/count_tokens", json={})
 
@@ -113,12 +112,12 @@ def pausing() -> Iterator[str]:
         yield url
 
 
-@pytest.mark.parametrize(("what", "first"), [("all", len(EVENTS)), ("words", 1)])
+@pytest.mark.parametrize(("name", "first"), [("stream_held_back", len(EVENTS)), ("words_held_back", 1)])
 def test_a_stream_that_is_held_back_comes_in_one_piece(
-    http_client: httpx.Client, pausing: str, what: HeldBack, first: int
+    http_client: httpx.Client, pausing: str, name: str, first: int
 ) -> None:
     with (
-        recording(pausing, fault=fault(held_back=what)) as record,
+        recording(pausing, fault=FAULTS[name]) as record,
         http_client.stream("POST", f"{record.url}/v1/messages", json={"stream": True}) as answer,
     ):
         assert list(answer.iter_raw()) == [encoded(part) for part in (EVENTS[:first], EVENTS[first:]) if part]
@@ -150,7 +149,7 @@ def test_a_fault_that_is_deaf_lets_the_proxy_finish(http_client: httpx.Client) -
         if connection.recv(1) == b"":
             finished.set()
 
-    with raw_target(patient) as url, recording(url, fault=fault(deaf_to_hang_up=True)) as record:
+    with raw_target(patient) as url, recording(url, fault=FAULTS["hang_up_ignored"]) as record:
         with http_client.stream("POST", f"{record.url}/v1/messages", json={}) as answer:
             next(answer.iter_raw())
         assert record.exchanges()[0].broken == HUNG_UP

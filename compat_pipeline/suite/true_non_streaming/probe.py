@@ -30,7 +30,7 @@ def probe(run: CellRun) -> Outcome:
     exchange, message = direct.exchanges[0], direct.client.message or {}
     prove(not exchange.streamed, "a whole answer was asked for, the upstream was asked for a stream")
     prove(not direct.client.events, "a whole answer was asked for, the proxy sent a stream")
-    prove(run.route.endswith(exchange.model), f"asked for {run.route}, the upstream was asked for {exchange.model}")
+    run.prove_model(exchange)
     changed = harm([direct.client], direct.exchanges)
     prove(not changed, "; ".join(changed))
     reply = exchange.reply or {}

@@ -162,6 +162,13 @@ describe('Markdown', () => {
     expect(matrixMarkdown(opened(json))).toBe(MARKDOWN);
   });
 
+  it('names the one model that it tells of', () => {
+    const {matrix} = narrowed(DETAILED, {...EVERYTHING, model: HAIKU});
+    expect(matrixMarkdown(matrix, HAIKU).split('\n')[0]).toBe(
+      'LiteLLM v1.83.0-stable, Claude Code 2.1.120, 2026-01-31 12:00 UTC, with Claude Haiku 4.5 only',
+    );
+  });
+
   it('shows an error as one line without markup', () => {
     const json = matrixJson();
     json.features[0].providers.anthropic.error = 'a|b\n| <script>x</script> `c` [d](e) **f** # & \\';

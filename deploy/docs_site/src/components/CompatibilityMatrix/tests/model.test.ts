@@ -84,6 +84,24 @@ describe('an explanation', () => {
     const open = {...cell('vision|azure'), verdicts: cell('tool_use|azure').verdicts};
     expect(explanation(open)).toBe('Could not be judged yet: provider: 529 Overloaded');
   });
+
+  it.each([
+    [
+      'what is open of the model without a verdict, not of one that passed before',
+      [{status: 'pass', open: 'account: no credit left'}, {status: 'unjudged', open: 'provider: 529 Overloaded'}],
+      'Could not be judged yet: provider: 529 Overloaded',
+    ],
+    ['why it is withheld', [{status: 'pass', withheld: 'all broke at once'}], 'Not published yet: all broke at once'],
+    [
+      'which model was never judged beside one that was',
+      [{status: 'pass'}, {status: 'unjudged'}],
+      'Not judged yet with Claude Opus 4.7.',
+    ],
+    ['no more than that there is no test', [{status: 'unjudged'}], 'No test for this combination yet.'],
+  ] as const)('of what was not tested tells %s', (_, told, words) => {
+    const verdicts = told.map((verdict, index) => ({...cell('vision|azure').verdicts[index]!, ...verdict}));
+    expect(explanation({...cell('vision|azure'), verdicts})).toBe(words);
+  });
 });
 
 describe('filters', () => {

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from compat_pipeline.domain.versions import (
+    STABLE,
     NoSuchVersion,
     is_final_tag,
     litellm_minor,
@@ -98,7 +99,7 @@ class GithubReleases:
         found = [release for release in releases if release.version == wanted]
         if not found:
             raise CompatError(f"GitHub has no release of LiteLLM {wanted}", "choose another version, or 'latest'")
-        return max(found, key=lambda release: release.tag.endswith("-stable"))
+        return max(found, key=lambda release: release.tag.endswith(STABLE))
 
     def all(self) -> list[GithubRelease]:
         """Every final release, in GitHub's order, each once. Raises GithubRefused."""

@@ -12,13 +12,13 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from compat_pipeline.domain.cell import Cell
-from compat_pipeline.domain.manifest import NOT_YAML
+from compat_pipeline.domain.manifest import NOT_YAML, ManifestError
 from compat_pipeline.domain.verdict import NEVER_OBSERVED, Verdict
 
 _Said = Annotated[str, Field(min_length=1, pattern=r"\S")]
 
 
-class AcknowledgedError(ValueError):
+class AcknowledgedError(ManifestError):
     """A list of acknowledgements that cannot be used; the message names the file and each wrong entry."""
 
 

@@ -12,7 +12,7 @@ from packaging.version import Version
 from pydantic import Field, field_validator
 
 from compat_pipeline.domain.environment_cell import EnvironmentPart
-from compat_pipeline.domain.environment_rows import TROUBLED, EnvironmentRow, minor_order
+from compat_pipeline.domain.environment_rows import TROUBLED, EnvironmentRow, python_order
 from compat_pipeline.domain.environment_verdict import Stage
 from compat_pipeline.domain.manifest import parse_as
 
@@ -95,7 +95,7 @@ def interval(issue: KnownEnvironmentIssue, rows: Sequence[EnvironmentRow]) -> In
         issue=issue.id,
         first=versions[0],
         last=versions[-1],
-        pythons=tuple(sorted({row.python for row in struck}, key=minor_order)),
+        pythons=tuple(sorted({row.python for row in struck}, key=python_order)),
         last_good=below[-1] if below else "",
         next_good=above[0] if above else "",
     )

@@ -14,9 +14,7 @@ from pydantic import Field, field_validator
 from compat_pipeline.domain.environment_cell import EnvironmentPart
 from compat_pipeline.domain.environment_rows import TROUBLED, EnvironmentRow, python_order
 from compat_pipeline.domain.environment_verdict import Stage
-from compat_pipeline.domain.manifest import parse_as
-
-_Said = Annotated[str, Field(min_length=1, pattern=r"\S")]
+from compat_pipeline.domain.manifest import Said, parse_as
 
 
 class KnownEnvironmentIssue(EnvironmentPart):
@@ -24,11 +22,11 @@ class KnownEnvironmentIssue(EnvironmentPart):
     regular expression that their words match. `expires` is the last day on which it counts."""
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
-    title: _Said
-    cells: _Said
+    title: Said
+    cells: Said
     stages: tuple[Stage, ...] = Field(min_length=1)
-    words: _Said
-    workaround: _Said
+    words: Said
+    workaround: Said
     link: Annotated[str, Field(pattern=r"^https?://\S+$")]
     expires: Annotated[date, Field(strict=True)]
 

@@ -47,9 +47,11 @@ def litellm_release(
 ) -> dg.MaterializeResult:
     """The LiteLLM under test: the newest final release that installs, a pinned one, or a checkout's own code."""
     release = python_index.resolve(config.version)
+    # A checkout cannot be stale, whatever version its code says it is.
+    version = release.request if release.source == "path" else release.version
     return dg.MaterializeResult(
         metadata=litellm_metadata(release),
-        check_results=[staleness(context, release.request, python_index.newest)],
+        check_results=[staleness(context, version, python_index.newest)],
     )
 
 

@@ -58,13 +58,12 @@ class Thinking:
 
 @dataclass(frozen=True)
 class Usage:
-    """Tokens of the whole call, every turn added up; the `ephemeral` ones are a breakdown of the cache creation."""
+    """Tokens of the whole call, every turn added up; the `ephemeral` ones are a part of the cache creation."""
 
     input_tokens: int = 0
     output_tokens: int = 0
     cache_creation_input_tokens: int = 0
     cache_read_input_tokens: int = 0
-    ephemeral_5m_input_tokens: int = 0
     ephemeral_1h_input_tokens: int = 0
 
 
@@ -193,7 +192,6 @@ def _usage(results: Iterable[Mapping[str, Any]]) -> Usage:
         output_tokens=total(told, "output_tokens"),
         cache_creation_input_tokens=total(told, "cache_creation_input_tokens"),
         cache_read_input_tokens=total(told, "cache_read_input_tokens"),
-        ephemeral_5m_input_tokens=total(split, "ephemeral_5m_input_tokens"),
         ephemeral_1h_input_tokens=total(split, "ephemeral_1h_input_tokens"),
     )
 

@@ -12,13 +12,11 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from compat_pipeline.domain.cell import Cell
-from compat_pipeline.domain.manifest import NOT_YAML
+from compat_pipeline.domain.manifest import NOT_YAML, ManifestError, Said
 from compat_pipeline.domain.verdict import NEVER_OBSERVED, Verdict
 
-_Said = Annotated[str, Field(min_length=1, pattern=r"\S")]
 
-
-class AcknowledgedError(ValueError):
+class AcknowledgedError(ManifestError):
     """A list of acknowledgements that cannot be used; the message names the file and each wrong entry."""
 
 
@@ -28,10 +26,10 @@ class Acknowledgement(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     cell: Annotated[str, Field(pattern=r"^[^|/\s]+\|[^|/\s]+/[^|/\s]+$")]
-    owner: _Said
+    owner: Said
     issue: Annotated[str, Field(pattern=r"^https?://\S+$")]
     expires: Annotated[date, Field(strict=True)]
-    reason: _Said
+    reason: Said
 
     def claims(self, cell: Cell) -> bool:
         return fnmatchcase(cell.key, self.cell)

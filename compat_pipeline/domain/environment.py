@@ -19,30 +19,29 @@ from compat_pipeline.domain.environment_cell import (
 )
 from compat_pipeline.domain.environment_claims import Claim
 from compat_pipeline.domain.environment_rows import TargetSeen
-from compat_pipeline.domain.manifest import parse_as
+from compat_pipeline.domain.manifest import Said, parse_as
 
 LATEST = "latest"
 
 _Python = Annotated[str, Field(pattern=r"^3\.\d+$")]
 _Litellm = Annotated[str, Field(pattern=r"^(latest|\d+\.\d+\.\d+)$")]
 _Runtime = Annotated[str, Field(pattern=rf"^({STOCK}|{ACCELERATOR}==(latest|\d+(\.\d+)*))$")]
-_Said = Annotated[str, Field(min_length=1, pattern=r"\S")]
 
 
 class Exclusion(EnvironmentPart):
     """Cells that are not run, and why; `cells` is a shell-style pattern over keys."""
 
-    cells: _Said
-    reason: _Said
+    cells: Said
+    reason: Said
 
 
 class Platform(EnvironmentPart):
     """A platform that is only targeted. `resolver` is its name for uv, `wheel` a pattern of platform tags."""
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9_-]+$")]
-    name: _Said
-    resolver: _Said
-    wheel: _Said
+    name: Said
+    resolver: Said
+    wheel: Said
 
 
 class EnvironmentManifest(EnvironmentPart):
@@ -59,7 +58,7 @@ class EnvironmentManifest(EnvironmentPart):
     runtimes: tuple[_Runtime, ...] = Field(min_length=1)
     lanes: tuple[Lane, ...] = Field(min_length=1)
     excluded: tuple[Exclusion, ...] = ()
-    routes: tuple[_Said, ...] = Field(min_length=1)
+    routes: tuple[Said, ...] = Field(min_length=1)
     platforms: tuple[Platform, ...] = ()
     documented: dict[str, str] = Field(default={})
     claims: tuple[Claim, ...] = ()

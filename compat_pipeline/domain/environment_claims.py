@@ -9,10 +9,9 @@ from pydantic import Field
 
 from compat_pipeline.domain.environment_cell import EnvironmentPart
 from compat_pipeline.domain.environment_rows import EnvironmentRow
+from compat_pipeline.domain.manifest import Said
 
 FALLBACK_CONTROL = "accelerator_without_its_compiled_module"
-
-_Said = Annotated[str, Field(min_length=1, pattern=r"\S")]
 
 
 class Claim(EnvironmentPart):
@@ -20,10 +19,10 @@ class Claim(EnvironmentPart):
     they count as stock does, that what the accelerator reports of itself is so, or that it falls back by itself."""
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9_-]+$")]
-    says: _Said
-    source: _Said
+    says: Said
+    source: Said
     about: Literal["works", "same_counts", "self_report", "fallback"]
-    cells: _Said
+    cells: Said
 
 
 Judged = Literal["holds", "partly", "refuted", "unknown"]

@@ -12,11 +12,9 @@ from packaging.version import Version
 from pydantic import Field, field_validator
 
 from compat_pipeline.domain.environment_cell import EnvironmentPart
-from compat_pipeline.domain.environment_rows import TROUBLED, EnvironmentRow, minor_order
+from compat_pipeline.domain.environment_rows import TROUBLED, EnvironmentRow, python_order
 from compat_pipeline.domain.environment_verdict import Stage
-from compat_pipeline.domain.manifest import parse_as
-
-_Said = Annotated[str, Field(min_length=1, pattern=r"\S")]
+from compat_pipeline.domain.manifest import Said, parse_as
 
 
 class KnownEnvironmentIssue(EnvironmentPart):
@@ -24,11 +22,11 @@ class KnownEnvironmentIssue(EnvironmentPart):
     regular expression that their words match. `expires` is the last day on which it counts."""
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
-    title: _Said
-    cells: _Said
+    title: Said
+    cells: Said
     stages: tuple[Stage, ...] = Field(min_length=1)
-    words: _Said
-    workaround: _Said
+    words: Said
+    workaround: Said
     link: Annotated[str, Field(pattern=r"^https?://\S+$")]
     expires: Annotated[date, Field(strict=True)]
 
@@ -95,7 +93,7 @@ def interval(issue: KnownEnvironmentIssue, rows: Sequence[EnvironmentRow]) -> In
         issue=issue.id,
         first=versions[0],
         last=versions[-1],
-        pythons=tuple(sorted({row.python for row in struck}, key=minor_order)),
+        pythons=tuple(sorted({row.python for row in struck}, key=python_order)),
         last_good=below[-1] if below else "",
         next_good=above[0] if above else "",
     )

@@ -9,7 +9,7 @@ from packaging.version import Version
 from compat_pipeline.domain.environment import Platform
 from compat_pipeline.domain.environment_claims import Judged
 from compat_pipeline.domain.environment_matrix import EnvironmentMatrix, IssueSeen
-from compat_pipeline.domain.environment_rows import EnvironmentRow, minor_order, wheel_pythons
+from compat_pipeline.domain.environment_rows import EnvironmentRow, python_order, wheel_pythons
 from compat_pipeline.domain.environment_verdict import EnvironmentStatus, signature
 from compat_pipeline.domain.markdown import plain, table
 
@@ -79,7 +79,7 @@ def _head(matrix: EnvironmentMatrix, names: dict[str, str]) -> str:
 def _supported(matrix: EnvironmentMatrix, names: dict[str, str]) -> str:
     """Only what a row bears out."""
     working = [row for row in matrix.environments if row.works and row.means.accelerator]
-    pythons = _listed(sorted({row.python for row in working}, key=minor_order))
+    pythons = _listed(sorted({row.python for row in working}, key=python_order))
     versions = _listed(sorted({row.litellm for row in working}, key=Version))
     latest = [row for row in matrix.environments if row.litellm == matrix.litellm_latest and row.means.accelerator]
     runs = [row for row in latest if row.works]

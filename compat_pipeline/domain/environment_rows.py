@@ -115,9 +115,9 @@ def wheel_pythons(wheels: Iterable[str], platform: str) -> list[str]:
             if fnmatchcase(tag.platform, platform) or tag.platform == "any":
                 digits = tag.interpreter.lstrip("cpy")
                 found.add("3" if tag.abi == "abi3" or digits == "3" else f"{digits[:1]}.{digits[1:]}")
-    return sorted(found, key=minor_order)
+    return sorted(found, key=python_order)
 
 
-def minor_order(minor: str) -> tuple[int, ...]:
-    """Sorts `3.9` before `3.10`."""
-    return tuple(int(part) for part in minor.split("."))
+def python_order(version: str) -> tuple[int, ...]:
+    """Sorts `3.9` before `3.10`, and `3.10.9` before `3.10.10`."""
+    return tuple(int(part) for part in version.split("."))

@@ -15,7 +15,7 @@ from compat_pipeline.domain.matrix import CompatibilityMatrix
 
 _ATOM = "http://www.w3.org/2005/Atom"
 _NAMES = uuid.uuid5(uuid.NAMESPACE_URL, "https://github.com/BerriAI/litellm#claude-code-compatibility")
-_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What no XML document may hold (XML 1.0, 2.2)."""
 _TITLE = "Claude Code through LiteLLM: what changed"
 
@@ -75,4 +75,4 @@ def _moment(at: datetime) -> str:
 
 
 def _printable(text: str) -> str:
-    return _NO_XML.sub("", text)
+    return NOT_IN_XML.sub("", text)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import PurePath
 from xml.etree import ElementTree
 
+from compat_pipeline.domain.feed import NOT_IN_XML
 from compat_pipeline.domain.gate import GateCell, GateReport
 from compat_pipeline.domain.markdown import changes_markdown, matrix_markdown, plain
 from compat_pipeline.domain.reproduce import again
@@ -19,7 +19,6 @@ MOST_SUMMARY_BYTES = 1 << 20
 
 _HERE = "path:."
 _DIGEST_CHARS = 12
-_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def reproduce(report: GateReport, cell: GateCell) -> str:
@@ -140,7 +139,7 @@ def _add_case(suite: ElementTree.Element, report: GateReport, cell: GateCell) ->
 
 def _xml_text(text: str) -> str:
     """`text` without the characters that XML 1.0 cannot hold, escaped or not."""
-    return _NOT_IN_XML.sub("\N{REPLACEMENT CHARACTER}", text)
+    return NOT_IN_XML.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def workflow_commands(report: GateReport) -> list[str]:

@@ -22,6 +22,10 @@ AuthMode = Literal["signed", "bearer"]
 """How LiteLLM is known to Bedrock: by AWS keys that sign each request, or by a bearer token (Bedrock's API key)."""
 
 
+Said = Annotated[str, Field(min_length=1, pattern=r"\S")]
+"""Words in a file that somebody wrote by hand: some, and not blanks alone."""
+
+
 class ManifestError(ValueError):
     """A manifest that cannot be used; the message names each wrong entry."""
 

@@ -23,7 +23,10 @@ DENIED_LITELLM: Mapping[str, str] = MappingProxyType(
 COOLDOWN_DAYS = 3
 """How long a Claude Code version must have been public before policy `cooldown` takes it."""
 
-# `-stable` until mid-2026, plain since; `-nightly`, `-rc.N` and `.devN` stand beside both.
+STABLE = "-stable"
+"""What LiteLLM's tags of releases end in until mid-2026; later ones are plain."""
+
+# `-nightly`, `-rc.N` and `.devN` stand beside both.
 _FINAL_TAG = re.compile(r"v?(\d+\.\d+\.\d+)(?:-stable)?")
 _MINOR = re.compile(r"v?(\d+\.\d+)")
 _FINAL_SEMVER = re.compile(r"\d+\.\d+\.\d+")
@@ -47,9 +50,9 @@ def is_final_tag(tag: str) -> bool:
     return _FINAL_TAG.fullmatch(tag) is not None
 
 
-def litellm_tag(version: str) -> str:
-    """The full tag of a version that is known from the package index; ValueError when it is not a final version."""
-    return f"v{parse_litellm_tag(version)}"
+def litellm_tag(request: str) -> str:
+    """The full tag of a final version or tag; one that is called stable stays so. ValueError for anything else."""
+    return f"v{parse_litellm_tag(request)}{STABLE if request.endswith(STABLE) else ''}"
 
 
 def litellm_minor(request: str) -> str | None:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from compat_pipeline.domain.environment import Interpreter
+from compat_pipeline.domain.environment_rows import python_order
 from compat_pipeline.ground.child import ask_python
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.proxy.client import run_uv
@@ -33,7 +34,7 @@ def find_interpreters(folder: Path, environ: Mapping[str, str] = os.environ) -> 
         one = _ask(candidate, named, folder)
         if one is not None and (one.minor not in found or _better(one, found[one.minor])):
             found[one.minor] = one
-    return sorted(found.values(), key=lambda one: _parts(one.minor))
+    return sorted(found.values(), key=lambda one: python_order(one.minor))
 
 
 def _candidates(folder: Path, environ: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
@@ -96,8 +97,4 @@ def _troubled(path: Path, named: str, why: str) -> Interpreter | None:
 def _better(one: Interpreter, other: Interpreter) -> bool:
     if one.trouble or other.trouble:
         return bool(other.trouble) and not one.trouble
-    return _parts(one.version) > _parts(other.version)
-
-
-def _parts(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split("."))
+    return python_order(one.version) > python_order(other.version)

@@ -67,15 +67,15 @@ def without_the_proxy(accelerator: str, python: Path, folder: Path) -> str:
         return ""
 
 
-def released_accelerator(python: Path, folder: Path, pin: str = "") -> tuple[str, list[str]]:
-    """The newest version of the accelerator (or that of `pin`, such as `==0.1.10`), and the names of its wheels.
+def released_accelerator(python: Path, folder: Path) -> tuple[str, list[str]]:
+    """The newest version of the accelerator, and the names of its wheels.
 
     Raises CompatError when the index cannot tell.
     """
     options = ("--no-deps", "--universal", "--python-version", _OLDEST_PYTHON, "--prerelease", "disallow")
     with tempfile.TemporaryDirectory(dir=make_folder(folder), prefix=".asked-") as scratch:
         wanted = Path(scratch, "wanted.in")
-        wanted.write_text(f"{ACCELERATOR}{pin}")
+        wanted.write_text(ACCELERATOR)
         told = run_uv(
             (
                 "pip",

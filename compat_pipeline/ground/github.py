@@ -27,7 +27,7 @@ GITHUB_API = "https://api.github.com"
 
 _SECONDARY_WAIT_S = 60.0
 """GitHub asks for a minute after a secondary limit that names no time."""
-_CLOCK_TOLERANCE_S = 60.0
+_CLOCK_TOLERANCE_S = 30.0
 _PER_PAGE = 100
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _MISSHAPEN = (ValueError, TypeError, LookupError, AttributeError, AssertionError, RuntimeError)
@@ -190,7 +190,7 @@ def _token(site: GithubSite, credentials: App | Token | None, repository: str, p
     return credentials.value if credentials else ""
 
 
-def clock_trouble(headers: Mapping[str, Any], *, tolerance_s: float = _CLOCK_TOLERANCE_S) -> str:
+def clock_trouble(headers: Mapping[str, Any], *, tolerance_s: float) -> str:
     """How far this machine's clock is from the one that answered with `headers`; empty within the tolerance."""
     try:
         theirs = parsedate_to_datetime(str(headers["date"])).replace(tzinfo=timezone.utc)
@@ -309,7 +309,7 @@ def _meaning(doing: str, error: GithubException, clean: Redactor, anonymous: boo
     if error.status >= 500 or error.status in (0, 409):
         return GithubBusy(f"cannot {doing}: GitHub is in trouble ({error.status}: {words})", "", error.status)
     if error.status == 401:
-        clock = clock_trouble(headers, tolerance_s=_CLOCK_TOLERANCE_S / 2)
+        clock = clock_trouble(headers, tolerance_s=_CLOCK_TOLERANCE_S)
         return GithubRefused(
             f"cannot {doing}: GitHub refused the credentials{f', because {clock}' if clock else f' ({words})'}",
             "set the clock" if clock else "check that they are whole, valid and not expired",

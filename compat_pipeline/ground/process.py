@@ -68,9 +68,9 @@ def spawned_group(
     argv: Sequence[str | Path],
     *,
     env: Mapping[str, str],
-    cwd: Path | None = None,
-    stdout: int | IO[Any] | None = subprocess.DEVNULL,
-    stderr: int | IO[Any] | None = subprocess.DEVNULL,
+    cwd: Path,
+    stdout: int | IO[Any],
+    stderr: int | IO[Any],
 ) -> Iterator[subprocess.Popen[bytes]]:
     """As `spawn`, for the length of the block; what the program starts ends with it too, and with us by `kill -9`."""
     watched, held = os.pipe()

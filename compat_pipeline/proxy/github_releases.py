@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from compat_pipeline.domain.versions import (
+    STABLE,
     NoSuchVersion,
     is_final_tag,
     litellm_minor,
@@ -66,16 +67,16 @@ class _Kept(BaseModel):
 
 
 class GithubReleases:
-    """The final releases of `repository`; what was seen is kept under `cache`, so that an unchanged page costs nothing.
+    """The final releases of LiteLLM; what was seen is kept under `cache`, so that an unchanged page costs nothing.
 
     GitHub counts no unchanged page of a request with a `token`; without one it allows 60 pages an hour, changed or
     not, and the pages after an unchanged first one are then taken for unchanged, too.
     """
 
-    def __init__(self, site: GithubSite, token: Token | None, cache: Path, repository: str = REPOSITORY) -> None:
-        self._site, self._token, self._repository = site, token, repository
-        self._file = cache / "github" / f"{repository.replace('/', '-').lower()}-releases.json"
-        self._source = f"{site.api}/repos/{repository}/releases?per_page={_PER_PAGE}"
+    def __init__(self, site: GithubSite, token: Token | None, cache: Path) -> None:
+        self._site, self._token = site, token
+        self._file = cache / "github" / f"{REPOSITORY.replace('/', '-').lower()}-releases.json"
+        self._source = f"{site.api}/repos/{REPOSITORY}/releases?per_page={_PER_PAGE}"
 
     def pick(self, request: str) -> GithubRelease:
         """The release that `request` means: `latest`, the newest patch of a minor (`1.98`), a version or a tag.
@@ -98,15 +99,15 @@ class GithubReleases:
         found = [release for release in releases if release.version == wanted]
         if not found:
             raise CompatError(f"GitHub has no release of LiteLLM {wanted}", "choose another version, or 'latest'")
-        return max(found, key=lambda release: release.tag.endswith("-stable"))
+        return max(found, key=lambda release: release.tag.endswith(STABLE))
 
     def all(self) -> list[GithubRelease]:
         """Every final release, in GitHub's order, each once. Raises GithubRefused."""
         kept = self._read()
 
         def look() -> tuple[_Page, ...]:
-            doing = f"list the releases of {self._repository}"
-            with signed_in(self._site, self._token, self._repository, {}, doing) as client:
+            doing = f"list the releases of {REPOSITORY}"
+            with signed_in(self._site, self._token, REPOSITORY, {}, doing) as client:
                 return tuple(self._pages(client.requester, kept))
 
         pages = patiently(self._site, look, attempts=_ATTEMPTS, patience_s=_PATIENCE_S)
@@ -128,7 +129,7 @@ class GithubReleases:
     def _page(self, requester: Requester, number: int, before: _Page | None) -> _Page:
         headers, listed = requester.requestJsonAndCheck(
             "GET",
-            f"/repos/{self._repository}/releases",
+            f"/repos/{REPOSITORY}/releases",
             parameters={"per_page": _PER_PAGE, "page": number + 1},
             headers={"If-None-Match": before.etag} if before else {},
         )
@@ -146,8 +147,8 @@ class GithubReleases:
         for one in listed:
             # A redirect to the new name of a repository loses the page: every page would be the first.
             place = re.search(r"/repos/([^/]+/[^/]+)/releases/", str(one.get("url")))
-            if place and (moved := renamed(self._repository, place[1])):
-                raise GithubRefused(f"cannot list the releases of {self._repository}: {moved}")
+            if place and (moved := renamed(REPOSITORY, place[1])):
+                raise GithubRefused(f"cannot list the releases of {REPOSITORY}: {moved}")
             tag = str(one.get("tag_name"))
             if is_final_tag(tag) and not one.get("draft") and not one.get("prerelease"):
                 image = _IMAGE.search(str(one.get("body")))

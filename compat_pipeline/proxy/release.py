@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from compat_pipeline.domain.versions import (
     DENIED_LITELLM,
+    STABLE,
     denied_litellm_constraints,
     is_denied_litellm,
     litellm_minor,
@@ -70,9 +71,11 @@ class LitellmRelease(BaseModel):
 
     @property
     def request(self) -> str:
-        """The request that means this very release again: its version, or the checkout it was made from."""
-        from_checkout = self.policy.startswith("path:")
-        return self.policy.replace(f":{Path.home()}/", ":~/", 1) if from_checkout else self.version
+        """The request that means this very release again: its version or stable tag, or the checkout it is made of."""
+        if self.policy.startswith("path:"):
+            return self.policy.replace(f":{Path.home()}/", ":~/", 1)
+        # The index would take the version for a plain tag.
+        return self.tag if self.tag.endswith(STABLE) else self.version
 
     def verified_lock(self) -> Path:
         """The lock as it was resolved; CompatError where it is not that any more, or there was none."""
@@ -108,11 +111,12 @@ def resolve_litellm(request: str, cache: Path, python: Path, releases: GithubRel
             image_digest=found.image_digest,
         )
     minor = litellm_minor(request)
-    version = _newest(minor, folder, python) if request == LATEST or minor else _pinned(request)
+    pinned = request != LATEST and not minor
+    version = _pinned(request) if pinned else _newest(minor, folder, python)
     text, lock = _locked(version, folder, python)
     return LitellmRelease(
         version=version,
-        tag=litellm_tag(version),
+        tag=litellm_tag(request if pinned else version),
         policy=request,
         lock=lock,
         digest=sha256(text),

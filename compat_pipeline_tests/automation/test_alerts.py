@@ -26,6 +26,7 @@ from compat_pipeline.automation.alerts import alert_sensor
 from compat_pipeline.definitions import defs
 from compat_pipeline.domain.observation import Fail
 from compat_pipeline.ground.errors import CompatError
+from compat_pipeline.proxy.release import LitellmRelease
 from compat_pipeline.resources.alerts import Alerts
 from compat_pipeline_tests.assets.conftest import PinnedIndex, ScriptedRunner
 from compat_pipeline_tests.claude.loopback import closed_port, served
@@ -285,6 +286,11 @@ class StuckIndex(PinnedIndex):
         return "9.9.9"
 
 
+class TaggedIndex(StuckIndex):
+    def resolve(self, request: str) -> LitellmRelease:
+        return super().resolve(request).model_copy(update={"tag": "v1.106.2-stable"})
+
+
 @pytest.mark.parametrize(("days", "stale"), [("1e-9", True), ("7", False)])
 def test_a_version_that_never_changes_although_newer_ones_exist_is_told(
     instance: dg.DagsterInstance,
@@ -300,3 +306,13 @@ def test_a_version_that_never_changes_although_newer_ones_exist_is_told(
     tick(instance)
     told = "LiteLLM: the same old version, although newer ones exist\n- 1.106.2, unchanged for 1e-09 days"
     assert chat.texts == ([told] if stale else [])
+
+
+def test_a_version_that_is_pinned_by_its_tag_grows_stale_as_any(
+    instance: dg.DagsterInstance, resources: Resources, chat: Chat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COMPAT_STALE_DAYS", "1e-9")
+    assert refresh(instance, resources, TaggedIndex())
+    assert refresh(instance, resources, TaggedIndex())
+    tick(instance)
+    assert len(chat.texts) == 1

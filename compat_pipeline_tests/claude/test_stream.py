@@ -17,8 +17,8 @@ from compat_pipeline_tests.claude.loopback import ANSWER, SIGNATURE, TOOL_INPUT
 
 RECORDINGS = Path(__file__).parent / "recordings"
 VERSIONS = sorted(path.name for path in RECORDINGS.iterdir())
-ONE_TURN = Usage(11, 9, 7, 5, 4, 3)
-TWO_TURNS = Usage(22, 18, 14, 10, 8, 6)
+ONE_TURN = Usage(11, 9, 7, 5, 3)
+TWO_TURNS = Usage(22, 18, 14, 10, 6)
 
 every_version = pytest.mark.parametrize("version", VERSIONS)
 

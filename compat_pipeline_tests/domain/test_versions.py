@@ -44,8 +44,9 @@ def test_anything_but_a_final_tag_is_refused_by_name(tag: str) -> None:
         parse_litellm_tag(tag)
 
 
-def test_a_version_of_the_package_index_becomes_a_full_tag() -> None:
+def test_a_version_becomes_a_full_tag_and_a_tag_stays_one() -> None:
     assert litellm_tag("1.106.2") == "v1.106.2"
+    assert litellm_tag("v1.83.0-stable") == "v1.83.0-stable"
     with pytest.raises(ValueError, match=r"1\.106\.2rc1"):
         litellm_tag("1.106.2rc1")
 

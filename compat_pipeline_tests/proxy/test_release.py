@@ -34,6 +34,17 @@ def test_a_version_and_both_tag_forms_mean_the_same_release(
     assert found.policy == request_
 
 
+@pytest.mark.usefixtures("litellm_release")
+@pytest.mark.parametrize(
+    ("request_", "tag"),
+    [(LITELLM, f"v{LITELLM}"), (f"v{LITELLM}", f"v{LITELLM}"), (f"v{LITELLM}-stable", f"v{LITELLM}-stable")],
+)
+def test_the_tag_that_was_asked_for_is_kept_and_asked_for_again(request_: str, tag: str, shared_cache: Path) -> None:
+    found = resolve_litellm(request_, shared_cache, PYTHON)
+    assert found.tag == tag
+    assert resolve_litellm(found.request, shared_cache, PYTHON).tag == tag
+
+
 def test_the_lock_pins_everything_with_hashes_and_names_no_address(litellm_release: LitellmRelease) -> None:
     text = litellm_release.verified_lock().read_text()
     requirements = [line for line in text.splitlines() if line and not line.startswith(" ")]

@@ -72,7 +72,7 @@ function Shown({matrix, note, links}: ShownProps) {
       {note && <p className={styles.quiet}>The details of this matrix cannot be shown: {note}.</p>}
       <div className={styles.controls}>
         <Legend counts={counts} chosen={filters.statuses} onChange={(statuses) => change({statuses})} />
-        <CopyButton text={() => matrixMarkdown({...shown, rows})}>Copy as Markdown</CopyButton>
+        <CopyButton text={() => matrixMarkdown({...shown, rows}, filters.model)}>Copy as Markdown</CopyButton>
         <FilterBar matrix={matrix} filters={filters} onChange={change} />
       </div>
       <p className={styles.summary} role="status">

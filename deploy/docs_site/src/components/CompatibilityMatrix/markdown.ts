@@ -1,6 +1,7 @@
-// The matrix as Markdown: the same text, to the byte, as that of the pipeline's own domain/markdown.py.
+// The matrix as Markdown: of all models the same text, to the byte, as that of the pipeline's own domain/markdown.py.
 
 import type {Status} from './documents';
+import {modelName} from './model';
 import type {Matrix} from './model';
 
 const WORDS: Readonly<Record<Status, string>> = {
@@ -10,8 +11,8 @@ const WORDS: Readonly<Record<Status, string>> = {
   not_tested: '❔ not tested',
 };
 
-/** Both versions, the table, and below it the reason of every cell that failed or does not apply. */
-export function matrixMarkdown({generatedAt, litellm, claudeCode, providers, rows}: Matrix): string {
+/** Versions, the `model` that is told of alone, table, and the reason of every cell that failed or does not apply. */
+export function matrixMarkdown({generatedAt, litellm, claudeCode, providers, rows}: Matrix, model = ''): string {
   const made = `${generatedAt.slice(0, 10)} ${generatedAt.slice(11, 16)} UTC`;
   const table = [
     ['Feature', ...providers.map((provider) => plain(provider.id))],
@@ -23,8 +24,9 @@ export function matrixMarkdown({generatedAt, litellm, claudeCode, providers, row
       .filter((cell) => cell.published)
       .map((cell) => `- ${WORDS[cell.status]}: ${plain(row.name)}, ${plain(cell.provider.id)}: ${plain(cell.published)}`),
   );
+  const only = model && `, with ${plain(modelName(model))} only`;
   return [
-    `LiteLLM ${plain(litellm)}, Claude Code ${plain(claudeCode)}, ${made}`,
+    `LiteLLM ${plain(litellm)}, Claude Code ${plain(claudeCode)}, ${made}${only}`,
     table.map((row) => `| ${row.join(' | ')} |`).join('\n'),
     ...(reasons.length > 0 ? [reasons.join('\n')] : []),
   ].join('\n\n') + '\n';

@@ -188,10 +188,8 @@ export function explanation(cell: Cell): string {
     }
     case 'fail':
       return byError(cell.verdicts).join('\n') || cell.published;
-    case 'not_tested': {
-      const why = cell.verdicts.map((verdict) => verdict.open ?? verdict.error).find(Boolean);
-      return why ? `Could not be judged yet: ${why}` : 'No test for this combination yet.';
-    }
+    case 'not_tested':
+      return untested(cell.verdicts);
     default:
       return cell.published;
   }
@@ -224,6 +222,19 @@ function withModel(cell: Cell, model: string): Cell {
   const status = STATUSES.find((known) => known === verdict?.status) ?? 'not_tested';
   const published = (status === 'fail' ? verdict?.error : status === 'not_applicable' ? verdict?.reason : '') ?? '';
   return {...cell, status, published, verdicts};
+}
+
+/** Why nothing is published: what the models without a verdict know, that it is withheld, or that there is no test. */
+function untested(verdicts: readonly Verdict[]): string {
+  const unjudged = verdicts.filter((verdict) => verdict.status === 'unjudged');
+  const why = unjudged.map((verdict) => verdict.open ?? verdict.error).find(Boolean);
+  if (why) return `Could not be judged yet: ${why}`;
+  const withheld = verdicts.find((verdict) => verdict.withheld)?.withheld;
+  if (withheld) return `Not published yet: ${withheld}`;
+  const some = unjudged.length > 0 && unjudged.length < verdicts.length;
+  return some
+    ? `Not judged yet with ${listed(unjudged.map(({model}) => modelName(model)))}.`
+    : 'No test for this combination yet.';
 }
 
 /** "Claude Haiku 4.5 and Claude Opus 4.7: what went wrong", for each thing that did. */

@@ -339,6 +339,14 @@ describe('copying', () => {
     expect(screen.getByText('Copied')).toBeVisible();
   });
 
+  it('names the model that is shown alone', async () => {
+    const user = userEvent.setup();
+    window.history.replaceState(null, '', '/?model=claude-haiku-4-5');
+    render(<CompatibilityMatrix matrix={matrixJson()} details={detailsJson()} />);
+    await user.click(screen.getByRole('button', {name: 'Copy as Markdown'}));
+    expect(await navigator.clipboard.readText()).toMatch(/^LiteLLM .+, with Claude Haiku 4\.5 only\n/);
+  });
+
   it('says where it is not allowed', async () => {
     const user = userEvent.setup();
     vi.spyOn(navigator.clipboard, 'writeText').mockRejectedValue(new Error('no'));

@@ -84,6 +84,24 @@ describe('an explanation', () => {
     const open = {...cell('vision|azure'), verdicts: cell('tool_use|azure').verdicts};
     expect(explanation(open)).toBe('Could not be judged yet: provider: 529 Overloaded');
   });
+
+  it.each([
+    [
+      'what is open of the model without a verdict, not of one that passed before',
+      [{status: 'pass', open: 'account: no credit left'}, {status: 'unjudged', open: 'provider: 529 Overloaded'}],
+      'Could not be judged yet: provider: 529 Overloaded',
+    ],
+    ['why it is withheld', [{status: 'pass', withheld: 'all broke at once'}], 'Not published yet: all broke at once'],
+    [
+      'which model was never judged beside one that was',
+      [{status: 'pass'}, {status: 'unjudged'}],
+      'Not judged yet with Claude Opus 4.7.',
+    ],
+    ['no more than that there is no test', [{status: 'unjudged'}], 'No test for this combination yet.'],
+  ] as const)('of what was not tested tells %s', (_, told, words) => {
+    const verdicts = told.map((verdict, index) => ({...cell('vision|azure').verdicts[index]!, ...verdict}));
+    expect(explanation({...cell('vision|azure'), verdicts})).toBe(words);
+  });
 });
 
 describe('filters', () => {
@@ -160,6 +178,13 @@ describe('Markdown', () => {
     json.features[0].providers.anthropic.error =
       'Claude Haiku 4.5: the tool input arrived empty; Claude Opus 4.7: the tool input arrived empty';
     expect(matrixMarkdown(opened(json))).toBe(MARKDOWN);
+  });
+
+  it('names the one model that it tells of', () => {
+    const {matrix} = narrowed(DETAILED, {...EVERYTHING, model: HAIKU});
+    expect(matrixMarkdown(matrix, HAIKU).split('\n')[0]).toBe(
+      'LiteLLM v1.83.0-stable, Claude Code 2.1.120, 2026-01-31 12:00 UTC, with Claude Haiku 4.5 only',
+    );
   });
 
   it('shows an error as one line without markup', () => {

@@ -55,7 +55,8 @@ def side_of(requests: list[Json], arrived: list[Json], replies: list[Json], answ
 
 def grown(*contents: Any) -> list[Json]:
     """The requests of a conversation whose user said these things, one after the other."""
-    messages = [{"role": "user", "content": content} for content in contents]
+    listed = (content if isinstance(content, str) else list(content) for content in contents)
+    messages = [{"role": "user", "content": content} for content in listed]
     return [{"stream": True, "messages": messages[:count]} for count in range(1, len(messages) + 1)]
 
 

@@ -86,6 +86,13 @@ def test_no_secret_is_shown(sound: dict[str, str]) -> None:
     assert held["COMPAT_BASELINE"] == "https://docs.example/matrix.json"
 
 
+@pytest.mark.parametrize("password", ["4711/geheim", "/geheim", "12#geheim", "12?geheim", "p@12/geheim"])
+@pytest.mark.parametrize("setting", ["COMPAT_HISTORY_URL", "COMPAT_BASELINE"])
+def test_a_password_that_is_not_quoted_is_not_taken_for_a_part_of_the_address(setting: str, password: str) -> None:
+    held = {one.name: one.value for one in settings({setting: f"postgresql://compat:{password}@db/compat"})}
+    assert held[setting] == "set"
+
+
 def test_every_setting_and_its_default_is_the_readmes() -> None:
     readme = (ROOT / "README.md").read_text().partition("\n## Settings\n")[2].partition("\n## ")[0]
     listed = {

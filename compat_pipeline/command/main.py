@@ -210,6 +210,8 @@ def bisect(good: str, bad: str, python: str, runtime: str, stage: str, lane: str
     What was run before and is not too old is not run again. Exit codes: 0 found, 1 nothing could be run, 2 wrong usage,
     such as ends that are not good and bad, 130 interrupted.
     """
+    if not (good and bad):
+        raise click.UsageError("--good and --bad each name a version of LiteLLM")
     from compat_pipeline.command.environment import bisect_versions
 
     choice = {"good": good, "bad": bad, "python": python, "runtime": runtime, "stage": stage, "lane": lane}

@@ -24,7 +24,7 @@ from compat_pipeline.domain.details import CompatibilityDetails
 from compat_pipeline.ground.acknowledged_file import load_acknowledged
 from compat_pipeline.ground.amount import budget_usd
 from compat_pipeline.ground.environment_files import load_environment_issues, load_environments
-from compat_pipeline.ground.errors import CompatError
+from compat_pipeline.ground.errors import CompatError, WrongUsage
 from compat_pipeline.ground.github import App
 from compat_pipeline.ground.home import CompatHome
 from compat_pipeline.ground.manifest_file import feature_set, load_manifest, planned_rows
@@ -32,7 +32,7 @@ from compat_pipeline.ground.process import client_environment
 from compat_pipeline.ground.shelf import cache_days
 from compat_pipeline.ground.timetable import Timetable
 from compat_pipeline.history.store import history_engine
-from compat_pipeline.proxy.checkout import PATH_REQUEST
+from compat_pipeline.proxy.checkout import PATH_REQUEST, checkout_folder
 from compat_pipeline.proxy.venv import installed_versions
 from compat_pipeline.publication.local_git import is_repository
 from compat_pipeline.relay.accounts import accounts_from_env
@@ -298,9 +298,10 @@ def _downloads(environ: Environ) -> Iterator[Told]:
     cache = CompatHome.from_env(environ).cache
     asked = environ.get(LITELLM_VARIABLE) or "latest"
     if asked.startswith(PATH_REQUEST):
-        folder = Path(asked.removeprefix(PATH_REQUEST)).expanduser()
-        yield ("ok", f"LiteLLM from {folder}, built when its code changed") if folder.is_dir() else (
-            "problem", f"there is no folder {folder}", f"correct {LITELLM_VARIABLE}")  # fmt: skip
+        try:
+            yield "ok", f"LiteLLM from {checkout_folder(asked)}, built when its code changed"
+        except WrongUsage as error:
+            yield "problem", error.message, f"correct {LITELLM_VARIABLE}"
     elif proxy_kind(environ) == "container":
         yield "ok", f"LiteLLM {asked} as its image, pulled unless the container engine has it"
     else:

@@ -128,6 +128,7 @@ def test_every_setting_and_its_default_is_the_readmes() -> None:
         ("COMPAT_DOCS_BRANCH", "gh-pages", "COMPAT_DOCS_BRANCH without COMPAT_DOCS_GITHUB"),
         ("COMPAT_DOCS_MODE", "force", "COMPAT_DOCS_MODE without COMPAT_DOCS_GITHUB"),
         ("COMPAT_LITELLM_VERSION", "path:/nowhere", "there is no folder /nowhere"),
+        ("COMPAT_LITELLM_VERSION", "path:~nobody.here/x", "there is no folder ~nobody.here/x"),
         ("COMPAT_CACHE", "/proc/version/cache", "/proc/version/cache cannot be written"),
         ("SSL_CERT_FILE", "/nowhere.pem", "SSL_CERT_FILE names no file"),
         ("PATH", "/nowhere", "git is not found"),

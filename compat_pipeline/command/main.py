@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import click
 
-from compat_pipeline.command.output import Output, make_console
+from compat_pipeline.command.output import Output, make_console, prepare_stdout
 from compat_pipeline.domain.variants import ACCELERATED, OTHER_VARIANTS
 from compat_pipeline.ground.errors import CompatError, WrongUsage
 from compat_pipeline.ground.exit_codes import (
@@ -372,6 +372,7 @@ def _exit_with(told: CompatError, code: int) -> NoReturn:
 
 @contextlib.contextmanager
 def _stdout_flushed() -> Iterator[None]:
+    prepare_stdout()
     try:
         yield
     finally:

@@ -90,9 +90,9 @@ def page_of(home: CompatHome) -> Page:
     """The last matrix of `home`, and its details if they are there; CompatError when a file is missing or damaged."""
     details = None
     try:
-        matrix = parse_matrix(home.matrix.read_text())
+        matrix = parse_matrix(home.matrix.read_text(encoding="utf-8"))
         if home.details.exists():
-            details = CompatibilityDetails.model_validate_json(home.details.read_text())
+            details = CompatibilityDetails.model_validate_json(home.details.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise CompatError(f"there is no matrix yet: {error.filename} does not exist", "make one: compat run") from error
     except (OSError, ValidationError, ValueError) as error:

@@ -53,7 +53,7 @@ _NEXT = "name a published compatibility-matrix.json: a file, an http(s) address,
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text()
+        return path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         raise WrongUsage(f"cannot read the matrix {path}: {error}", _NEXT) from error
 

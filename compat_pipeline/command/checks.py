@@ -224,7 +224,9 @@ def _docs(environ: Environ) -> Iterator[Told]:
         yield "note", "credentials are set, but no repository on GitHub", "set COMPAT_DOCS_GITHUB"
     if not docs:
         folder = Path(own) if own else home.docs_repo
-        if folder.is_dir() and any(folder.iterdir()) and not is_repository(folder):
+        if own and not _may_be_written(folder):
+            yield "problem", f"{folder} cannot be written", "set COMPAT_DOCS_REPO to a folder you may write"
+        elif folder.is_dir() and any(folder.iterdir()) and not is_repository(folder):
             yield "problem", f"{folder} is no git repository", "set COMPAT_DOCS_REPO to one, or to a new folder"
         else:
             yield "ok", f"the local git repository {folder}" + ("" if folder.is_dir() else ", made on first use")
@@ -242,9 +244,8 @@ def _folders(environ: Environ) -> Iterator[Told]:
         ("COMPAT_HOME", home.root, NEEDED_BYTES),
         ("COMPAT_CACHE", home.cache, _DOWNLOADS_BYTES),
     ):
-        there = next(place for place in (folder, *folder.parents) if place.exists())
-        free = shutil.disk_usage(there).free
-        if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+        free = shutil.disk_usage(_nearest(folder)).free
+        if not _may_be_written(folder):
             yield "problem", f"{folder} cannot be written", f"set {name} to a folder you may write"
         elif free < needed:
             level: Level = "problem" if folder == home.root else "note"
@@ -255,6 +256,16 @@ def _folders(environ: Environ) -> Iterator[Told]:
             )
         else:
             yield "ok", f"{folder}: {free >> 20} MB free"
+
+
+def _nearest(folder: Path) -> Path:
+    """What is there already of `folder`: itself, or where it would be made."""
+    return next(place for place in (folder, *folder.parents) if place.exists())
+
+
+def _may_be_written(folder: Path) -> bool:
+    there = _nearest(folder)
+    return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
 
 
 def _programs(environ: Environ) -> Iterator[Told]:

@@ -124,6 +124,8 @@ def test_every_setting_and_its_default_is_the_readmes() -> None:
         ("COMPAT_ACKNOWLEDGED", "/nowhere.yaml", "cannot read the acknowledgements /nowhere.yaml"),
         ("COMPAT_DOCS_GITHUB", "docs", "COMPAT_DOCS_GITHUB does not name a repository"),
         ("COMPAT_DOCS_GITHUB", "acme/docs", "no credentials for acme/docs"),
+        ("COMPAT_DOCS_REPO", "/proc/version", "/proc/version cannot be written"),
+        ("COMPAT_DOCS_REPO", "/proc/version/docs", "/proc/version/docs cannot be written"),
         ("COMPAT_DOCS_PATH", "notes.md", "COMPAT_DOCS_PATH may not be 'notes.md'"),
         ("COMPAT_DOCS_BRANCH", "gh-pages", "COMPAT_DOCS_BRANCH without COMPAT_DOCS_GITHUB"),
         ("COMPAT_DOCS_MODE", "force", "COMPAT_DOCS_MODE without COMPAT_DOCS_GITHUB"),

@@ -74,6 +74,7 @@ def test_code_that_does_not_install_could_not_be_judged(
     "arguments",
     [
         ("--cells", "visoin|*"),
+        ("--cells", ""),
         ("--baseline", "/nowhere.json"),
         ("--baseline", "docs-repo"),
         ("--cell", "x"),

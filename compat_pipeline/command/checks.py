@@ -90,7 +90,7 @@ def _settings(environ: Environ) -> Iterator[Told]:
     home = CompatHome.from_env(environ)
     readers: list[Callable[[], object]] = [
         lambda: feature_set(environ),
-        lambda: history_engine(environ.get("COMPAT_HISTORY_URL") or home.history),
+        lambda: _history(environ),
         lambda: days_kept(environ),
         lambda: cache_days(environ),
         lambda: budget_usd(environ),
@@ -115,6 +115,20 @@ def _settings(environ: Environ) -> Iterator[Told]:
         yield "note", f"{name} is no setting", f"did you mean {near[0]}?" if near else "unset it"
     given = sum(1 for name in SETTINGS if environ.get(name))
     yield "ok", f"{given} of {len(SETTINGS)} come from the environment"
+
+
+def _history(environ: Environ) -> None:
+    """Looks at the address and, where that names a file, at its folder; a server is not asked."""
+    if not (named := environ.get("COMPAT_HISTORY_URL")):
+        return
+    url = history_engine(named).url
+    if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
+        return
+    file = Path(str(url.database))
+    if file.is_dir() or not _may_be_written(file.parent) or (file.exists() and not os.access(file, os.W_OK)):
+        raise WrongUsage(
+            f"the history {file} cannot be written", "set COMPAT_HISTORY_URL to a file in a folder you may write"
+        )
 
 
 def _gate_cells(environ: Environ) -> None:

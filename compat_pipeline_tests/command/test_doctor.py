@@ -111,6 +111,8 @@ def test_every_setting_and_its_default_is_the_readmes() -> None:
         ("COMPAT_UPSTREAM", "real", "there are no 'real' upstreams"),
         ("COMPAT_FEATURES", "v9", "there is no set of features 'v9'"),
         ("COMPAT_HISTORY_URL", "mysql://user@db/compat", "mysql is neither sqlite nor postgresql"),
+        ("COMPAT_HISTORY_URL", "/proc", "the history /proc cannot be written"),
+        ("COMPAT_HISTORY_URL", "sqlite:////proc/version/x.db", "the history /proc/version/x.db cannot be written"),
         ("COMPAT_EVIDENCE_DAYS", "soon", "COMPAT_EVIDENCE_DAYS is 'soon'"),
         ("COMPAT_CACHE_DAYS", "0.5", "COMPAT_CACHE_DAYS is 0.5"),
         ("COMPAT_TIME_ZONE", "Mars/Base", "COMPAT_TIME_ZONE is 'Mars/Base'"),

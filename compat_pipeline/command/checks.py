@@ -77,6 +77,11 @@ def findings(environ: Environ) -> list[Finding]:
                 found.append(Finding(about, *told))
         except CompatError as error:
             found.append(Finding(about, "problem", error.message, error.next_step))
+        except OSError as error:
+            what = f"cannot use {error.filename or 'a file'}: {error.strerror}"
+            found.append(
+                Finding(about, "problem", what, "correct the setting that names it, or see to whom it belongs")
+            )
     once: dict[str, Finding] = {}  # a setting that makes no sense comes up in many checks
     for one in found:
         once.setdefault(one.told, one)

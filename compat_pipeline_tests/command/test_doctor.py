@@ -229,6 +229,16 @@ def test_what_is_in_the_cache_needs_no_download(sound: dict[str, str]) -> None:
     ]
 
 
+def test_a_folder_that_cannot_even_be_looked_at_is_told_with_all_the_rest(
+    sound: dict[str, str], tmp_path: Path
+) -> None:
+    too_long = str(tmp_path / ("x" * 300))
+    found = findings(sound | {"COMPAT_HOME": too_long})
+    problems = [one for one in found if one.level == "problem"]
+    assert f"cannot use {too_long}: File name too long" in [one.told for one in problems]
+    assert {"cells", "programs", "alerts"} <= {one.about for one in found}
+
+
 def test_the_command_ends_with_two_for_a_problem_and_gives_programs_the_same(
     sound: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -21,6 +21,7 @@ from compat_pipeline.command.settings import KNOWN, SETTINGS, Environ
 from compat_pipeline.domain.cell import Cell
 from compat_pipeline.domain.consumption import Spending
 from compat_pipeline.domain.details import CompatibilityDetails
+from compat_pipeline.domain.versions import EXACT_VERSION, litellm_minor
 from compat_pipeline.ground.acknowledged_file import load_acknowledged
 from compat_pipeline.ground.amount import budget_usd
 from compat_pipeline.ground.environment_files import load_environment_issues, load_environments
@@ -33,6 +34,7 @@ from compat_pipeline.ground.shelf import cache_days
 from compat_pipeline.ground.timetable import Timetable
 from compat_pipeline.history.store import history_engine
 from compat_pipeline.proxy.checkout import PATH_REQUEST, checkout_folder
+from compat_pipeline.proxy.release import LATEST, pinned_version
 from compat_pipeline.proxy.venv import installed_versions
 from compat_pipeline.publication.local_git import is_repository
 from compat_pipeline.relay.accounts import accounts_from_env
@@ -326,27 +328,33 @@ def _network(environ: Environ) -> Iterator[Told]:
 
 def _downloads(environ: Environ) -> Iterator[Told]:
     cache = CompatHome.from_env(environ).cache
-    asked = environ.get(LITELLM_VARIABLE) or "latest"
+    try:
+        yield _litellm(environ, cache)
+    except CompatError as error:
+        yield "problem", error.message, f"correct {LITELLM_VARIABLE}"
+    asked = environ.get(CLAUDE_CODE_VARIABLE) or LATEST
+    pinned = asked if EXACT_VERSION.fullmatch(asked) else None
+    yield _download(f"Claude Code {asked}", pinned, fetched_versions(cache), "about 100 MB")
+
+
+def _litellm(environ: Environ, cache: Path) -> Told:
+    asked = environ.get(LITELLM_VARIABLE) or LATEST
     if asked.startswith(PATH_REQUEST):
-        try:
-            yield "ok", f"LiteLLM from {checkout_folder(asked)}, built when its code changed"
-        except WrongUsage as error:
-            yield "problem", error.message, f"correct {LITELLM_VARIABLE}"
-    elif proxy_kind(environ) == "container":
-        yield "ok", f"LiteLLM {asked} as its image, pulled unless the container engine has it"
-    else:
-        yield _download("LiteLLM", asked, installed_versions(cache), "some hundred MB")
-    claude_code = environ.get(CLAUDE_CODE_VARIABLE) or "latest"
-    yield _download("Claude Code", claude_code, fetched_versions(cache), "about 100 MB")
+        return "ok", f"LiteLLM from {checkout_folder(asked)}, built when its code changed"
+    pinned = None if asked == LATEST or litellm_minor(asked) else pinned_version(asked)
+    if proxy_kind(environ) == "container":
+        return "ok", f"LiteLLM {asked} as its image, pulled unless the container engine has it"
+    return _download(f"LiteLLM {asked}", pinned, installed_versions(cache), "some hundred MB")
 
 
-def _download(product: str, asked: str, kept: list[str], size: str) -> Told:
+def _download(what: str, pinned: str | None, kept: list[str], size: str) -> Told:
+    """What is to be fetched of `what`, which means the version `pinned`, or one that only a registry tells."""
     kept_says = f"in the cache: {', '.join(kept)}" if kept else "the cache has none"
-    if asked.removeprefix("v").removesuffix("-stable") in kept:
-        return "ok", f"{product} {asked} is in the cache"
-    if kept and not asked[:1].isdigit():
-        return "ok", f"{product} {asked} is asked for on each full run; {kept_says}"
-    return "note", f"{product} {asked} is to be downloaded ({size}); {kept_says}", ""
+    if pinned in kept:
+        return "ok", f"{what} is in the cache"
+    if kept and pinned is None:
+        return "ok", f"{what} is asked for on each full run; {kept_says}"
+    return "note", f"{what} is to be downloaded ({size}); {kept_says}", ""
 
 
 def _alerts(environ: Environ) -> Iterator[Told]:

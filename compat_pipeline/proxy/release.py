@@ -108,7 +108,7 @@ def resolve_litellm(request: str, cache: Path, python: Path, releases: GithubRel
             image_digest=found.image_digest,
         )
     minor = litellm_minor(request)
-    version = _newest(minor, folder, python) if request == LATEST or minor else _pinned(request)
+    version = _newest(minor, folder, python) if request == LATEST or minor else pinned_version(request)
     text, lock = _locked(version, folder, python)
     return LitellmRelease(
         version=version,
@@ -233,7 +233,8 @@ def _newest(minor: str | None, folder: Path, python: Path) -> str:
     return locked_version(compile_lock(requirements, denied_litellm_constraints(), folder, python, what), "litellm")
 
 
-def _pinned(request: str) -> str:
+def pinned_version(request: str) -> str:
+    """The version that `request` names, be it by its tag. WrongUsage where it names none, CompatError for a denied."""
     try:
         return _allowed(str(parse_litellm_tag(request)))
     except ValueError as error:

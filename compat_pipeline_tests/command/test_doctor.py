@@ -132,6 +132,8 @@ def test_every_setting_and_its_default_is_the_readmes() -> None:
         ("COMPAT_DOCS_BRANCH", "gh-pages", "COMPAT_DOCS_BRANCH without COMPAT_DOCS_GITHUB"),
         ("COMPAT_DOCS_MODE", "force", "COMPAT_DOCS_MODE without COMPAT_DOCS_GITHUB"),
         ("COMPAT_LITELLM_VERSION", "path:/nowhere", "there is no folder /nowhere"),
+        ("COMPAT_LITELLM_VERSION", "nonsense!", "'nonsense!' is not a final LiteLLM release tag"),
+        ("COMPAT_LITELLM_VERSION", "1.82.7", "LiteLLM 1.82.7 must not be installed"),
         ("COMPAT_LITELLM_VERSION", "path:~nobody.here/x", "there is no folder ~nobody.here/x"),
         ("COMPAT_CACHE", "/proc/version/cache", "/proc/version/cache cannot be written"),
         ("SSL_CERT_FILE", "/nowhere.pem", "SSL_CERT_FILE names no file"),
@@ -227,6 +229,22 @@ def test_what_is_in_the_cache_needs_no_download(sound: dict[str, str]) -> None:
         "LiteLLM v1.98.1 is in the cache",
         "Claude Code 2.1.329 is in the cache",
     ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "fate"),
+    [
+        ("1.98", "asked for on each full run"),
+        ("latest", "asked for on each full run"),
+        ("v1.83.14", "to be downloaded"),
+        ("1.98.0", "to be downloaded"),
+    ],
+)
+def test_only_what_names_no_version_is_asked_for_on_each_run(sound: dict[str, str], asked: str, fate: str) -> None:
+    write_atomically(CompatHome.from_env(sound).cache / "litellm" / "venvs" / "1.98.1-0123456789ab" / ".complete", "")
+    litellm, _ = about(sound | {"COMPAT_LITELLM_VERSION": asked}, "downloads")
+    assert litellm.told.startswith(f"LiteLLM {asked} is {fate}")
+    assert litellm.told.endswith("in the cache: 1.98.1")
 
 
 def test_a_folder_that_cannot_even_be_looked_at_is_told_with_all_the_rest(

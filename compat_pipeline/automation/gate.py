@@ -92,7 +92,7 @@ def _let_a_failure_exit_with(code: int) -> None:
 def gate_cells(patterns: list[str], environ: Mapping[str, str] = os.environ) -> list[Cell]:
     """The cells to judge, in manifest order; WrongUsage for a pattern that matches none."""
     wanted = patterns or re.split(r"[\s,]+", environ.get(CELLS_VARIABLE, "").strip(", \t\n"))
-    if wanted == [""]:
+    if wanted == [""] and not patterns:
         return PLANNED.cells
     try:
         return select(MANIFEST.cells, wanted)

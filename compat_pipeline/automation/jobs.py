@@ -58,9 +58,6 @@ def run_chosen_cells(
     """
     versions = Versions.of_run(context, cell_runner)
     chosen = named_cells(config.cells, open_cells(verdicts(cell_runner, versions)))
-    if not chosen:
-        progress.info("nothing to run, so the matrix stays as it is")
-        return
     observed = set()
     for observation in cell_runner.observe(
         versions.litellm, versions.claude_code, with_a_test(chosen), context.run.run_id
@@ -74,6 +71,9 @@ def run_chosen_cells(
             yield dg.AssetMaterialization(cell_results.key, partition=cell.key, metadata=dict(NO_TEST))
     known, before = verdicts(cell_runner, versions), Published.of(docs_repo)
     yield from evaluations(cell_results.key, judged_check(known), observed_check(chosen, observed))
+    if not chosen:
+        progress.info("nothing to run, so the matrix stays as it is")
+        return
     rows = rows_kept(cell_runner.home, chosen)
     if unknown := sum(cell not in known and has_test(cell) for cell in rows.cells):
         progress.info(

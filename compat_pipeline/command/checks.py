@@ -21,10 +21,11 @@ from compat_pipeline.command.settings import KNOWN, SETTINGS, Environ
 from compat_pipeline.domain.cell import Cell
 from compat_pipeline.domain.consumption import Spending
 from compat_pipeline.domain.details import CompatibilityDetails
+from compat_pipeline.domain.versions import EXACT_VERSION, litellm_minor
 from compat_pipeline.ground.acknowledged_file import load_acknowledged
 from compat_pipeline.ground.amount import budget_usd
 from compat_pipeline.ground.environment_files import load_environment_issues, load_environments
-from compat_pipeline.ground.errors import CompatError
+from compat_pipeline.ground.errors import CompatError, WrongUsage
 from compat_pipeline.ground.github import App
 from compat_pipeline.ground.home import CompatHome
 from compat_pipeline.ground.manifest_file import feature_set, load_manifest, planned_rows
@@ -32,7 +33,8 @@ from compat_pipeline.ground.process import client_environment
 from compat_pipeline.ground.shelf import cache_days
 from compat_pipeline.ground.timetable import Timetable
 from compat_pipeline.history.store import history_engine
-from compat_pipeline.proxy.checkout import PATH_REQUEST
+from compat_pipeline.proxy.checkout import PATH_REQUEST, checkout_folder
+from compat_pipeline.proxy.release import LATEST, pinned_version
 from compat_pipeline.proxy.venv import installed_versions
 from compat_pipeline.publication.local_git import is_repository
 from compat_pipeline.relay.accounts import accounts_from_env
@@ -77,6 +79,11 @@ def findings(environ: Environ) -> list[Finding]:
                 found.append(Finding(about, *told))
         except CompatError as error:
             found.append(Finding(about, "problem", error.message, error.next_step))
+        except OSError as error:
+            what = f"cannot use {error.filename or 'a file'}: {error.strerror}"
+            found.append(
+                Finding(about, "problem", what, "correct the setting that names it, or see to whom it belongs")
+            )
     once: dict[str, Finding] = {}  # a setting that makes no sense comes up in many checks
     for one in found:
         once.setdefault(one.told, one)
@@ -90,7 +97,7 @@ def _settings(environ: Environ) -> Iterator[Told]:
     home = CompatHome.from_env(environ)
     readers: list[Callable[[], object]] = [
         lambda: feature_set(environ),
-        lambda: history_engine(environ.get("COMPAT_HISTORY_URL") or home.history),
+        lambda: _history(environ),
         lambda: days_kept(environ),
         lambda: cache_days(environ),
         lambda: budget_usd(environ),
@@ -115,6 +122,20 @@ def _settings(environ: Environ) -> Iterator[Told]:
         yield "note", f"{name} is no setting", f"did you mean {near[0]}?" if near else "unset it"
     given = sum(1 for name in SETTINGS if environ.get(name))
     yield "ok", f"{given} of {len(SETTINGS)} come from the environment"
+
+
+def _history(environ: Environ) -> None:
+    """Looks at the address and, where that names a file, at its folder; a server is not asked."""
+    if not (named := environ.get("COMPAT_HISTORY_URL")):
+        return
+    url = history_engine(named).url
+    if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
+        return
+    file = Path(str(url.database))
+    if file.is_dir() or not _may_be_written(file.parent) or (file.exists() and not os.access(file, os.W_OK)):
+        raise WrongUsage(
+            f"the history {file} cannot be written", "set COMPAT_HISTORY_URL to a file in a folder you may write"
+        )
 
 
 def _gate_cells(environ: Environ) -> None:
@@ -224,7 +245,9 @@ def _docs(environ: Environ) -> Iterator[Told]:
         yield "note", "credentials are set, but no repository on GitHub", "set COMPAT_DOCS_GITHUB"
     if not docs:
         folder = Path(own) if own else home.docs_repo
-        if folder.is_dir() and any(folder.iterdir()) and not is_repository(folder):
+        if own and not _may_be_written(folder):
+            yield "problem", f"{folder} cannot be written", "set COMPAT_DOCS_REPO to a folder you may write"
+        elif folder.is_dir() and any(folder.iterdir()) and not is_repository(folder):
             yield "problem", f"{folder} is no git repository", "set COMPAT_DOCS_REPO to one, or to a new folder"
         else:
             yield "ok", f"the local git repository {folder}" + ("" if folder.is_dir() else ", made on first use")
@@ -242,9 +265,8 @@ def _folders(environ: Environ) -> Iterator[Told]:
         ("COMPAT_HOME", home.root, NEEDED_BYTES),
         ("COMPAT_CACHE", home.cache, _DOWNLOADS_BYTES),
     ):
-        there = next(place for place in (folder, *folder.parents) if place.exists())
-        free = shutil.disk_usage(there).free
-        if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+        free = shutil.disk_usage(_nearest(folder)).free
+        if not _may_be_written(folder):
             yield "problem", f"{folder} cannot be written", f"set {name} to a folder you may write"
         elif free < needed:
             level: Level = "problem" if folder == home.root else "note"
@@ -255,6 +277,16 @@ def _folders(environ: Environ) -> Iterator[Told]:
             )
         else:
             yield "ok", f"{folder}: {free >> 20} MB free"
+
+
+def _nearest(folder: Path) -> Path:
+    """What is there already of `folder`: itself, or where it would be made."""
+    return next(place for place in (folder, *folder.parents) if place.exists())
+
+
+def _may_be_written(folder: Path) -> bool:
+    there = _nearest(folder)
+    return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
 
 
 def _programs(environ: Environ) -> Iterator[Told]:
@@ -296,26 +328,33 @@ def _network(environ: Environ) -> Iterator[Told]:
 
 def _downloads(environ: Environ) -> Iterator[Told]:
     cache = CompatHome.from_env(environ).cache
-    asked = environ.get(LITELLM_VARIABLE) or "latest"
+    try:
+        yield _litellm(environ, cache)
+    except CompatError as error:
+        yield "problem", error.message, f"correct {LITELLM_VARIABLE}"
+    asked = environ.get(CLAUDE_CODE_VARIABLE) or LATEST
+    pinned = asked if EXACT_VERSION.fullmatch(asked) else None
+    yield _download(f"Claude Code {asked}", pinned, fetched_versions(cache), "about 100 MB")
+
+
+def _litellm(environ: Environ, cache: Path) -> Told:
+    asked = environ.get(LITELLM_VARIABLE) or LATEST
     if asked.startswith(PATH_REQUEST):
-        folder = Path(asked.removeprefix(PATH_REQUEST)).expanduser()
-        yield ("ok", f"LiteLLM from {folder}, built when its code changed") if folder.is_dir() else (
-            "problem", f"there is no folder {folder}", f"correct {LITELLM_VARIABLE}")  # fmt: skip
-    elif proxy_kind(environ) == "container":
-        yield "ok", f"LiteLLM {asked} as its image, pulled unless the container engine has it"
-    else:
-        yield _download("LiteLLM", asked, installed_versions(cache), "some hundred MB")
-    claude_code = environ.get(CLAUDE_CODE_VARIABLE) or "latest"
-    yield _download("Claude Code", claude_code, fetched_versions(cache), "about 100 MB")
+        return "ok", f"LiteLLM from {checkout_folder(asked)}, built when its code changed"
+    pinned = None if asked == LATEST or litellm_minor(asked) else pinned_version(asked)
+    if proxy_kind(environ) == "container":
+        return "ok", f"LiteLLM {asked} as its image, pulled unless the container engine has it"
+    return _download(f"LiteLLM {asked}", pinned, installed_versions(cache), "some hundred MB")
 
 
-def _download(product: str, asked: str, kept: list[str], size: str) -> Told:
+def _download(what: str, pinned: str | None, kept: list[str], size: str) -> Told:
+    """What is to be fetched of `what`, which means the version `pinned`, or one that only a registry tells."""
     kept_says = f"in the cache: {', '.join(kept)}" if kept else "the cache has none"
-    if asked.removeprefix("v").removesuffix("-stable") in kept:
-        return "ok", f"{product} {asked} is in the cache"
-    if kept and not asked[:1].isdigit():
-        return "ok", f"{product} {asked} is asked for on each full run; {kept_says}"
-    return "note", f"{product} {asked} is to be downloaded ({size}); {kept_says}", ""
+    if pinned in kept:
+        return "ok", f"{what} is in the cache"
+    if kept and pinned is None:
+        return "ok", f"{what} is asked for on each full run; {kept_says}"
+    return "note", f"{what} is to be downloaded ({size}); {kept_says}", ""
 
 
 def _alerts(environ: Environ) -> Iterator[Told]:

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import click
 
-from compat_pipeline.command.output import Output, make_console
+from compat_pipeline.command.output import Output, make_console, prepare_stdout
 from compat_pipeline.domain.variants import ACCELERATED, OTHER_VARIANTS
 from compat_pipeline.ground.errors import CompatError, WrongUsage
 from compat_pipeline.ground.exit_codes import (
@@ -212,6 +212,8 @@ def bisect(good: str, bad: str, python: str, runtime: str, stage: str, lane: str
     What was run before and is not too old is not run again. Exit codes: 0 found, 1 nothing could be run, 2 wrong usage,
     such as ends that are not good and bad, 130 interrupted.
     """
+    if not (good and bad):
+        raise click.UsageError("--good and --bad each name a version of LiteLLM")
     from compat_pipeline.command.environment import bisect_versions
 
     choice = {"good": good, "bad": bad, "python": python, "runtime": runtime, "stage": stage, "lane": lane}
@@ -375,6 +377,7 @@ def _exit_with(told: CompatError, code: int) -> NoReturn:
 
 @contextlib.contextmanager
 def _stdout_flushed() -> Iterator[None]:
+    prepare_stdout()
     try:
         yield
     finally:

@@ -51,7 +51,7 @@ def measure(result: Path) -> None:
     litellm, claude_code = index.resolve(""), npm.resolve("")
     npm.fetch(claude_code)  # once for all runs, so it is no cost of this one
     with open_instance(home) as instance:
-        pins = {"litellm_release": litellm.version, "claude_code_release": claude_code.version}
+        pins = {"litellm_release": litellm.request, "claude_code_release": claude_code.version}
         config = {"ops": {name: {"config": {"version": version}} for name, version in pins.items()}}
         with ProxyRuntime().lease(litellm, index.install(litellm), manifest) as up:
             planned = len(planned_rows(manifest).cells)

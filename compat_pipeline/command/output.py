@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from dataclasses import dataclass, field
+from io import TextIOWrapper
 from typing import Any
 
 import click
@@ -22,6 +24,14 @@ STATUS_STYLE = {
     "inconclusive": ("?", "yellow"),
     "unjudged": ("?", "yellow"),
 }
+
+
+def prepare_stdout() -> None:
+    """What is printed goes through: to nowhere where that is closed, with a `?` for what it cannot spell."""
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
 
 
 def make_console() -> Console:

@@ -89,6 +89,8 @@ def _shown(name: str, value: str) -> str:
         return value
     try:
         address = urlsplit(value)
+        if value.count("@") > address.netloc.count("@"):  # what stands before it is a password, to some
+            return "set"
         return f"{address.scheme}://{address.hostname or ''}{f':{address.port}' if address.port else ''}{address.path}"
     except ValueError:
         return "set"

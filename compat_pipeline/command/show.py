@@ -15,9 +15,10 @@ from rich.text import Text
 
 from compat_pipeline.command.output import STATUS_STYLE, Output, printable
 from compat_pipeline.domain.details import CompatibilityDetails
-from compat_pipeline.domain.matrix import CompatibilityMatrix, Failing, Inapplicable, parse_matrix
+from compat_pipeline.domain.matrix import CompatibilityMatrix, Failing, Inapplicable
 from compat_pipeline.ground.errors import CompatError, WrongUsage
 from compat_pipeline.ground.home import CompatHome
+from compat_pipeline.publication.baseline import fetch_baseline
 
 _LONGEST_REASON_CHARS = 400
 
@@ -70,7 +71,7 @@ def show_matrix(source: str, output: Output) -> None:
 def page_at(source: str) -> Page:
     """The matrix at `source`: a file, an http(s) address, `docs-repo`, the folder of a COMPAT_HOME; empty: our own.
 
-    Raises WrongUsage when there is none, CompatError when it cannot be read.
+    Raises WrongUsage when there is none, or of another schema, CompatError when it cannot be read.
     """
     home = CompatHome.from_env()
     if not source:
@@ -87,16 +88,18 @@ def page_at(source: str) -> Page:
 
 
 def page_of(home: CompatHome) -> Page:
-    """The last matrix of `home`, and its details if they are there; CompatError when a file is missing or damaged."""
-    details = None
+    """The last matrix of `home`, and its details if they are there.
+
+    Raises WrongUsage for what is no matrix of the known schema, CompatError when a file is missing or cannot be read.
+    """
+    if not home.matrix.exists():
+        raise CompatError(f"there is no matrix yet: {home.matrix} does not exist", "make one: compat run")
+    matrix, details = fetch_baseline(str(home.matrix)).matrix, None
     try:
-        matrix = parse_matrix(home.matrix.read_text())
         if home.details.exists():
-            details = CompatibilityDetails.model_validate_json(home.details.read_text())
-    except FileNotFoundError as error:
-        raise CompatError(f"there is no matrix yet: {error.filename} does not exist", "make one: compat run") from error
-    except (OSError, ValidationError, ValueError) as error:
-        raise CompatError(f"the matrix in {home.root} cannot be read: {error}", "write it anew: compat run") from error
+            details = CompatibilityDetails.model_validate_json(home.details.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise CompatError(f"{home.details} cannot be read: {error}", "write it anew: compat run") from error
     about = {(one.litellm_version, one.claude_code_version, one.generated_at) for one in (matrix, details or matrix)}
     if len(about) > 1:
         raise CompatError(

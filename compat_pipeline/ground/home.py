@@ -151,13 +151,13 @@ def _upstream_mode(asked: str) -> UpstreamMode:
         raise WrongUsage(f"there are no '{asked}' upstreams", f"set COMPAT_UPSTREAM to one of: {known}") from error
 
 
-def make_folder(path: Path) -> Path:
-    """Create `path` with its parents; `CompatError` names the folder that cannot be written."""
+def make_folder(path: Path, settings: str = "COMPAT_HOME or COMPAT_CACHE") -> Path:
+    """Create `path` with its parents; `CompatError` names the folder that cannot be made, and what says where it is."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise CompatError(
-            f"cannot create {path}: {error.strerror}", "set COMPAT_HOME or COMPAT_CACHE to a folder you may write"
+            f"cannot create {path}: {error.strerror}", f"set {settings} to a folder you may write"
         ) from error
     return path
 

@@ -45,7 +45,7 @@ from compat_pipeline.history.tables import (
     RAN_ONCE,
 )
 
-_Seen = TypeVar("_Seen", Observation, EnvironmentObservation)
+_Seen = TypeVar("_Seen")
 
 _BUSY_TIMEOUT_S = 30.0
 _NEXT = "set COMPAT_HISTORY_URL to a file path or a database URL, with an @ in its password written as %40"
@@ -148,19 +148,21 @@ class History:
         """When each cell last went red under a fault that it must notice; a cell that never did is left out.
 
         Only the same suite counts, since another one is another test. Versions and variants do not matter: what is
-        proven is the test, and it is the same test whatever it is run against.
+        proven is the test, and it is the same test whatever it is run against. Raises CompatError as `observations`
+        does.
         """
         columns = CONTROLS.c
         query = (
-            select(columns.cell, func.max(columns.proven_at))
+            select(columns.id, columns.cell, columns.proven_at)
             .where(columns.suite_revision == suite_revision)
             .where(columns.upstream == upstream)
             .where(columns.killed)
-            .group_by(columns.cell)
+            .order_by(columns.proven_at)
         )
-        with self._transaction() as connection:
-            rows = connection.execute(query).all()
-        return {Cell.parse(cell): datetime.fromisoformat(proven_at) for cell, proven_at in rows}
+        proven = self._read(
+            query, CONTROLS, lambda cell, proven_at: (Cell.parse(cell), datetime.fromisoformat(proven_at))
+        )
+        return dict(proven)  # the last of each cell
 
     def append_environment(self, run_id: str, revision: str, observed: EnvironmentObservation) -> None:
         """Add what one run of one environment saw, made by the code `revision`."""
@@ -186,7 +188,7 @@ class History:
             .where(columns.revision == revision)
             .order_by(columns.observed_at, columns.id)
         )
-        return self._read(query, ENVIRONMENTS, EnvironmentObservation.model_validate_json)
+        return self._read(query, ENVIRONMENTS, lambda _, document: EnvironmentObservation.model_validate_json(document))
 
     def close(self) -> None:
         self._engine.dispose()
@@ -216,15 +218,15 @@ class History:
                     elif any(kept[name] != value for name, value in row.items()):
                         raise self._contradiction(row)
 
-    def _read(self, query: Select[Any, Any, Any], table: Table, parse: Callable[[str], _Seen]) -> list[_Seen]:
-        """What `query` finds in `table`: the number of each row, its cell, and the document to `parse`."""
+    def _read(self, query: Select[Any, Any, Any], table: Table, parse: Callable[[str, str], _Seen]) -> list[_Seen]:
+        """What `query` finds in `table`: the number of each row, and its cell and what is kept of it to `parse`."""
         with self._transaction() as connection:
             rows = connection.execute(query).all()
         seen = []
         for number, cell, document in rows:
             try:
-                seen.append(parse(document))
-            except (ValueError, AttributeError) as error:
+                seen.append(parse(cell, document))
+            except (ValueError, AttributeError, TypeError) as error:
                 why = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
                 raise self._unusable(f"row {number} of its {table.name} ({cell}) is damaged: {why}") from error
         return seen
@@ -284,7 +286,7 @@ def _refuse_other_databases(url: URL) -> None:
         raise ArgumentError(f"{url.get_backend_name()} is neither {' nor '.join(_CONNECT_ARGS)}")
 
 
-def _observation(document: str) -> Observation:
+def _observation(_cell: str, document: str) -> Observation:
     fields = json.loads(document).items()
     return Observation.model_validate({name: value for name, value in fields if name not in _NOT_KEPT_ANY_MORE})
 

@@ -87,6 +87,18 @@ def resolve_checkout(request: str, cache: Path, python: Path) -> LitellmRelease:
     return code.release(version, request, digest=sha256(lock.read_text()), lock=lock)
 
 
+def checkout_folder(request: str) -> Path:
+    """The folder that `request` (`path:FOLDER`) names; WrongUsage where there is none."""
+    folder = Path(request.removeprefix(PATH_REQUEST))
+    try:
+        folder = folder.expanduser().absolute()
+        if folder.is_dir():
+            return folder
+    except RuntimeError:  # ~NAME of nobody who is known here
+        pass
+    raise WrongUsage(f"there is no folder {folder}", "name a checkout of LiteLLM: path:/some/folder")
+
+
 def checkout_shelf(cache: Path) -> Path:
     """Where the wheels and locks are kept."""
     return cache / "litellm" / "checkouts"
@@ -134,9 +146,7 @@ def snapshot(request: str, cache: Path) -> Iterator[Snapshot]:
     COMPAT_HOME in the checkout is no part of it.
     Raises WrongUsage where there is no such folder, else CompatError.
     """
-    checkout = Path(request.removeprefix(PATH_REQUEST)).expanduser().absolute()
-    if not checkout.is_dir():
-        raise WrongUsage(f"there is no folder {checkout}", "name a checkout of LiteLLM: path:/some/folder")
+    checkout = checkout_folder(request)
     # A checkout in CI often belongs to another user than the one who runs there.
     git = Git(checkout, settings=("safe.directory=*",), timeout_s=_GIT_LIMIT_S)
     with scratch_folder(cache / "litellm" / "snapshots") as scratch:

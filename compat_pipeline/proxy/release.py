@@ -112,7 +112,7 @@ def resolve_litellm(request: str, cache: Path, python: Path, releases: GithubRel
         )
     minor = litellm_minor(request)
     pinned = request != LATEST and not minor
-    version = _pinned(request) if pinned else _newest(minor, folder, python)
+    version = pinned_version(request) if pinned else _newest(minor, folder, python)
     text, lock = _locked(version, folder, python)
     return LitellmRelease(
         version=version,
@@ -237,7 +237,8 @@ def _newest(minor: str | None, folder: Path, python: Path) -> str:
     return locked_version(compile_lock(requirements, denied_litellm_constraints(), folder, python, what), "litellm")
 
 
-def _pinned(request: str) -> str:
+def pinned_version(request: str) -> str:
+    """The version that `request` names, be it by its tag. WrongUsage where it names none, CompatError for a denied."""
     try:
         return _allowed(str(parse_litellm_tag(request)))
     except ValueError as error:

@@ -19,7 +19,8 @@ _KNOWN_SCHEMA = "1"
 def fetch_baseline(source: str) -> Baseline:
     """The matrix at `source`, an http(s) address or a path.
 
-    Raises WrongUsage when it is not there or no matrix of the known schema, CompatError when it cannot be reached.
+    Raises WrongUsage when it is not there or no matrix of the known schema, CompatError when it cannot be reached
+    or read.
     """
     if not source.startswith(("http://", "https://")):
         return parse_baseline(_read(Path(source)), source)
@@ -53,9 +54,11 @@ _NEXT = "name a published compatibility-matrix.json: a file, an http(s) address,
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text()
-    except (OSError, ValueError) as error:
+        return path.read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError) as error:
         raise WrongUsage(f"cannot read the matrix {path}: {error}", _NEXT) from error
+    except OSError as error:
+        raise CompatError(f"cannot read the matrix {path}: {error.strerror}", "check its owner and its disk") from error
 
 
 def _download(address: httpx.URL, name: str) -> str:

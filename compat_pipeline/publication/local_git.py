@@ -87,7 +87,7 @@ def is_repository(folder: Path) -> bool:
 
 
 def _open(repo: Path) -> _Git:
-    make_folder(repo)
+    make_folder(repo, "COMPAT_DOCS_REPO")
     git = _Git(repo)
     if not git.succeeds("rev-parse", "--git-dir") and {entry.name for entry in repo.iterdir()} <= {".git"}:
         git.run("init", "--quiet", "--template=", "--initial-branch=main")

@@ -86,6 +86,13 @@ def test_no_secret_is_shown(sound: dict[str, str]) -> None:
     assert held["COMPAT_BASELINE"] == "https://docs.example/matrix.json"
 
 
+@pytest.mark.parametrize("password", ["4711/geheim", "/geheim", "12#geheim", "12?geheim", "p@12/geheim"])
+@pytest.mark.parametrize("setting", ["COMPAT_HISTORY_URL", "COMPAT_BASELINE"])
+def test_a_password_that_is_not_quoted_is_not_taken_for_a_part_of_the_address(setting: str, password: str) -> None:
+    held = {one.name: one.value for one in settings({setting: f"postgresql://compat:{password}@db/compat"})}
+    assert held[setting] == "set"
+
+
 def test_every_setting_and_its_default_is_the_readmes() -> None:
     readme = (ROOT / "README.md").read_text().partition("\n## Settings\n")[2].partition("\n## ")[0]
     listed = {
@@ -104,6 +111,8 @@ def test_every_setting_and_its_default_is_the_readmes() -> None:
         ("COMPAT_UPSTREAM", "real", "there are no 'real' upstreams"),
         ("COMPAT_FEATURES", "v9", "there is no set of features 'v9'"),
         ("COMPAT_HISTORY_URL", "mysql://user@db/compat", "mysql is neither sqlite nor postgresql"),
+        ("COMPAT_HISTORY_URL", "/proc", "the history /proc cannot be written"),
+        ("COMPAT_HISTORY_URL", "sqlite:////proc/version/x.db", "the history /proc/version/x.db cannot be written"),
         ("COMPAT_EVIDENCE_DAYS", "soon", "COMPAT_EVIDENCE_DAYS is 'soon'"),
         ("COMPAT_CACHE_DAYS", "0.5", "COMPAT_CACHE_DAYS is 0.5"),
         ("COMPAT_TIME_ZONE", "Mars/Base", "COMPAT_TIME_ZONE is 'Mars/Base'"),
@@ -117,10 +126,15 @@ def test_every_setting_and_its_default_is_the_readmes() -> None:
         ("COMPAT_ACKNOWLEDGED", "/nowhere.yaml", "cannot read the acknowledgements /nowhere.yaml"),
         ("COMPAT_DOCS_GITHUB", "docs", "COMPAT_DOCS_GITHUB does not name a repository"),
         ("COMPAT_DOCS_GITHUB", "acme/docs", "no credentials for acme/docs"),
+        ("COMPAT_DOCS_REPO", "/proc/version", "/proc/version cannot be written"),
+        ("COMPAT_DOCS_REPO", "/proc/version/docs", "/proc/version/docs cannot be written"),
         ("COMPAT_DOCS_PATH", "notes.md", "COMPAT_DOCS_PATH may not be 'notes.md'"),
         ("COMPAT_DOCS_BRANCH", "gh-pages", "COMPAT_DOCS_BRANCH without COMPAT_DOCS_GITHUB"),
         ("COMPAT_DOCS_MODE", "force", "COMPAT_DOCS_MODE without COMPAT_DOCS_GITHUB"),
         ("COMPAT_LITELLM_VERSION", "path:/nowhere", "there is no folder /nowhere"),
+        ("COMPAT_LITELLM_VERSION", "nonsense!", "'nonsense!' is not a final LiteLLM release tag"),
+        ("COMPAT_LITELLM_VERSION", "1.82.7", "LiteLLM 1.82.7 must not be installed"),
+        ("COMPAT_LITELLM_VERSION", "path:~nobody.here/x", "there is no folder ~nobody.here/x"),
         ("COMPAT_CACHE", "/proc/version/cache", "/proc/version/cache cannot be written"),
         ("SSL_CERT_FILE", "/nowhere.pem", "SSL_CERT_FILE names no file"),
         ("PATH", "/nowhere", "git is not found"),
@@ -215,6 +229,32 @@ def test_what_is_in_the_cache_needs_no_download(sound: dict[str, str]) -> None:
         "LiteLLM v1.98.1 is in the cache",
         "Claude Code 2.1.329 is in the cache",
     ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "fate"),
+    [
+        ("1.98", "asked for on each full run"),
+        ("latest", "asked for on each full run"),
+        ("v1.83.14", "to be downloaded"),
+        ("1.98.0", "to be downloaded"),
+    ],
+)
+def test_only_what_names_no_version_is_asked_for_on_each_run(sound: dict[str, str], asked: str, fate: str) -> None:
+    write_atomically(CompatHome.from_env(sound).cache / "litellm" / "venvs" / "1.98.1-0123456789ab" / ".complete", "")
+    litellm, _ = about(sound | {"COMPAT_LITELLM_VERSION": asked}, "downloads")
+    assert litellm.told.startswith(f"LiteLLM {asked} is {fate}")
+    assert litellm.told.endswith("in the cache: 1.98.1")
+
+
+def test_a_folder_that_cannot_even_be_looked_at_is_told_with_all_the_rest(
+    sound: dict[str, str], tmp_path: Path
+) -> None:
+    too_long = str(tmp_path / ("x" * 300))
+    found = findings(sound | {"COMPAT_HOME": too_long})
+    problems = [one for one in found if one.level == "problem"]
+    assert f"cannot use {too_long}: File name too long" in [one.told for one in problems]
+    assert {"cells", "programs", "alerts"} <= {one.about for one in found}
 
 
 def test_the_command_ends_with_two_for_a_problem_and_gives_programs_the_same(

@@ -95,6 +95,8 @@ def test_a_wrong_lane_is_answered_with_the_lanes_that_there_are(
         ("environment", "--all", "--cells", "3.11|*"),
         ("environment", "--cells", "3.8|*"),
         ("bisect", "--good", "1.83.14"),
+        ("bisect", "--good", "", "--bad", "1.106.2"),
+        ("bisect", "--good", "1.83.14", "--bad", ""),
         ("bisect", "--good", "1.83.14", "--bad", "1.106.2", "--stage", "boot"),
         ("bisect", "--good", "1.83.14", "--bad", "1.106.2", "--python", "3.12"),
     ],

@@ -74,6 +74,7 @@ def test_code_that_does_not_install_could_not_be_judged(
     "arguments",
     [
         ("--cells", "visoin|*"),
+        ("--cells", ""),
         ("--baseline", "/nowhere.json"),
         ("--baseline", "docs-repo"),
         ("--cell", "x"),
@@ -94,6 +95,7 @@ def test_wrong_usage_has_a_third(
         ("COMPAT_LITELLM_SOURCE", "gitlab"),
         ("COMPAT_LITELLM_VERSION", "nonsense"),
         ("COMPAT_LITELLM_VERSION", "path:/nowhere"),
+        ("COMPAT_LITELLM_VERSION", "path:~nobody.here/x"),
     ],
 )
 def test_a_setting_that_makes_no_sense_is_wrong_usage_too(

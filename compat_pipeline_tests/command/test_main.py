@@ -20,6 +20,7 @@ from compat_pipeline.ground.home import CompatHome
 from compat_pipeline.ground.manifest_file import load_manifest
 
 COMPAT = Path(sys.executable).with_name("compat")
+MATRIX = Path(__file__).parents[1] / "domain" / "golden" / "compatibility-matrix.json"
 
 
 def compat(*arguments: str, stdout: int = subprocess.PIPE, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -66,6 +67,27 @@ def test_output_that_nobody_reads_ends_quietly() -> None:
     finally:
         os.close(writer)
     assert (done.returncode, done.stderr) == (COULD_NOT_RUN, "")
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_output_that_is_closed_goes_nowhere(options: tuple[str, ...]) -> None:
+    command = ["sh", "-c", 'exec "$0" "$@" >&-', str(COMPAT), "show", *options, str(MATRIX)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [{"PYTHONIOENCODING": "ascii"}, {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}],
+)
+def test_what_a_terminal_cannot_spell_is_left_out_of_what_it_shows(
+    spelling: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable, value in spelling.items():
+        monkeypatch.setenv(variable, value)
+    done = compat("show", str(MATRIX))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "? fail" in done.stdout
 
 
 def test_a_folder_where_a_file_belongs_is_named(tmp_path: Path) -> None:

@@ -171,6 +171,7 @@ def test_show_gives_programs_both_documents(
     [
         (("show", "/nowhere.json"), WRONG_USAGE, "cannot read the matrix /nowhere.json"),
         (("show", "docs-repo"), WRONG_USAGE, "the docs repository has no matrix yet"),
+        (("show", "/proc/self/mem"), COULD_NOT_RUN, "cannot read the matrix /proc/self/mem: Input/output error"),
         (("show", "/"), WRONG_USAGE, "there is no /compatibility-matrix.json"),
         (("show",), COULD_NOT_RUN, "there is no matrix yet"),
         (("diff", "/nowhere.json", "docs-repo"), WRONG_USAGE, "cannot read the matrix /nowhere.json"),
@@ -193,6 +194,34 @@ def test_what_cannot_be_read_is_told_in_one_message(
     assert told in said.err
     assert said.out == ""
     assert "Traceback" not in said.err
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b'{"schema_version": "2"}', 'has schema "2"; this version'),
+        (b"\xff\xfe", "'utf-8' codec"),
+        (b"{", "is no JSON"),
+    ],
+)
+def test_a_folder_s_matrix_is_refused_like_the_file_itself(
+    monkeypatch: pytest.MonkeyPatch, home: CompatHome, content: bytes, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home.matrix.write_bytes(content)
+    for place in (home.root, home.matrix):
+        assert compat(monkeypatch, "show", str(place)) == WRONG_USAGE
+        said = capsys.readouterr().err
+        assert told in said
+        assert f"the matrix {home.matrix}" in said
+
+
+def test_damaged_details_are_named(
+    monkeypatch: pytest.MonkeyPatch, home: CompatHome, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home.matrix.write_text(dump_matrix(GREEN))
+    home.details.write_bytes(b"\xff\xfe")
+    assert compat(monkeypatch, "show") == COULD_NOT_RUN
+    assert f"{home.details} cannot be read" in capsys.readouterr().err
 
 
 def test_what_broke_is_told_first_and_has_an_exit_code(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from compat_pipeline.domain.cell import Cell
+from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.history.store import History, RunContext
 from compat_pipeline_tests.history.samples import CELL, NOON, RUN, control, seen
 
@@ -51,3 +53,17 @@ def test_controls_that_are_recorded_twice_are_kept_once_and_are_no_observations(
         history.record_controls(RUN, [control(), control(fault="another")])
     assert history.last_proven(RUN.suite_revision, "emulated") == {CELL: NOON}
     assert seen(history) == []
+
+
+@pytest.mark.parametrize(("column", "damage"), [("proven_at", "soon"), ("proven_at", b"\x00"), ("cell", "tool_use")])
+def test_a_damaged_control_is_named_and_kept(tmp_path: Path, column: str, damage: str | bytes) -> None:
+    history = History(tmp_path / "history.db")
+    history.record_controls(RUN, [control(0), control(1)])
+    with sqlite3.connect(tmp_path / "history.db") as connection:
+        connection.execute(f"UPDATE controls SET {column} = ? WHERE id = 2", (damage,))  # noqa: S608
+    with pytest.raises(
+        CompatError, match=r"history\.db cannot be used: row 2 of its controls \(tool_use.*\) is damaged"
+    ):
+        history.last_proven(RUN.suite_revision, "emulated")
+    with sqlite3.connect(tmp_path / "history.db") as connection:
+        assert connection.execute("SELECT count(*) FROM controls").fetchone() == (2,)

@@ -38,6 +38,15 @@ def test_a_path_that_is_no_json_file_is_refused(repo: Path, monkeypatch: pytest.
     assert not repo.exists()
 
 
+def test_a_place_that_can_be_no_repository_is_told_with_its_setting(repo: Path) -> None:
+    repo.write_text("a file")
+    refused = DocsRepo().publish(document(), "m")
+    assert refused.refused
+    assert refused.reason.endswith(
+        f"cannot create {repo}: File exists\n  next: set COMPAT_DOCS_REPO to a folder you may write"
+    )
+
+
 @pytest.mark.parametrize(
     ("settings", "named"),
     [

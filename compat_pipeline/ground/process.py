@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -132,7 +132,17 @@ def bare_environment(home: Path) -> dict[str, str]:
 
 def quotable(said: str, environment: Mapping[str, str]) -> str:
     """What a program that was given `environment` said, fit to be shown and kept: errors can quote a credential."""
-    return Redactor(value for name, value in environment.items() if names_a_credential(name)).text(said)
+    named = (value for name, value in environment.items() if names_a_credential(name))
+    return Redactor((*named, *_within_addresses(environment.values()))).text(said)
+
+
+def _within_addresses(values: Iterable[str]) -> Iterator[str]:
+    """What stands between "://" and the last "@" of each address, whatever it is made of; the password alone, too."""
+    for value in values:
+        for address in value.split("://")[1:]:  # there may be several
+            user_and_password = address.rpartition("@")[0]
+            yield user_and_password
+            yield user_and_password.partition(":")[2]
 
 
 def _concerns_clients(name: str, prefixes: tuple[str, ...]) -> bool:

@@ -114,6 +114,13 @@ def test_a_clients_words_lose_the_credentials_that_it_was_given(name: str) -> No
     assert "swordfish" not in told
 
 
+@pytest.mark.parametrize("password", ["hunter2#Xyz9876", "hunter2/Xyz9876", "hunter2@Xyz9876", "$hunter2!Xyz9876"])
+def test_a_clients_words_lose_the_password_of_an_address_whatever_characters_it_has(password: str) -> None:
+    environment = {"UV_INDEX": f"https://mirror.test/simple https://us:{password}@[mirror.test/simple"}
+    told = quotable(f"no address: https://us:{password}@[mirror.test/simple; tried {password}", environment)
+    assert told == "no address: https://[redacted]@[mirror.test/simple; tried [redacted]"
+
+
 @pytest.mark.parametrize("name", ["UV_SYSTEM_CERTS", "NODE_USE_SYSTEM_CA"])
 def test_package_clients_trust_what_a_machine_with_a_trust_store_trusts(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -67,6 +67,29 @@ def test_a_program_dies_with_its_killed_parent(tmp_path: Path) -> None:
     assert gone(int(note.read_text()))
 
 
+@pytest.mark.parametrize(
+    "use",
+    [
+        "from compat_pipeline.ground.git import Git; Git(here, {'PATH': f'{here}:/usr/bin:/bin'}).run('status')",
+        "from compat_pipeline.ground.child import run_child;"
+        "run_child([here / 'git'], env={'PATH': '/usr/bin:/bin'}, cwd=here, limit_s=60, turns=[b'a turn'])",
+    ],
+    ids=["git", "child"],
+)
+def test_what_a_program_started_ends_with_its_killed_user(use: str, tmp_path: Path) -> None:
+    program, note = tmp_path / "git", tmp_path / "pid"
+    program.write_text("#!/bin/sh\nsleep 180 &\necho $! > pid.new\nmv pid.new pid\nwait\n".replace("pid", str(note)))
+    program.chmod(0o755)
+    start = "import sys; from pathlib import Path; here = Path(sys.argv[1]);"
+    user = subprocess.Popen([sys.executable, "-c", start + use, tmp_path])
+    deadline = time.monotonic() + PATIENCE_S
+    while not note.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    user.kill()
+    user.wait()
+    assert gone(int(note.read_text()))
+
+
 def test_a_program_sees_only_the_environment_it_is_given() -> None:
     program = spawn(["env"], env={"PATH": os.environ["PATH"], "ONLY": "this"}, stdout=subprocess.PIPE)
     seen, _ = program.communicate()

@@ -39,13 +39,16 @@ class Npm:
         self.cache = cache
         self._env = client_environment(clients=["npm"]) if environ is None else dict(environ)
 
-    def document(self, package: str) -> dict[str, Any]:
+    def document(self, package: str, pinned: str | None = None) -> dict[str, Any]:
         """`package` as its registry describes it: `dist-tags`, `time` and `versions` (version -> `deprecated`, if so).
 
-        Pre-releases are left out. Raises CompatError when the registry cannot be reached or makes no sense.
+        Pre-releases are left out, but for the version `pinned`. Raises CompatError when the registry cannot be reached
+        or makes no sense.
         """
+        # Not >=0.0.0, which npm takes for "any", whatever stands beside it.
+        wanted = f">0.0.0 || {pinned}" if pinned else ">0.0.0"
         document: Any = self.view(package, "name", "dist-tags", "time")
-        manifests: Any = self.view(f"{package}@>=0.0.0", "name", "version", "deprecated")
+        manifests: Any = self.view(f"{package}@{wanted}", "name", "version", "deprecated")
         try:
             listed = [manifests] if isinstance(manifests, dict) else manifests
             versions = {manifest["version"]: manifest for manifest in listed}

@@ -49,9 +49,10 @@ def resolve_claude_code(request: str, npm: Npm, now: datetime) -> ClaudeCodeRele
     """
     package = platform_package(sys.platform, platform.machine(), platform.libc_ver()[0])
     shelf = npm.cache / "releases" / package.rpartition("/")[2]
-    if kept := _kept(shelf, request):
+    pinned = request if EXACT_VERSION.fullmatch(request) else None
+    if pinned and (kept := _kept(shelf, pinned)):
         return kept
-    document = npm.document(PACKAGE)
+    document = npm.document(PACKAGE, pinned)
     try:
         version = pick_claude_code(document, request, now)
     except NoSuchVersion as error:
@@ -76,12 +77,10 @@ def resolve_claude_code(request: str, npm: Npm, now: datetime) -> ClaudeCodeRele
     return release if request == version else release.model_copy(update={"policy": request})
 
 
-def _kept(shelf: Path, request: str) -> ClaudeCodeRelease | None:
+def _kept(shelf: Path, pinned: str) -> ClaudeCodeRelease | None:
     """The release of a pinned version as it was resolved before."""
-    if not EXACT_VERSION.fullmatch(request):
-        return None
     try:
-        return ClaudeCodeRelease.model_validate_json((shelf / f"{request}.json").read_bytes())
+        return ClaudeCodeRelease.model_validate_json((shelf / f"{pinned}.json").read_bytes())
     except (OSError, ValidationError):
         return None
 

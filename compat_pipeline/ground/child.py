@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from compat_pipeline.ground.process import bare_environment, end_group, spawn
+from compat_pipeline.ground.process import bare_environment, end_group, spawned_group
 
 _STDERR_KEPT_BYTES = 64 * 1024
 _READ_BYTES = 64 * 1024
@@ -63,20 +63,16 @@ def run_child(
     first line to `interrupt_on`. OSError when it cannot be started.
     """
     started_at, start = time.time(), time.monotonic()
-    process = spawn(
-        argv,
-        env=env,
-        cwd=cwd,
-        stdin=subprocess.PIPE if turns else subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    talk = _Talk(process, list(turns), ends_turn, interrupt_on)
-    try:
-        cpu_s = talk.until(start + limit_s, halted)
-    finally:
-        end_group(process)
-        talk.finish()
+    pipe = subprocess.PIPE
+    with spawned_group(
+        argv, env=env, cwd=cwd, stdin=pipe if turns else subprocess.DEVNULL, stdout=pipe, stderr=pipe
+    ) as process:
+        talk = _Talk(process, list(turns), ends_turn, interrupt_on)
+        try:
+            cpu_s = talk.until(start + limit_s, halted)
+        finally:
+            end_group(process)
+            talk.finish()
     return ChildRun(
         stdout=tuple(talk.lines),
         stderr=bytes(talk.stderr).decode(errors="replace"),

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from compat_pipeline.ground.errors import CompatError
-from compat_pipeline.ground.process import quotable
+from compat_pipeline.ground.process import quotable, spawned_group
 
 # The user's own configuration, hooks, signing and index extensions must not change what is committed.
 _OVERRIDES = (
@@ -60,15 +60,11 @@ class Git:
     ) -> subprocess.CompletedProcess[bytes]:
         """Git's end, whatever it is; CompatError only when it cannot be started or takes too long."""
         argv = ["git", "-C", str(self.folder), "--literal-pathspecs", *self._settings, *args]
+        whole, pipe = {**self._env, **(env or {})}, subprocess.PIPE
         try:
-            return subprocess.run(
-                argv,
-                input=stdin,
-                env={**self._env, **(env or {})},
-                capture_output=True,
-                check=False,
-                timeout=self._timeout_s,
-            )
+            with spawned_group(argv, env=whole, stdin=pipe, stdout=pipe, stderr=pipe) as git:
+                said, complained = git.communicate(stdin, timeout=self._timeout_s)
+            return subprocess.CompletedProcess(argv, git.returncode, said, complained)
         except subprocess.TimeoutExpired as error:
             raise CompatError(f"git {args[0]} took over {self._timeout_s:.0f} s in {self.folder}") from error
         except OSError as error:

@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -16,22 +16,23 @@ from compat_pipeline.domain.redaction import Redactor
 from compat_pipeline.domain.secret_shapes import names_a_credential
 
 _PR_SET_PDEATHSIG = 1
-_WATCHED = """
-exec 3<&0 </dev/null
-(read -r _ <&3; kill -9 0) >/dev/null 2>&1 &
-exec "$@" 3<&-
-"""
-"""Becomes a program whose whole group ends once nobody holds the other end of the pipe that was its standard input."""
+_WATCHER = 'read -r group && { read -r _; kill -9 "-$group"; }'
+"""Told a group, it ends the whole of it once nobody holds the other end of the pipe that is its standard input."""
 
 
-def _die_with_parent() -> Callable[[], None] | None:
-    """A hook for the child: on Linux the kernel kills it when the thread that started it ends, even by `kill -9`."""
-    if not sys.platform.startswith("linux"):
-        return None
-    prctl = ctypes.CDLL(None).prctl
+def _before_it_starts(watched: int | None) -> Callable[[], None]:
+    """A hook for the child: its group is told to who watches it, through the pipe `watched`.
+
+    On Linux the kernel kills the child when the thread that started it ends, even by `kill -9`.
+    """
+    prctl = ctypes.CDLL(None).prctl if sys.platform.startswith("linux") else None
     parent = os.getpid()
 
     def hook() -> None:
+        if watched is not None:
+            os.write(watched, b"%d\n" % os.getpid())
+        if prctl is None:
+            return
         prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)
@@ -48,8 +49,12 @@ def spawn(
     stdout: int | IO[Any] | None = subprocess.DEVNULL,
     stderr: int | IO[Any] | None = subprocess.DEVNULL,
     pass_fds: Sequence[int] = (),
+    watched: int | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start `argv` as leader of its own process group, with exactly `env`, tied to the life of the calling thread."""
+    """Start `argv` as leader of its own process group, with exactly `env`, tied to the life of the calling thread.
+
+    Its group is told to who reads from the pipe `watched`.
+    """
     return subprocess.Popen(
         [str(part) for part in argv],
         env=dict(env),
@@ -59,7 +64,7 @@ def spawn(
         stderr=stderr,
         pass_fds=tuple(pass_fds),
         start_new_session=True,
-        preexec_fn=_die_with_parent(),
+        preexec_fn=_before_it_starts(watched),
     )
 
 
@@ -68,22 +73,37 @@ def spawned_group(
     argv: Sequence[str | Path],
     *,
     env: Mapping[str, str],
-    cwd: Path,
+    cwd: Path | None = None,
+    stdin: int | IO[Any] = subprocess.DEVNULL,
     stdout: int | IO[Any],
     stderr: int | IO[Any],
 ) -> Iterator[subprocess.Popen[bytes]]:
     """As `spawn`, for the length of the block; what the program starts ends with it too, and with us by `kill -9`."""
-    watched, held = os.pipe()
-    with os.fdopen(held, "wb"):
-        try:
-            whole = ["/bin/sh", "-c", _WATCHED, "sh", *argv]
-            process = spawn(whole, env=env, cwd=cwd, stdin=watched, stdout=stdout, stderr=stderr)
-        finally:
-            os.close(watched)
+    with _watcher() as watched:
+        process = spawn(argv, env=env, cwd=cwd, stdin=stdin, stdout=stdout, stderr=stderr, watched=watched)
         try:
             yield process
         finally:
             end_group(process)
+
+
+@contextlib.contextmanager
+def _watcher() -> Iterator[int]:
+    """A pipe to who ends the group that it is told, should we be killed within the block."""
+    told, held = os.pipe()
+    with os.fdopen(held, "wb"):
+        try:
+            argv, null = ["/bin/sh", "-c", _WATCHER], subprocess.DEVNULL
+            watcher = subprocess.Popen(
+                argv, env={}, cwd="/", stdin=told, stdout=null, stderr=null, start_new_session=True
+            )
+        finally:
+            os.close(told)
+        try:
+            yield held
+        finally:
+            watcher.kill()
+            watcher.wait()
 
 
 def end_group(process: subprocess.Popen[bytes], grace_s: float = 5.0) -> None:
@@ -132,7 +152,17 @@ def bare_environment(home: Path) -> dict[str, str]:
 
 def quotable(said: str, environment: Mapping[str, str]) -> str:
     """What a program that was given `environment` said, fit to be shown and kept: errors can quote a credential."""
-    return Redactor(value for name, value in environment.items() if names_a_credential(name)).text(said)
+    named = (value for name, value in environment.items() if names_a_credential(name))
+    return Redactor((*named, *_within_addresses(environment.values()))).text(said)
+
+
+def _within_addresses(values: Iterable[str]) -> Iterator[str]:
+    """What stands between "://" and the last "@" of each address, whatever it is made of; the password alone, too."""
+    for value in values:
+        for address in value.split("://")[1:]:  # there may be several
+            user_and_password = address.rpartition("@")[0]
+            yield user_and_password
+            yield user_and_password.partition(":")[2]
 
 
 def _concerns_clients(name: str, prefixes: tuple[str, ...]) -> bool:

@@ -1,9 +1,13 @@
-"""Shelves of the cache: what was downloaded or built, in a folder each, until nobody has used it for long."""
+"""Shelves of the cache: what was downloaded or built, in a folder each, until nobody has used it for long.
+
+A folder is named `WHAT-DIGEST`, with 12 to 16 hexadecimal digits of the digest.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +25,8 @@ _USE = ".use"
 """Of a folder, locked, by any number, as long as it is in use."""
 _DEFAULT_DAYS = 30.0
 _GONE = ".gone"
+_OURS = re.compile(r".+-[0-9a-f]{12,16}")
+"""The names of what is put on a shelf; another's folder hardly has one."""
 PART = ".part"
 """Ends the name of what is not yet whole, beside the folder that it becomes; who makes it has taken that folder."""
 
@@ -62,8 +68,9 @@ def forget_unused(shelf: Path, older_than_days: float) -> list[str]:
     """
     limit = days_ago(older_than_days)
     # Only what was ever taken: the cache may be a folder in which others, too, have a shelf of that name.
-    taken_once = [lock.with_name(lock.name.removesuffix(_LOCK)) for lock in sorted(shelf.glob(f"*{_LOCK}"))]
-    return [folder.name for folder in taken_once if _forgotten(folder, limit)]
+    locks = [lock for lock in sorted(shelf.glob(f"*{_LOCK}")) if lock.is_file() and not lock.is_symlink()]
+    taken_once = [lock.with_name(lock.name.removesuffix(_LOCK)) for lock in locks]
+    return [folder.name for folder in taken_once if _OURS.fullmatch(folder.name) and _forgotten(folder, limit)]
 
 
 def _forgotten(folder: Path, limit: float) -> bool:

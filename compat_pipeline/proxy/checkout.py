@@ -130,12 +130,24 @@ def _built(code: Snapshot, folder: Path, python: Path, cargo: Path) -> Path:
     raise CompatError(f"{code.checkout} is no checkout of LiteLLM: its build gives {built}")
 
 
-def _ours_within(checkout: Path, cache: Path) -> list[str]:
-    """Where this product keeps its own, should that be in the checkout; as patterns of git's."""
+def _ours_within(checkout: Path, prefix: str, cache: Path) -> list[str]:
+    """Where this product keeps its own, should that be in the checkout; as patterns of git's for its repository."""
     top = checkout.resolve()
     places = (place.resolve() for place in (CompatHome.from_env().root, cache))
     within = (place.relative_to(top) for place in places if place.is_relative_to(top) and place != top)
-    return [re.sub(r"[\\*?\[\]]", r"\\\g<0>", place.as_posix()) for place in within]
+    # A blank too: at the end of a pattern it would not count.
+    return [re.sub(r"[\\*?\[\] ]", r"\\\g<0>", f"/{prefix}{place.as_posix()}") for place in within]
+
+
+def _quoted(path: Path) -> str:
+    """As git reads it from a list that ":" divides."""
+    escaped = str(path).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _line(told: str) -> str:
+    """A path as git tells it: blanks at its ends belong to it."""
+    return told.removesuffix("\n")
 
 
 @contextmanager
@@ -152,22 +164,23 @@ def snapshot(request: str, cache: Path) -> Iterator[Snapshot]:
     with scratch_folder(cache / "litellm" / "snapshots") as scratch:
         if not git.succeeds("rev-parse", "--verify", "--quiet", "HEAD^{commit}"):
             raise CompatError(f"{checkout} is no git checkout with a commit", "the commit names what is tested")
-        commit, prefix = git.run("rev-parse", "HEAD").strip(), git.run("rev-parse", "--show-prefix").strip()
+        commit, prefix = git.run("rev-parse", "HEAD").strip(), _line(git.run("rev-parse", "--show-prefix"))
+        objects = git.folder / _line(git.run("rev-parse", "--git-path", "objects"))
         own = {
             "GIT_INDEX_FILE": f"{scratch}/index",
             "GIT_OBJECT_DIRECTORY": str(make_folder(scratch / "objects")),
-            "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(git.folder / git.run("rev-parse", "--git-path", "objects").strip()),
+            "GIT_ALTERNATE_OBJECT_DIRECTORIES": _quoted(objects),
         }
         git.run("read-tree", "HEAD", env=own)
         ours = scratch / "ours"
-        ours.write_text("".join(f"/{prefix}{place}\n" for place in _ours_within(checkout, cache)))
+        ours.write_text("".join(f"{place}\n" for place in _ours_within(checkout, prefix, cache)))
         git.run("-c", f"core.excludesFile={ours}", "add", "--all", "--", ".", env=own)
         whole = git.run("write-tree", env=own).strip()
         tree = git.run("rev-parse", f"{whole}:{prefix}", env=own).strip()
         dirty = tree != git.run("rev-parse", f"HEAD:{prefix}").strip()
 
         def copied() -> Path:
-            top = git.run("rev-parse", "--show-toplevel").strip()
+            top = _line(git.run("rev-parse", "--show-toplevel"))
             git.run("-C", top, "checkout-index", "--all", f"--prefix={scratch}/copy/", env=own)
             return scratch / "copy" / prefix
 

@@ -67,7 +67,8 @@ def image_digest(image: str, tag: str) -> str:
                 answer = _head(client, f"/v2/{name}/manifests/{asked}", name)
                 if answer.status_code != httpx.codes.NOT_FOUND:
                     break
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+    # An empty value in a challenge is an IndexError of its parser, a SOCKS proxy without its package an ImportError.
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, IndexError, ImportError) as error:
         raise ImageUnknown(f"{host} did not answer as an image registry: {error}") from error
     if answer.status_code == httpx.codes.NOT_FOUND:
         raise ImageUnknown(f"{image} has no image {tag} and none main-{tag}")

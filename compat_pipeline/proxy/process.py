@@ -14,6 +14,8 @@ from subprocess import PIPE, STDOUT, Popen
 from threading import Thread
 from typing import IO, Any, Protocol
 
+import psutil
+
 from compat_pipeline.domain.redaction import Redactor
 from compat_pipeline.emulator.credentials import EmulatorCredentials
 from compat_pipeline.ground.home import make_folder, write_atomically
@@ -67,6 +69,10 @@ class Child(ABC):
         """None if it can connect to `url`, where the upstreams listen; else why not."""
         return None
 
+    def listens_on(self, port: int) -> bool:  # noqa: ARG002 - an engine publishes a port for one alone
+        """Whether it is the one who listens on `port`, as far as this machine tells."""
+        return True
+
     @abstractmethod
     def _stop(self) -> None:
         """Returns when it is gone."""
@@ -84,6 +90,16 @@ class Process(Child):
         if (code := self.process.poll()) is None:
             return None
         return f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+
+    def listens_on(self, port: int) -> bool:
+        try:
+            main = psutil.Process(self.pid)
+            sockets = [each for one in (main, *main.children(recursive=True)) for each in one.net_connections("tcp")]
+        except psutil.AccessDenied:
+            return True
+        except psutil.NoSuchProcess:
+            return False
+        return any(each.status == psutil.CONN_LISTEN and each.laddr.port == port for each in sockets)
 
     def _stop(self) -> None:
         end_group(self.process)

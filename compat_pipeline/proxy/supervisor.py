@@ -168,7 +168,7 @@ class Supervisor:
                 proxy = self._place.start(config, port=port, log=log, redactor=self._redactor)
                 self._adopt(proxy)
                 with httpx.Client(base_url=url, timeout=5.0, trust_env=False) as client:
-                    self._wait_until(partial(_is_live, client), proxy)
+                    self._wait_until(partial(_is_live, client, proxy, port), proxy)
                 self._watch()
                 return url
             except (_Ended, CompatError) as error:
@@ -227,9 +227,10 @@ def _place(spec: RuntimeSpec, folder: RuntimeFolder) -> Place:
     return ContainerPlace(spec.installed, folder, spec.release.version)
 
 
-def _is_live(client: httpx.Client) -> bool:
+def _is_live(client: httpx.Client, proxy: Child, port: int) -> bool:
     with suppress(httpx.HTTPError):
-        return client.get("/health/liveliness").status_code == httpx.codes.OK
+        # Another server may have taken the port, and answer: it must not be sent our key either.
+        return client.get("/health/liveliness").status_code == httpx.codes.OK and proxy.listens_on(port)
     return False
 
 

@@ -45,6 +45,15 @@ def test_a_deprecated_version_is_passed_over_but_may_be_pinned(registry: Loopbac
     assert (pinned.version, pinned.policy) == ("2.1.10", "pinned")
 
 
+def test_a_pre_release_is_passed_over_but_may_be_pinned(registry: LoopbackRegistry, tmp_path: Path) -> None:
+    registry.publish("2.1.9")
+    registry.publish("2.2.0-beta.1")
+    npm = npm_for(registry, tmp_path)
+    assert resolve_claude_code("latest", npm, NOW).version == "2.1.9"
+    pinned = resolve_claude_code("2.2.0-beta.1", npm, NOW)
+    assert (pinned.version, pinned.policy) == ("2.2.0-beta.1", "pinned")
+
+
 def test_a_version_that_was_resolved_once_resolves_without_a_registry(
     registry: LoopbackRegistry, tmp_path: Path
 ) -> None:

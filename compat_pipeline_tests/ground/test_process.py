@@ -75,6 +75,29 @@ def test_a_program_sees_the_environment_it_is_given_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize(
+    "use",
+    [
+        "from compat_pipeline.ground.git import Git; Git(here, {'PATH': f'{here}:/usr/bin:/bin'}).run('status')",
+        "from compat_pipeline.ground.child import run_child;"
+        "run_child([here / 'git'], env={'PATH': '/usr/bin:/bin'}, cwd=here, limit_s=60, turns=[b'a turn'])",
+    ],
+    ids=["git", "child"],
+)
+def test_what_a_program_started_ends_with_its_killed_user(use: str, tmp_path: Path) -> None:
+    program, note = tmp_path / "git", tmp_path / "pid"
+    program.write_text("#!/bin/sh\nsleep 180 &\necho $! > pid.new\nmv pid.new pid\nwait\n".replace("pid", str(note)))
+    program.chmod(0o755)
+    start = "import sys; from pathlib import Path; here = Path(sys.argv[1]);"
+    user = subprocess.Popen([sys.executable, "-c", start + use, tmp_path])
+    deadline = time.monotonic() + PATIENCE_S
+    while not note.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    user.kill()
+    user.wait()
+    assert gone(int(note.read_text()))
+
+
+@pytest.mark.parametrize(
     "name",
     [
         *("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "XDG_CACHE_HOME", "HTTPS_PROXY", "https_proxy", "no_proxy"),
@@ -113,6 +136,13 @@ def test_a_clients_words_lose_the_credentials_that_it_was_given(name: str) -> No
     told = quotable(said, environment)
     assert told.startswith("401 with [redacted]")
     assert "swordfish" not in told
+
+
+@pytest.mark.parametrize("password", ["hunter2#Xyz9876", "hunter2/Xyz9876", "hunter2@Xyz9876", "$hunter2!Xyz9876"])
+def test_a_clients_words_lose_the_password_of_an_address_whatever_characters_it_has(password: str) -> None:
+    environment = {"UV_INDEX": f"https://mirror.test/simple https://us:{password}@[mirror.test/simple"}
+    told = quotable(f"no address: https://us:{password}@[mirror.test/simple; tried {password}", environment)
+    assert told == "no address: https://[redacted]@[mirror.test/simple; tried [redacted]"
 
 
 @pytest.mark.parametrize("name", ["UV_SYSTEM_CERTS", "NODE_USE_SYSTEM_CA"])

@@ -21,19 +21,23 @@ _READER = "an-anonymous-reader"
 
 @dataclass
 class ImageRegistry:
-    """`images` maps `NAME:TAG` to a digest; `trouble` is the status of every answer about a manifest, if set."""
+    """`images` maps `NAME:TAG` to a digest; `trouble` is the status of every answer about a manifest, if set.
+
+    `challenge` is what a reader without a token is told to do, if set.
+    """
 
     host: str = ""
     images: dict[str, str] = field(default_factory=dict)
     trouble: int | None = None
+    challenge: str | None = None
 
     def manifest(self, request: Request) -> Response:
         name, tag = request.path_params["name"], request.path_params["tag"]
         if self.trouble:
             return Response(status_code=self.trouble)
         if request.headers.get("authorization") != f"Bearer {_READER}":
-            challenge = f'Bearer realm="http://{self.host}/token",service="{self.host}",scope="repository:{name}:pull"'
-            return Response(status_code=401, headers={"www-authenticate": challenge})
+            usual = f'Bearer realm="http://{self.host}/token",service="{self.host}",scope="repository:{name}:pull"'
+            return Response(status_code=401, headers={"www-authenticate": self.challenge or usual})
         if "application/vnd.oci.image.index.v1+json" not in request.headers.get("accept", ""):
             return Response(status_code=406)
         digest = self.images.get(f"{name}:{tag}")

@@ -115,6 +115,28 @@ def test_a_home_inside_the_checkout_is_no_part_of_it(checkout: Path, monkeypatch
     assert first.tree == second.tree
 
 
+@pytest.mark.parametrize(
+    ("below", "home"), [("s[1]", ".compat"), (" vendor ", ".compat"), ("", "home "), ("", "a [b] ")]
+)
+def test_a_home_inside_is_no_part_of_it_whatever_the_folders_are_called(
+    below: str, home: str, checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_atomically(checkout / below / "code.py", "code = True\n")
+    commit(checkout)
+    monkeypatch.setenv("COMPAT_HOME", str(checkout / below / home))
+    write_atomically(CompatHome.from_env().runtimes / "a-runtime" / "accounts.json", "{}")
+    with snapshot(f"path:{checkout / below}", checkout.parent / "cache") as code:
+        assert not code.dirty
+        assert (code.copied() / "code.py").is_file()
+
+
+@pytest.mark.parametrize("name", ["co:lon", 'quo"te', "back\\slash", "blank "])
+def test_a_checkout_may_have_any_name(name: str, checkout: Path, tmp_path: Path) -> None:
+    named = checkout.rename(tmp_path / name)
+    with snapshot(f"path:{named}", tmp_path / "cache") as code:
+        assert {path.name for path in code.copied().iterdir()} == FILES.keys()
+
+
 def test_the_same_code_is_built_once(checkout: Path, tmp_path: Path) -> None:
     first = resolve_checkout(f"path:{checkout}", tmp_path / "cache", PYTHON)
     (tmp_path / "seen-by-the-build").unlink()

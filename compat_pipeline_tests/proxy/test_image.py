@@ -53,3 +53,16 @@ def test_a_registry_in_trouble_is_told_with_its_status(status: int, registry: Im
 def test_a_registry_that_is_not_there_is_told_by_name(host: str) -> None:
     with pytest.raises(ImageUnknown, match=f"{host} did not answer as an image registry"):
         image_digest(f"{host}/{NAME}", "v1.106.2")
+
+
+@pytest.mark.parametrize("challenge", ["Bearer realm=,service=x", "Bearer realm", "Bearer ", 'Bearer realm="nowhere"'])
+def test_a_challenge_that_makes_no_sense_is_told(challenge: str, registry: ImageRegistry) -> None:
+    registry.challenge = challenge
+    with pytest.raises(ImageUnknown, match=f"{registry.host} did not answer as an image registry"):
+        image_digest(f"{registry.host}/{NAME}", "v1.106.2")
+
+
+def test_a_network_proxy_that_cannot_be_used_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
+    with pytest.raises(ImageUnknown, match=r"registry\.test did not answer as an image registry: .*socks"):
+        image_digest(f"registry.test/{NAME}", "v1.106.2")

@@ -16,6 +16,9 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from starlette.applications import Starlette
+from starlette.responses import Response
+from starlette.routing import Route
 
 from compat_pipeline.emulator.credentials import EmulatorCredentials
 from compat_pipeline.ground.errors import CompatError
@@ -31,6 +34,7 @@ from compat_pipeline.proxy.routes import try_routes
 from compat_pipeline.proxy.supervisor import Supervisor
 from compat_pipeline.proxy.venv import ProxyVenv
 from compat_pipeline.wire.exchange import UpstreamControl
+from compat_pipeline_tests.claude.loopback import served
 from compat_pipeline_tests.emulator.emulated import new_nonce
 from compat_pipeline_tests.machine import not_run_without
 from compat_pipeline_tests.proxy.leased import (
@@ -263,26 +267,42 @@ def test_a_holder_that_is_killed_during_the_start_leaves_nothing(
         assert eventually(lambda: is_gone(own_home))
 
 
-def test_a_port_that_the_real_litellm_finds_taken_is_given_up_for_the_next(
-    spec: RuntimeSpec, proxy_venv: ProxyVenv, tmp_path: Path
-) -> None:
+def address_of(spec: RuntimeSpec, ports: list[int], tmp_path: Path) -> str:
+    """Where the proxy comes up that may try `ports`."""
     folder = RuntimeFolder.of(home_in(tmp_path), spec.key)
     folder.logs.mkdir(parents=True)
     with folder.changing():
         mine = folder.hold()
+    folder.spec.write_text(spec.model_dump_json())
     upstreams = EmbeddedUpstreams(base_url="http://127.0.0.1:9", credentials=EmulatorCredentials.generate())
     config = render_config(spec.manifest, upstreams, litellm_version=spec.release.version, master_key="sk-mine")
+    supervisor = Supervisor(folder)
+    try:
+        return supervisor.start_proxy(config, ports)
+    finally:
+        supervisor.end()
+        folder.release(mine)
+
+
+def test_a_port_that_the_real_litellm_finds_taken_is_given_up_for_the_next(
+    spec: RuntimeSpec, proxy_venv: ProxyVenv, tmp_path: Path
+) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as stranger:
         taken, free = stranger.getsockname()[1], free_port()
         venv = stand_in_venv(tmp_path, real=proxy_venv.litellm, on_port=taken)
-        folder.spec.write_text(spec.model_copy(update={"installed": venv}).model_dump_json())
-        supervisor = Supervisor(folder)
-        try:
-            found = supervisor.start_proxy(config, [taken, free])
-        finally:
-            supervisor.end()
+        found = address_of(spec.model_copy(update={"installed": venv}), [taken, free], tmp_path)
     assert found == f"http://127.0.0.1:{free}"
-    folder.release(mine)
+
+
+def test_another_server_that_answers_on_the_port_is_not_taken_for_the_proxy(spec: RuntimeSpec, tmp_path: Path) -> None:
+    slow = tmp_path / "slow"
+    slow.write_text("#!/bin/sh\nsleep 2\necho 'address already in use'\nexit 1\n")
+    slow.chmod(0o755)
+    with served(Starlette(routes=[Route("/health/liveliness", lambda _: Response())])) as stranger:
+        taken, free = int(stranger.rpartition(":")[2]), free_port()
+        venv = stand_in_venv(tmp_path, real=slow, on_port=taken)
+        found = address_of(spec.model_copy(update={"installed": venv}), [taken, free], tmp_path)
+    assert found == f"http://127.0.0.1:{free}"
 
 
 def test_a_proxy_that_does_not_come_up_says_why_keeps_its_secrets_and_leaves_nothing(

@@ -52,7 +52,7 @@ def test_a_run_removes_what_is_older_than_it_is_to_be_kept(home: CompatHome, cap
     young: list[Path] = []
     for shelf in ("claude", "litellm/venvs", "litellm/checkouts"):
         for days, group in ((21, old), (19, young)):
-            folder = home.cache / shelf / f"1.0-{days}"
+            folder = home.cache / shelf / f"1.0-{days:012}"
             with taken(folder):
                 group.append(written(folder / "content", days))
             written(folder.with_name(f"{folder.name}.lock"), days)
@@ -70,7 +70,7 @@ def test_a_run_removes_what_is_older_than_it_is_to_be_kept(home: CompatHome, cap
     assert [path for path in (bundle, *old) if path.exists()] == []
     assert [path for path in young if not path.exists()] == []
     assert "1 bundle(s) of evidence older than 10 days removed" in caplog.messages
-    assert f"{home.cache}/litellm/venvs/1.0-21 removed: nobody has used it for 20 days" in caplog.messages
+    assert f"{home.cache}/litellm/venvs/1.0-000000000021 removed: nobody has used it for 20 days" in caplog.messages
 
 
 def test_the_logs_of_a_proxy_that_is_up_stay(home: CompatHome) -> None:

@@ -1,4 +1,4 @@
-"""The newest LiteLLM that the package index lists, whether or not it installs on this machine."""
+"""The newest LiteLLM that the package index lists with a wheel, whatever it needs beside itself to install here."""
 
 from __future__ import annotations
 

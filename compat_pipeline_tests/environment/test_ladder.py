@@ -17,6 +17,7 @@ from compat_pipeline.domain.environment_verdict import EnvironmentObservation, S
 from compat_pipeline.environment.ladder import CellSpec, Ladder
 from compat_pipeline.environment.run import run_environment
 from compat_pipeline.ground.home import CompatHome
+from compat_pipeline.ground.manifest_file import PACKAGED
 from compat_pipeline.proxy.folder import RuntimeFolder
 from compat_pipeline_tests.environment.stand_ins import StandIns
 from compat_pipeline_tests.proxy.leased import is_gone
@@ -190,6 +191,19 @@ def test_an_environment_past_its_time_is_unclear_in_the_stage_it_was_in_and_leav
     assert unsound(seen) == ("import", "unclear")
     assert "longer than 4 s" in seen.stages[-1].words
     assert list(home.scratch.glob("scratch-*")) == []
+
+
+@pytest.mark.usefixtures("wheels")
+def test_a_route_of_the_manifest_in_force_is_served(
+    home: CompatHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.yaml").write_text(PACKAGED.read_text().replace("claude-haiku-4-5", "claude-haiku-9"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COMPAT_MANIFEST", "mine.yaml")
+    routes = ["anthropic/claude-haiku-9"]
+    seen = run_environment(FAST.stock, HERE, CLI, home, routes=routes, limit_s=60, until="proxy_boot")
+    assert seen.first_unsound is None
+    assert seen.stages[-1].stage == "proxy_boot"
 
 
 @pytest.mark.usefixtures("wheels")

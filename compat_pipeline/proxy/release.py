@@ -25,6 +25,7 @@ from compat_pipeline.domain.versions import (
 from compat_pipeline.ground.child import ask_python
 from compat_pipeline.ground.errors import CompatError, WrongUsage
 from compat_pipeline.ground.home import make_folder, write_atomically
+from compat_pipeline.ground.lock import locked
 from compat_pipeline.proxy.client import run_uv
 from compat_pipeline.proxy.github_releases import GithubReleases
 
@@ -189,13 +190,15 @@ def _locked(version: str, folder: Path, python: Path, *others: str) -> tuple[str
     """The lock of `version` and `others`, made unless it is there, and its file."""
     requirements = (*requirements_of(f"=={version}", version), *others)
     lock = folder / f"litellm-{version}-{fingerprint(python, requirements)}.txt"
-    text = _read(lock)
-    if text is None:
-        log.info("resolving LiteLLM %s", version)
-        what = f"cannot resolve LiteLLM {version}"
-        text = compile_lock(requirements, denied_litellm_constraints(), folder, python, what)
-        write_atomically(_publication(lock), upload_time(f"litellm=={version}", folder, python))
-        write_atomically(lock, text)
+    if (text := _read(lock)) is not None:
+        return text, lock
+    with locked(lock.with_suffix(".lock")):  # of those who resolve it at once, all take what the first one found
+        if (text := _read(lock)) is None:
+            log.info("resolving LiteLLM %s", version)
+            what = f"cannot resolve LiteLLM {version}"
+            text = compile_lock(requirements, denied_litellm_constraints(), folder, python, what)
+            write_atomically(_publication(lock), upload_time(f"litellm=={version}", folder, python))
+            write_atomically(lock, text)
     return text, lock
 
 

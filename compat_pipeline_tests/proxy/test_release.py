@@ -5,15 +5,23 @@ from __future__ import annotations
 import hashlib
 import re
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Lock
+from typing import Any
 
 import pytest
 from packaging.version import Version
 
 from compat_pipeline.domain.versions import is_denied_litellm
 from compat_pipeline.ground.errors import CompatError
+from compat_pipeline.proxy import release
 from compat_pipeline.proxy.release import LitellmRelease, fingerprint, locked_version, resolve_litellm
+from compat_pipeline_tests.environment.conftest import wheels
+from compat_pipeline_tests.environment.stand_ins import StandIns
 from compat_pipeline_tests.pins import LITELLM
+
+__all__ = ["wheels"]
 
 PYTHON = Path(sys.executable)
 NOWHERE = "http://127.0.0.1:9/simple"
@@ -81,16 +89,36 @@ def test_a_pin_that_was_resolved_before_needs_no_network(shared_cache: Path) -> 
     assert resolve_litellm(LITELLM, shared_cache, PYTHON).version == LITELLM
 
 
+def test_two_who_resolve_a_version_at_once_get_the_lock_of_the_first(
+    tmp_path: Path, wheels: StandIns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheels.litellm("1.83.14", "Requires-Dist: part")
+    wheels.wheel("part", "1.0", {"part.py": ""})
+    resolve, turn = release.compile_lock, Lock()
+
+    def and_the_index_changes(*asked: Any) -> str:
+        with turn:
+            text = resolve(*asked)
+            wheels.wheel("part", "2.0", {"part.py": ""})
+        return text
+
+    monkeypatch.setattr(release, "compile_lock", and_the_index_changes)
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda _: resolve_litellm("1.83.14", tmp_path, PYTHON), range(2))
+    assert first == second
+    assert locked_version(first.verified_lock().read_text(), "part") == "1.0"
+
+
 @pytest.mark.usefixtures("no_index")
 def test_an_index_that_cannot_be_reached_is_said_to_be_so(tmp_path: Path) -> None:
     with pytest.raises(CompatError, match=r"cannot resolve the newest LiteLLM.*\n(.|\n)*check the network"):
         resolve_litellm("latest", tmp_path, PYTHON)
 
 
-def test_a_version_that_does_not_exist_is_refused_by_name_and_leaves_nothing(tmp_path: Path) -> None:
+def test_a_version_that_does_not_exist_is_refused_by_name_and_leaves_no_lock_of_it(tmp_path: Path) -> None:
     with pytest.raises(CompatError, match=r"cannot resolve LiteLLM 9\.9\.9:(.|\n)*there is no version"):
         resolve_litellm("9.9.9", tmp_path, PYTHON)
-    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    assert list(tmp_path.rglob("*.txt")) == []
 
 
 @pytest.mark.parametrize("version", ["1.82.7", "v1.82.8-stable", "1.107.3"])

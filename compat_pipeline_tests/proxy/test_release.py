@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timezone
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -16,9 +18,10 @@ from packaging.version import Version
 from compat_pipeline.domain.versions import is_denied_litellm
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.proxy import release
+from compat_pipeline.proxy.client import run_uv
 from compat_pipeline.proxy.release import LitellmRelease, fingerprint, locked_version, resolve_litellm
 from compat_pipeline_tests.environment.conftest import wheels
-from compat_pipeline_tests.environment.stand_ins import StandIns
+from compat_pipeline_tests.environment.stand_ins import StandIns, dated_index
 from compat_pipeline_tests.pins import LITELLM
 
 __all__ = ["wheels"]
@@ -87,6 +90,23 @@ def test_the_index_tells_when_a_version_was_published_and_that_is_kept(
 @pytest.mark.usefixtures("litellm_release", "no_index")
 def test_a_pin_that_was_resolved_before_needs_no_network(shared_cache: Path) -> None:
     assert resolve_litellm(LITELLM, shared_cache, PYTHON).version == LITELLM
+
+
+def test_when_a_version_was_published_is_asked_again_after_the_index_gave_no_answer(
+    tmp_path: Path, wheels: StandIns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locks_only(arguments: Sequence[str | Path], **settings: Any) -> str:
+        if "--generate-hashes" not in arguments:
+            raise CompatError("no answer")
+        return run_uv(arguments, **settings)
+
+    monkeypatch.delenv("UV_FIND_LINKS")
+    with dated_index(wheels.folder, {}, before="2026-01-01T00:00:00Z") as url:
+        monkeypatch.setenv("UV_DEFAULT_INDEX", url)
+        with monkeypatch.context() as once:
+            once.setattr(release, "run_uv", locks_only)
+            assert resolve_litellm("1.83.14", tmp_path, PYTHON).published_at is None
+        assert resolve_litellm("1.83.14", tmp_path, PYTHON).published_at == datetime(2026, 1, 1, tzinfo=timezone.utc)
 
 
 def test_two_who_resolve_a_version_at_once_get_the_lock_of_the_first(

@@ -1,4 +1,4 @@
-"""The proxy's own environment: one venv per exact lock, never the pipeline's, built once and checked before use."""
+"""The proxy's own environment: one venv per exact lock and Python, built once, checked before use."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import write_atomically
 from compat_pipeline.ground.shelf import is_idle, taken
 from compat_pipeline.proxy.client import run_uv
-from compat_pipeline.proxy.release import LitellmRelease
+from compat_pipeline.proxy.release import LitellmRelease, fingerprint
 
 log = logging.getLogger(__name__)
 
@@ -54,11 +54,12 @@ class ProxyVenv(BaseModel):
 def ensure_venv(release: LitellmRelease, cache: Path, python: Path) -> ProxyVenv:
     """The venv of `release` under `cache`, built with interpreter `python` unless it is there already.
 
-    Two processes that want the same venv build it once. One that was left half-built, that was moved (its commands name
-    their interpreter by its path), or whose interpreter is gone, is built anew, unless it is in use. Every package is
-    checked against the hashes of the lock; nothing is built from source. Raises CompatError.
+    Another kind of Python gets a venv of its own. Two processes that want the same venv build it once. One that was
+    left half-built, that was moved (its commands name their interpreter by its path), or whose interpreter is gone, is
+    built anew, unless it is in use. Every package is checked against the hashes of the lock; nothing is built from
+    source. Raises CompatError.
     """
-    folder = venv_shelf(cache) / f"{release.version}-{release.digest[:12]}"
+    folder = venv_shelf(cache) / f"{release.version}-{release.digest[:12]}-{fingerprint(python, ())}"
     venv = ProxyVenv(python=folder / "bin" / "python", digest=release.digest)
     with taken(folder):
         if not (_is_stamped(folder, release) and _installed_version(venv.python) == release.version):
@@ -81,7 +82,7 @@ def venv_shelf(cache: Path) -> Path:
 
 def installed_versions(cache: Path) -> list[str]:
     """The LiteLLM versions that are installed under `cache`, for whichever interpreter."""
-    return sorted({stamp.parent.name.rpartition("-")[0] for stamp in venv_shelf(cache).glob(f"*/{_STAMP}")})
+    return sorted({stamp.parent.name.partition("-")[0] for stamp in venv_shelf(cache).glob(f"*/{_STAMP}")})
 
 
 def build_venv(folder: Path, release: LitellmRelease, python: Path) -> None:

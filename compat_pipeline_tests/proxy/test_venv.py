@@ -17,7 +17,7 @@ from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.shelf import forget_unused
 from compat_pipeline.proxy.process import VenvPlace
 from compat_pipeline.proxy.release import LitellmRelease, resolve_litellm
-from compat_pipeline.proxy.venv import ProxyVenv, ensure_venv
+from compat_pipeline.proxy.venv import ProxyVenv, ensure_venv, installed_versions
 from compat_pipeline_tests.environment.conftest import wheels
 from compat_pipeline_tests.environment.stand_ins import StandIns
 
@@ -105,6 +105,16 @@ def made(wheels: StandIns, tmp_path: Path) -> tuple[LitellmRelease, ProxyVenv]: 
     """A small release and its venv, which are this test's alone."""
     release = resolve_litellm("1.83.14", tmp_path, PYTHON)
     return release, ensure_venv(release, tmp_path, PYTHON)
+
+
+def test_another_kind_of_python_gets_a_venv_of_its_own(made: tuple[LitellmRelease, ProxyVenv], tmp_path: Path) -> None:
+    release, venv = made
+    other = tmp_path / "python"
+    other.write_text(f'#!/bin/sh\ncase "$*" in *cache_tag*) echo another;; *) exec {PYTHON} "$@";; esac\n')
+    other.chmod(0o700)
+    assert ensure_venv(release, tmp_path, other).folder != venv.folder
+    assert ensure_venv(release, tmp_path, PYTHON) == venv
+    assert installed_versions(tmp_path) == ["1.83.14"]
 
 
 def test_a_venv_that_does_not_answer_in_time_is_not_taken_for_damaged(

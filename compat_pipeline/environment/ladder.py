@@ -158,12 +158,12 @@ class Ladder:
         return release
 
     def _install(self, release: LitellmRelease) -> ProxyVenv:
-        """A venv that is the cell's alone; its digest tells the Python, too: proxies of equal ones are shared."""
+        """A venv of this climb, and gone with it; its digest tells the folder, so that nobody shares a proxy in it."""
         folder = self.spec.folder / "venv"
         build_venv(folder, release, self.spec.python)
         return ProxyVenv(
             python=folder / "bin" / "python",
-            digest=sha256(f"{release.digest} {self.spec.python_version} {self.spec.cell.key}"),
+            digest=sha256(f"{release.digest} {self.spec.python_version} {self.spec.cell.key} {folder}"),
             accelerated=self.spec.cell.accelerator is not None,
         )
 

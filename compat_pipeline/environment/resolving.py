@@ -140,4 +140,5 @@ def _as_of(cell: EnvironmentCell, python: Path, folder: Path) -> tuple[str, ...]
             f"the index does not say when {' and '.join(pins)} were released", "choose the lane as_of_today"
         )
     end_of_day = datetime.fromisoformat(max(uploads)).date() + timedelta(days=1)
-    return ("--exclude-newer", end_of_day.isoformat())
+    # A moment: uv takes a bare date for the end of that day, local time.
+    return ("--exclude-newer", f"{end_of_day.isoformat()}T00:00:00Z")

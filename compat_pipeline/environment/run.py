@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -56,6 +57,7 @@ def run_environment(
             "PYTHONPATH": str(PACKAGE_PARENT),
             "COMPAT_HOME": str(home.root),
             "COMPAT_CACHE": str(home.cache),
+            **({"COMPAT_MANIFEST": str(Path(named).resolve())} if (named := os.environ.get("COMPAT_MANIFEST")) else {}),
         }
         run = run_child(
             [sys.executable, "-m", "compat_pipeline.environment", folder / "spec.json"],

@@ -61,6 +61,12 @@ def in_use(folder: Path) -> Iterator[None]:
         yield
 
 
+def is_idle(folder: Path) -> bool:
+    """Whether nobody is `in_use` of `folder` now."""
+    with locked_unless_busy(_beside(folder, _USE)) as idle:
+        return idle
+
+
 def forget_unused(shelf: Path, older_than_days: float) -> list[str]:
     """Remove the folders of `shelf` that were taken longer ago, and are not in use; returns their names.
 

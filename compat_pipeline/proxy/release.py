@@ -26,6 +26,7 @@ from compat_pipeline.domain.versions import (
 from compat_pipeline.ground.child import ask_python
 from compat_pipeline.ground.errors import CompatError, WrongUsage
 from compat_pipeline.ground.home import make_folder, write_atomically
+from compat_pipeline.ground.lock import locked
 from compat_pipeline.proxy.client import run_uv
 from compat_pipeline.proxy.github_releases import GithubReleases
 
@@ -120,7 +121,7 @@ def resolve_litellm(request: str, cache: Path, python: Path, releases: GithubRel
         policy=request,
         lock=lock,
         digest=sha256(text),
-        published_at=_published(lock),
+        published_at=_published(version, lock, python),
     )
 
 
@@ -193,39 +194,48 @@ def _locked(version: str, folder: Path, python: Path, *others: str) -> tuple[str
     """The lock of `version` and `others`, made unless it is there, and its file."""
     requirements = (*requirements_of(f"=={version}", version), *others)
     lock = folder / f"litellm-{version}-{fingerprint(python, requirements)}.txt"
-    text = _read(lock)
-    if text is None:
-        log.info("resolving LiteLLM %s", version)
-        what = f"cannot resolve LiteLLM {version}"
-        text = compile_lock(requirements, denied_litellm_constraints(), folder, python, what)
-        write_atomically(_publication(lock), upload_time(f"litellm=={version}", folder, python))
-        write_atomically(lock, text)
+    if (text := _read(lock)) is not None:
+        return text, lock
+    with locked(lock.with_suffix(".lock")):  # of those who resolve it at once, all take what the first one found
+        if (text := _read(lock)) is None:
+            log.info("resolving LiteLLM %s", version)
+            what = f"cannot resolve LiteLLM {version}"
+            text = compile_lock(requirements, denied_litellm_constraints(), folder, python, what)
+            write_atomically(lock, text)
     return text, lock
 
 
-def _publication(lock: Path) -> Path:
-    """Where it is kept when the index got the version of `lock`; empty where it does not say."""
-    return lock.with_suffix(".published")
-
-
-def _published(lock: Path) -> datetime | None:
+def _published(version: str, lock: Path, python: Path) -> datetime | None:
+    """When the index got `version`: kept beside its `lock` once the index has told it, or that it does not say."""
+    kept = lock.with_suffix(".published")
+    if (told := _read(kept)) is None:
+        try:
+            told = upload_time(f"litellm=={version}", lock.parent, python)
+            write_atomically(kept, told)
+        except (CompatError, OSError) as error:  # a version is as good without it; the next one asks again
+            log.debug("%s", error)
+            return None
     try:
-        return datetime.fromisoformat(_read(_publication(lock)) or "")
+        return datetime.fromisoformat(told)
     except ValueError:
         return None
 
 
 def upload_time(pinned: str, folder: Path, python: Path) -> str:
-    """When the index got the first file of a version (`NAME==VERSION`), as ISO 8601; empty where it does not say."""
+    """When the index got the first file of a version (`NAME==VERSION`), as ISO 8601; empty where it does not say.
+
+    Raises CompatError where the index cannot be asked.
+    """
     with tempfile.TemporaryDirectory(dir=make_folder(folder), prefix=".asked-") as scratch:
         wanted = Path(scratch, "wanted.in")
         wanted.write_text(pinned)
         options = ("--no-deps", "--quiet", "--no-header", "--format", "pylock.toml", "--python", python)
-        try:
-            told = run_uv(("pip", "compile", *options, wanted), what="no upload time", cwd=folder, next_step="")
-        except CompatError as error:  # a version is as good without it
-            log.debug("%s", error)
-            return ""
+        told = run_uv(
+            ("pip", "compile", *options, wanted),
+            what=f"cannot tell when {pinned} was released",
+            cwd=folder,
+            next_step="check the package index that uv is configured with",
+        )
     first = min(_UPLOADED.findall(told), default="")
     return f"{first}+00:00" if first else ""
 

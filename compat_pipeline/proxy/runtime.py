@@ -42,7 +42,7 @@ class RuntimeSpec(BaseModel):
     def key(self) -> str:
         """Equal for specs that may share one proxy; changes with what runs, where, routes, accounts and our code."""
         routes = self.manifest.model_dump_json(include={"providers", "models"})
-        code = code_revision("emulator", "proxy", "relay")
+        code = code_revision("domain", "emulator", "ground", "proxy", "relay", "wire")
         parts = (self.installed.digest, routes, self.variant, self.upstream, self.accounts, code)
         digest = hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:10]
         return f"litellm-{self.release.version}-{digest}{here()}"

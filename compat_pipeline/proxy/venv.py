@@ -1,10 +1,11 @@
-"""The proxy's own environment: one venv per exact lock, never the pipeline's, built once and checked before use."""
+"""The proxy's own environment: one venv per exact lock and Python, built once, checked before use."""
 
 from __future__ import annotations
 
 import logging
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -12,9 +13,9 @@ from pydantic import BaseModel, ConfigDict
 from compat_pipeline.ground.child import ask_python
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import write_atomically
-from compat_pipeline.ground.shelf import taken
+from compat_pipeline.ground.shelf import is_idle, taken
 from compat_pipeline.proxy.client import run_uv
-from compat_pipeline.proxy.release import LitellmRelease
+from compat_pipeline.proxy.release import LitellmRelease, fingerprint
 
 log = logging.getLogger(__name__)
 
@@ -53,14 +54,17 @@ class ProxyVenv(BaseModel):
 def ensure_venv(release: LitellmRelease, cache: Path, python: Path) -> ProxyVenv:
     """The venv of `release` under `cache`, built with interpreter `python` unless it is there already.
 
-    Two processes that want the same venv build it once. One that was left half-built, that was moved (its commands name
-    their interpreter by its path), or whose interpreter is gone, is built anew. Every package is checked against the
-    hashes of the lock; nothing is built from source. Raises CompatError.
+    Another kind of Python gets a venv of its own. Two processes that want the same venv build it once. One that was
+    left half-built, that was moved (its commands name their interpreter by its path), or whose interpreter is gone, is
+    built anew, unless it is in use. Every package is checked against the hashes of the lock; nothing is built from
+    source. Raises CompatError.
     """
-    folder = venv_shelf(cache) / f"{release.version}-{release.digest[:12]}"
+    folder = venv_shelf(cache) / f"{release.version}-{release.digest[:12]}-{fingerprint(python, ())}"
     venv = ProxyVenv(python=folder / "bin" / "python", digest=release.digest)
     with taken(folder):
         if not (_is_stamped(folder, release) and _installed_version(venv.python) == release.version):
+            if not is_idle(folder):
+                raise CompatError(f"{folder} is damaged, and a proxy runs in it", "end that proxy and try again")
             build_venv(folder, release, python)
             if (installed := _installed_version(venv.python)) != release.version:
                 raise CompatError(
@@ -78,7 +82,7 @@ def venv_shelf(cache: Path) -> Path:
 
 def installed_versions(cache: Path) -> list[str]:
     """The LiteLLM versions that are installed under `cache`, for whichever interpreter."""
-    return sorted({stamp.parent.name.rpartition("-")[0] for stamp in venv_shelf(cache).glob(f"*/{_STAMP}")})
+    return sorted({stamp.parent.name.partition("-")[0] for stamp in venv_shelf(cache).glob(f"*/{_STAMP}")})
 
 
 def build_venv(folder: Path, release: LitellmRelease, python: Path) -> None:
@@ -87,6 +91,8 @@ def build_venv(folder: Path, release: LitellmRelease, python: Path) -> None:
     log.info("installing LiteLLM %s", release.version)
     what = f"cannot install LiteLLM {release.version}"
     next_step = f"check the network and free disk space, or delete {lock} to resolve it anew"
+    with suppress(OSError):  # the stamp first: we may be killed in between, and half a venv must not look complete
+        (folder / _STAMP).unlink()
     shutil.rmtree(folder, ignore_errors=True)
     create: list[str | Path] = ["venv", "--quiet", "--python", python, folder]
     fill: list[str | Path] = ["pip", "sync", "--quiet", "--require-hashes", "--no-build"]
@@ -105,9 +111,14 @@ def _stamp(folder: Path, release: LitellmRelease) -> bytes:
 
 
 def _installed_version(python: Path) -> str | None:
+    """None where there is none; CompatError where it could not be asked, which says nothing of it."""
     ask = "from importlib.metadata import version; print(version('litellm'))"
     try:
         told = ask_python(python, ask, python.parents[1])
-    except OSError:
+    except FileNotFoundError:
         return None
+    except OSError as error:
+        raise CompatError(f"cannot start {python}: {error.strerror}", "try again") from error
+    if told.timed_out:
+        raise CompatError(f"{python} gave no answer in time", "try again when this machine is less busy")
     return b"\n".join(told.stdout).decode(errors="replace").strip() if told.exit_code == 0 else None

@@ -102,7 +102,8 @@ class _Unusable(Exception):
 def accounts_from_env(environ: Mapping[str, str] = os.environ) -> Accounts:
     """The accounts that the environment gives, by the names under which the providers' own tools know them.
 
-    One that is not given, or cannot be used, is no error: it is in `missing`. Addresses of private links may be set
+    One that is not given, or cannot be used, is no error: it is in `missing`. Blanks and newlines around a value, as a
+    secret's file leaves them, are no part of it. Addresses of private links may be set
     as COMPAT_LIVE_ANTHROPIC_URL, COMPAT_LIVE_BEDROCK_URL and COMPAT_LIVE_VERTEX_URL; Azure has no other kind.
     """
     found: dict[str, Any] = {}
@@ -112,7 +113,8 @@ def accounts_from_env(environ: Mapping[str, str] = os.environ) -> Accounts:
             found[holder] = read(environ)
         except _Unusable as why:
             missing[holder] = str(why)
-    network = {name: value for name, value in environ.items() if name.upper() in _NETWORK_VARIABLES and value}
+    given = {name: value.strip() for name, value in environ.items() if name.upper() in _NETWORK_VARIABLES}
+    network = {name: value for name, value in given.items() if value}
     return Accounts(**found, missing=missing, network=network)
 
 
@@ -128,7 +130,7 @@ def _azure(environ: Mapping[str, str]) -> KeyAccount:
 
 
 def _bedrock(environ: Mapping[str, str]) -> AwsAccount:
-    if token := environ.get("AWS_BEARER_TOKEN_BEDROCK", ""):
+    if token := _given(environ, "AWS_BEARER_TOKEN_BEDROCK"):
         (region,) = _needed(environ, "AWS_REGION")
     else:
         region, *_ = _needed(environ, "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
@@ -137,9 +139,9 @@ def _bedrock(environ: Mapping[str, str]) -> AwsAccount:
         url=url,
         mantle_url=_url(environ, "COMPAT_LIVE_BEDROCK_URL", f"https://bedrock-mantle.{region}.api.aws"),
         region=region,
-        access_key_id=environ.get("AWS_ACCESS_KEY_ID", ""),
-        secret_access_key=environ.get("AWS_SECRET_ACCESS_KEY", ""),
-        session_token=environ.get("AWS_SESSION_TOKEN", ""),
+        access_key_id=_given(environ, "AWS_ACCESS_KEY_ID"),
+        secret_access_key=_given(environ, "AWS_SECRET_ACCESS_KEY"),
+        session_token=_given(environ, "AWS_SESSION_TOKEN"),
         bearer_token=token,
     )
 
@@ -181,13 +183,22 @@ def _service_account(path: Path) -> dict[str, str]:
 
 
 def _needed(environ: Mapping[str, str], *names: str) -> list[str]:
-    if absent := [name for name in names if not environ.get(name)]:
+    given = {name: _given(environ, name) for name in names}
+    if absent := [name for name, value in given.items() if not value]:
         raise _Unusable(f"{' and '.join(absent)} {'is' if len(absent) == 1 else 'are'} not set")
-    return [environ[name] for name in names]
+    return list(given.values())
+
+
+def _given(environ: Mapping[str, str], name: str) -> str:
+    """The value of a variable, empty where it is not set."""
+    value = environ.get(name, "").strip()
+    if not value.isprintable():  # no header can hold it, and who refuses the header may quote it
+        raise _Unusable(f"{name} holds a character that cannot be printed")
+    return value
 
 
 def _url(environ: Mapping[str, str], variable: str, usual: str) -> str:
-    return (environ.get(variable) or usual).rstrip("/")
+    return (_given(environ, variable) or usual).rstrip("/")
 
 
 _READERS: Mapping[Holder, Callable[[Mapping[str, str]], _Account]] = {

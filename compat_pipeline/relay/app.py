@@ -39,7 +39,7 @@ from compat_pipeline.emulator.side_door import side_door
 from compat_pipeline.emulator.upstream import unread
 from compat_pipeline.relay.accounts import Accounts
 from compat_pipeline.relay.answers import Decoded, decode, end_of_event
-from compat_pipeline.relay.clouds import Clouds
+from compat_pipeline.relay.clouds import Clouds, in_words
 from compat_pipeline.wire.client_exchange import RawHeaders
 from compat_pipeline.wire.exchange import CUT_SHORT, Exchange
 from compat_pipeline.wire.passing import end_to_end, hung_up
@@ -129,11 +129,11 @@ class _Passage:
         except Refused as refused:
             await self._refuse(refused, send)
         except httpx.TransportError as error:
-            self.error = f"the relay lost the connection to {self.wire.provider}: {type(error).__name__}: {error}"
+            self.error = f"the relay lost the connection to {self.wire.provider}: {in_words(error)}"
             await self._cut(receive)
         except Exception as error:
             log.error("the relay broke", exc_info=error)
-            self.error = f"the relay broke: {type(error).__name__}: {error}"
+            self.error = f"the relay broke: {type(error).__name__}"  # its words may quote a header
             if self.status:
                 await self._cut(receive)
             await self._refuse(Refused("server_error", self.error), send)

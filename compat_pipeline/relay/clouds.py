@@ -160,4 +160,10 @@ def _no_credentials(provider: Provider, why: str) -> Refused:
 
 
 def _unreachable(provider: Provider, error: httpx.HTTPError) -> Refused:
-    return Refused("server_error", f"the relay cannot reach {provider}: {type(error).__name__}: {error}")
+    return Refused("server_error", f"the relay cannot reach {provider}: {in_words(error)}")
+
+
+def in_words(error: httpx.HTTPError) -> str:
+    """What may be said of `error` to LiteLLM; the words of a LocalProtocolError quote the header it refuses: a key."""
+    name = type(error).__name__
+    return name if isinstance(error, httpx.LocalProtocolError) else f"{name}: {error}"

@@ -36,6 +36,7 @@ from compat_pipeline.environment.run import run_environment
 from compat_pipeline.ground.environment_files import load_environment_issues, load_environments
 from compat_pipeline.ground.errors import WrongUsage
 from compat_pipeline.ground.home import make_folder
+from compat_pipeline.ground.manifest_file import load_manifest
 from compat_pipeline.ground.revision import code_revision
 from compat_pipeline.ground.scratch import scratch_folder
 from compat_pipeline.proxy.lease import reap
@@ -62,6 +63,18 @@ class EnvironmentRunner(dg.ConfigurableResource):
     @cached_property
     def issues(self) -> tuple[KnownEnvironmentIssue, ...]:
         return load_environment_issues()
+
+    @cached_property
+    def routes(self) -> tuple[str, ...]:
+        """Through which messages go; WrongUsage where there is one that the first matrix's manifest does not know."""
+        try:
+            load_manifest().of_targets(self.manifest.routes)
+        except ValueError as error:
+            raise WrongUsage(
+                f"the routes of the environment manifest do not fit the manifest: {error}",
+                "name each as the `provider/model` that it is there",
+            ) from error
+        return self.manifest.routes
 
     @cached_property
     def revision(self) -> str:
@@ -96,7 +109,7 @@ class EnvironmentRunner(dg.ConfigurableResource):
     def observe(self, planned: Sequence[Planned], run_id: str) -> Iterator[tuple[Planned, EnvironmentObservation]]:
         """What was seen of each of `planned` that can be run, as it finishes, already in the history."""
         # A wrong setting ends the run before it begins.
-        history, _ = self.home.history, self.issues
+        history, _, _ = self.home.history, self.issues, self.routes
         due = [one for one in planned if one.runs]
         if not due:
             return
@@ -129,7 +142,7 @@ class EnvironmentRunner(dg.ConfigurableResource):
         interpreter = next((one for one in here.found if one.minor == cell.python and not one.trouble), None)
         if interpreter is None:
             raise WrongUsage(f"there is no Python {cell.python} here", "install it, or choose another one")
-        cli = self._cli()
+        _, cli = self.routes, self._cli()
 
         def run(version: str) -> EnvironmentObservation:
             tried = Planned(cell=cell, means=cell._replace(litellm=version), interpreter=interpreter)
@@ -171,7 +184,7 @@ class EnvironmentRunner(dg.ConfigurableResource):
             one.interpreter,
             cli,
             self.home.paths,
-            routes=self.manifest.routes,
+            routes=self.routes,
             limit_s=self.manifest.cell_limit_s,
             until=until,
             controls=controls,

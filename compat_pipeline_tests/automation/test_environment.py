@@ -24,6 +24,7 @@ from compat_pipeline.definitions import defs
 from compat_pipeline.domain.environment_verdict import EnvironmentObservation, StageSeen
 from compat_pipeline.environment import bisecting
 from compat_pipeline.ground.errors import CompatError, WrongUsage
+from compat_pipeline.ground.manifest_file import PACKAGED
 from compat_pipeline.resources.home import Home
 from compat_pipeline.resources.registries import PythonIndex
 from compat_pipeline_tests.assets.conftest import PinnedIndex, PinnedNpm
@@ -55,6 +56,19 @@ def checks(result: dg.ExecuteInProcessResult) -> dict[str, bool]:
 def found(result: dg.ExecuteInProcessResult, check: str) -> Any:
     (one,) = (one for one in result.get_asset_check_evaluations() if one.check_name == check)
     return one.metadata["found"].value
+
+
+def test_a_misspelt_route_ends_a_run_before_it_begins(
+    instance: dg.DagsterInstance, runner: ScriptedEnvironments, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = tmp_path / "environment.yaml"
+    mine.write_text(
+        PACKAGED.with_name("environment.yaml").read_text().replace("azure/claude-haiku", "azur/claude-haiku")
+    )
+    monkeypatch.setenv("COMPAT_ENVIRONMENTS", str(mine))
+    with pytest.raises(WrongUsage, match="no target is called azur/claude-haiku-4-5"):
+        run(instance, runner, "small")
+    assert runner.ran == []
 
 
 def test_the_small_set_is_run_and_both_documents_are_written(

@@ -223,7 +223,7 @@ def test_what_is_in_the_cache_needs_no_download(sound: dict[str, str]) -> None:
     cache = CompatHome.from_env(sound).cache
     pinned = sound | {"COMPAT_LITELLM_VERSION": "v1.98.1", "COMPAT_CLAUDE_CODE_VERSION": "2.1.329"}
     assert ["is to be downloaded" in one.told for one in about(pinned, "downloads")] == [True, True]
-    write_atomically(cache / "litellm" / "venvs" / "1.98.1-0123456789ab" / ".complete", "")
+    write_atomically(cache / "litellm" / "venvs" / "1.98.1-0123456789ab-ba9876543210" / ".complete", "")
     write_atomically(cache / "claude" / "2.1.329-0123456789abcdef" / "stamp.json", "")
     assert [one.told for one in about(pinned, "downloads")] == [
         "LiteLLM v1.98.1 is in the cache",

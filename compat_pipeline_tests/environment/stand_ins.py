@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from compat_pipeline_tests.claude.loopback import served
 
 LITELLM, ACCELERATOR = "1.83.14", "0.1.10"
 
@@ -110,3 +119,32 @@ class StandIns:
         with zipfile.ZipFile(self.folder / f"{stem}-{tags}.whl", "w") as archive:
             for path, text in {**texts, f"{stem}.dist-info/RECORD": record}.items():
                 archive.writestr(path, text)
+
+
+@contextmanager
+def dated_index(folder: Path, uploads: Mapping[str, str], before: str) -> Iterator[str]:
+    """The address of an index (PEP 691 and 700) of the wheels in `folder`.
+
+    It says of each when it got it: what `uploads` says of its `name-version`, else `before`.
+    """
+
+    def listing(request: Request) -> Response:
+        found = sorted(folder.glob(f"{request.path_params['name'].replace('-', '_')}-*.whl"))
+        files = [
+            {
+                "filename": wheel.name,
+                "url": f"/files/{wheel.name}",
+                "hashes": {"sha256": hashlib.sha256(wheel.read_bytes()).hexdigest()},
+                "upload-time": uploads.get("-".join(wheel.name.split("-")[:2]), before),
+            }
+            for wheel in found
+        ]
+        told = {"meta": {"api-version": "1.1"}, "name": request.path_params["name"], "files": files}
+        kind = "application/vnd.pypi.simple.v1+json"
+        return JSONResponse(told, media_type=kind) if found else Response(status_code=404)
+
+    def file(request: Request) -> Response:
+        return FileResponse(folder / request.path_params["file"])
+
+    with served(Starlette(routes=[Route("/simple/{name}/", listing), Route("/files/{file}", file)])) as url:
+        yield f"{url}/simple"

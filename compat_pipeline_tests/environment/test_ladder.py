@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import sys
+import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,8 @@ from compat_pipeline.domain.environment_verdict import EnvironmentObservation, S
 from compat_pipeline.environment.ladder import CellSpec, Ladder
 from compat_pipeline.environment.run import run_environment
 from compat_pipeline.ground.home import CompatHome
+from compat_pipeline.ground.manifest_file import PACKAGED
+from compat_pipeline.proxy.folder import RuntimeFolder
 from compat_pipeline_tests.environment.stand_ins import StandIns
 from compat_pipeline_tests.proxy.leased import is_gone
 
@@ -25,9 +29,13 @@ ROUTES = ("anthropic/claude-haiku-4-5",)
 
 
 def climbed(
-    home: CompatHome, until: Stage = "router", cell: EnvironmentCell = FAST, **settings: object
+    home: CompatHome,
+    until: Stage = "router",
+    cell: EnvironmentCell = FAST,
+    tell: Callable[[EnvironmentObservation], None] = lambda _: None,
+    **settings: object,
 ) -> EnvironmentObservation:
-    folder = home.scratch / cell.runtime
+    folder = home.scratch / cell.runtime / uuid.uuid4().hex
     folder.mkdir(parents=True)
     spec = CellSpec(
         cell=cell,
@@ -40,7 +48,12 @@ def climbed(
         until=until,
         **settings,  # type: ignore[arg-type]
     )
-    return Ladder(spec, home, lambda _: None).climb()
+    return Ladder(spec, home, tell).climb()
+
+
+def is_serving(seen: EnvironmentObservation) -> bool:
+    """Whether its proxy is up, and not yet ended with the climb."""
+    return not seen.duration_s and "proxy_boot" in [one.stage for one in seen.stages]
 
 
 def unsound(seen: EnvironmentObservation) -> tuple[str, str]:
@@ -61,6 +74,22 @@ def test_a_sound_environment_serves_messages_through_an_accelerated_proxy(home: 
     assert seen.counts["tools"] == 8
     assert seen.counts["the proxy's token counter"] == 7
     assert is_gone(home)
+
+
+@pytest.mark.usefixtures("wheels")
+def test_a_proxy_is_not_shared_because_its_venv_goes_with_its_run(home: CompatHome) -> None:
+    up: list[int] = []
+
+    def look(seen: EnvironmentObservation) -> None:
+        if is_serving(seen):
+            up.append(len(RuntimeFolder.every(home)))
+
+    def another(seen: EnvironmentObservation) -> None:
+        if is_serving(seen):
+            climbed(home, until="proxy_boot", cell=FAST.stock, tell=look)
+
+    climbed(home, until="proxy_boot", cell=FAST.stock, tell=another)
+    assert up == [2]
 
 
 @pytest.mark.usefixtures("wheels")
@@ -162,6 +191,19 @@ def test_an_environment_past_its_time_is_unclear_in_the_stage_it_was_in_and_leav
     assert unsound(seen) == ("import", "unclear")
     assert "longer than 4 s" in seen.stages[-1].words
     assert list(home.scratch.glob("scratch-*")) == []
+
+
+@pytest.mark.usefixtures("wheels")
+def test_a_route_of_the_manifest_in_force_is_served(
+    home: CompatHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.yaml").write_text(PACKAGED.read_text().replace("claude-haiku-4-5", "claude-haiku-9"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COMPAT_MANIFEST", "mine.yaml")
+    routes = ["anthropic/claude-haiku-9"]
+    seen = run_environment(FAST.stock, HERE, CLI, home, routes=routes, limit_s=60, until="proxy_boot")
+    assert seen.first_unsound is None
+    assert seen.stages[-1].stage == "proxy_boot"
 
 
 @pytest.mark.usefixtures("wheels")

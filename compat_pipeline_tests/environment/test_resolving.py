@@ -18,7 +18,7 @@ from compat_pipeline.environment.resolving import (
 )
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.proxy.release import locked_version
-from compat_pipeline_tests.environment.stand_ins import StandIns
+from compat_pipeline_tests.environment.stand_ins import StandIns, dated_index
 
 PYTHON = Path(sys.executable)
 FAST = EnvironmentCell("3.11", "1.83.14", "fast-litellm==0.1.10")
@@ -31,6 +31,23 @@ def test_the_lock_holds_both_packages_with_their_hashes(wheels: StandIns, tmp_pa
     assert locked_version(text, "fast-litellm") == "0.1.10"
     assert "--hash=sha256:" in text
     assert str(wheels.folder) not in text
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/Los_Angeles"])
+def test_as_released_is_as_on_the_day_of_the_release_wherever_that_is_asked(
+    wheels: StandIns, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zone: str
+) -> None:
+    wheels.litellm("1.83.14", "Requires-Dist: part")
+    uploads = {"litellm-1.83.14": "2026-03-10T12:00:00Z"}
+    for version, uploaded in {"1.0": "2026-03-10T23:00:00Z", "2.0": "2026-03-11T00:30:00Z"}.items():
+        wheels.wheel("part", version, {"part.py": ""})
+        uploads[f"part-{version}"] = uploaded
+    monkeypatch.delenv("UV_FIND_LINKS")
+    monkeypatch.setenv("TZ", zone)
+    with dated_index(wheels.folder, uploads, before="2026-01-01T00:00:00Z") as url:
+        monkeypatch.setenv("UV_DEFAULT_INDEX", url)
+        release = lock_environment(FAST.stock._replace(lane="as_released"), PYTHON, tmp_path / "asked")
+    assert locked_version(release.verified_lock().read_text(), "part") == "1.0"
 
 
 def test_what_does_not_resolve_is_told_in_the_resolver_s_own_words(wheels: StandIns, tmp_path: Path) -> None:

@@ -5,15 +5,26 @@ from __future__ import annotations
 import hashlib
 import re
 import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timezone
 from pathlib import Path
+from threading import Lock
+from typing import Any
 
 import pytest
 from packaging.version import Version
 
 from compat_pipeline.domain.versions import is_denied_litellm
 from compat_pipeline.ground.errors import CompatError
+from compat_pipeline.proxy import release
+from compat_pipeline.proxy.client import run_uv
 from compat_pipeline.proxy.release import LitellmRelease, fingerprint, locked_version, resolve_litellm
+from compat_pipeline_tests.environment.conftest import wheels
+from compat_pipeline_tests.environment.stand_ins import StandIns, dated_index
 from compat_pipeline_tests.pins import LITELLM
+
+__all__ = ["wheels"]
 
 PYTHON = Path(sys.executable)
 NOWHERE = "http://127.0.0.1:9/simple"
@@ -92,16 +103,53 @@ def test_a_pin_that_was_resolved_before_needs_no_network(shared_cache: Path) -> 
     assert resolve_litellm(LITELLM, shared_cache, PYTHON).version == LITELLM
 
 
+def test_when_a_version_was_published_is_asked_again_after_the_index_gave_no_answer(
+    tmp_path: Path, wheels: StandIns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locks_only(arguments: Sequence[str | Path], **settings: Any) -> str:
+        if "--generate-hashes" not in arguments:
+            raise CompatError("no answer")
+        return run_uv(arguments, **settings)
+
+    monkeypatch.delenv("UV_FIND_LINKS")
+    with dated_index(wheels.folder, {}, before="2026-01-01T00:00:00Z") as url:
+        monkeypatch.setenv("UV_DEFAULT_INDEX", url)
+        with monkeypatch.context() as once:
+            once.setattr(release, "run_uv", locks_only)
+            assert resolve_litellm("1.83.14", tmp_path, PYTHON).published_at is None
+        assert resolve_litellm("1.83.14", tmp_path, PYTHON).published_at == datetime(2026, 1, 1, tzinfo=timezone.utc)
+
+
+def test_two_who_resolve_a_version_at_once_get_the_lock_of_the_first(
+    tmp_path: Path, wheels: StandIns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheels.litellm("1.83.14", "Requires-Dist: part")
+    wheels.wheel("part", "1.0", {"part.py": ""})
+    resolve, turn = release.compile_lock, Lock()
+
+    def and_the_index_changes(*asked: Any) -> str:
+        with turn:
+            text = resolve(*asked)
+            wheels.wheel("part", "2.0", {"part.py": ""})
+        return text
+
+    monkeypatch.setattr(release, "compile_lock", and_the_index_changes)
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda _: resolve_litellm("1.83.14", tmp_path, PYTHON), range(2))
+    assert first == second
+    assert locked_version(first.verified_lock().read_text(), "part") == "1.0"
+
+
 @pytest.mark.usefixtures("no_index")
 def test_an_index_that_cannot_be_reached_is_said_to_be_so(tmp_path: Path) -> None:
     with pytest.raises(CompatError, match=r"cannot resolve the newest LiteLLM.*\n(.|\n)*check the network"):
         resolve_litellm("latest", tmp_path, PYTHON)
 
 
-def test_a_version_that_does_not_exist_is_refused_by_name_and_leaves_nothing(tmp_path: Path) -> None:
+def test_a_version_that_does_not_exist_is_refused_by_name_and_leaves_no_lock_of_it(tmp_path: Path) -> None:
     with pytest.raises(CompatError, match=r"cannot resolve LiteLLM 9\.9\.9:(.|\n)*there is no version"):
         resolve_litellm("9.9.9", tmp_path, PYTHON)
-    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    assert list(tmp_path.rglob("*.txt")) == []
 
 
 @pytest.mark.parametrize("version", ["1.82.7", "v1.82.8-stable", "1.107.3"])

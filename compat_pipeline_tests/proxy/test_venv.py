@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from compat_pipeline.ground.child import ChildRun, ask_python
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.shelf import forget_unused
 from compat_pipeline.proxy.process import VenvPlace
-from compat_pipeline.proxy.release import LitellmRelease
-from compat_pipeline.proxy.venv import ProxyVenv, ensure_venv
+from compat_pipeline.proxy.release import LitellmRelease, resolve_litellm
+from compat_pipeline.proxy.venv import ProxyVenv, ensure_venv, installed_versions
+from compat_pipeline_tests.environment.conftest import wheels
 from compat_pipeline_tests.environment.stand_ins import StandIns
+
+__all__ = ["wheels"]
 
 PYTHON = Path(sys.executable)
 
@@ -92,6 +98,76 @@ def test_a_venv_counts_as_used_when_it_is_asked_for_and_while_a_proxy_runs_in_it
     assert forget_unused(folder.parent, older_than_days=30) == []
     place.close()
     assert forget_unused(folder.parent, older_than_days=30) == [folder.name]
+
+
+@pytest.fixture
+def made(wheels: StandIns, tmp_path: Path) -> tuple[LitellmRelease, ProxyVenv]:  # noqa: ARG001
+    """A small release and its venv, which are this test's alone."""
+    release = resolve_litellm("1.83.14", tmp_path, PYTHON)
+    return release, ensure_venv(release, tmp_path, PYTHON)
+
+
+def test_another_kind_of_python_gets_a_venv_of_its_own(made: tuple[LitellmRelease, ProxyVenv], tmp_path: Path) -> None:
+    release, venv = made
+    other = tmp_path / "python"
+    other.write_text(f'#!/bin/sh\ncase "$*" in *cache_tag*) echo another;; *) exec {PYTHON} "$@";; esac\n')
+    other.chmod(0o700)
+    assert ensure_venv(release, tmp_path, other).folder != venv.folder
+    assert ensure_venv(release, tmp_path, PYTHON) == venv
+    assert installed_versions(tmp_path) == ["1.83.14"]
+
+
+def test_a_venv_that_does_not_answer_in_time_is_not_taken_for_damaged(
+    made: tuple[LitellmRelease, ProxyVenv], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release, venv = made
+    inode = identity(venv)
+    monkeypatch.setattr("compat_pipeline.proxy.venv.ask_python", partial(ask_python, limit_s=0.0))
+    with pytest.raises(CompatError, match="gave no answer in time"):
+        ensure_venv(release, tmp_path, PYTHON)
+    assert identity(venv) == inode
+
+
+def test_a_venv_that_cannot_be_started_just_now_is_not_taken_for_damaged(
+    made: tuple[LitellmRelease, ProxyVenv], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without_memory(*_: object) -> ChildRun:
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    release, venv = made
+    inode = identity(venv)
+    monkeypatch.setattr("compat_pipeline.proxy.venv.ask_python", without_memory)
+    with pytest.raises(CompatError, match=r"cannot start .*python: Cannot allocate memory"):
+        ensure_venv(release, tmp_path, PYTHON)
+    assert identity(venv) == inode
+
+
+def test_a_damaged_venv_in_which_a_proxy_runs_is_left_to_it(
+    made: tuple[LitellmRelease, ProxyVenv], tmp_path: Path
+) -> None:
+    release, venv = made
+    inode = identity(venv)
+    (place := VenvPlace(venv, tmp_path)).open()
+    venv.python.unlink()
+    with pytest.raises(CompatError, match="is damaged, and a proxy runs in it"):
+        ensure_venv(release, tmp_path, PYTHON)
+    assert identity(venv) == inode
+    place.close()
+    assert ensure_venv(release, tmp_path, PYTHON).python.exists()
+
+
+def test_a_venv_whose_removal_is_cut_off_does_not_look_complete(
+    made: tuple[LitellmRelease, ProxyVenv], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut_off(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    release, venv = made
+    venv.python.unlink()
+    monkeypatch.setattr("compat_pipeline.proxy.venv.shutil.rmtree", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        ensure_venv(release, tmp_path, PYTHON)
+    assert list(tmp_path.rglob(".complete")) == []
 
 
 def test_a_lock_that_was_changed_is_not_installed(tmp_path: Path, litellm_release: LitellmRelease) -> None:

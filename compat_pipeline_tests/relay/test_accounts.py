@@ -8,7 +8,7 @@ import pytest
 
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import CompatHome
-from compat_pipeline.relay.accounts import accounts_from_env
+from compat_pipeline.relay.accounts import Holder, accounts_from_env
 
 BEDROCK = {"AWS_REGION": "us-west-2", "AWS_BEARER_TOKEN_BEDROCK": "a-token-of-bedrock"}
 
@@ -49,6 +49,32 @@ def test_a_bearer_token_alone_is_an_account_at_bedrock() -> None:
     assert account is not None
     assert account.url == "https://bedrock-runtime.us-west-2.amazonaws.com"
     assert account.mantle_url == "https://bedrock-mantle.us-west-2.api.aws"
+
+
+SECRETS = (
+    ("ANTHROPIC_API_KEY", "anthropic"),
+    ("AZURE_API_KEY", "azure"),
+    ("AWS_BEARER_TOKEN_BEDROCK", "bedrock"),
+    ("AWS_ACCESS_KEY_ID", "bedrock"),
+    ("AWS_SESSION_TOKEN", "bedrock"),
+)
+
+
+@pytest.mark.parametrize(("name", "holder"), SECRETS)
+def test_what_a_secret_s_file_leaves_around_a_key_is_no_part_of_it(
+    environment: dict[str, str], name: str, holder: Holder
+) -> None:
+    accounts = accounts_from_env({**environment, name: " the-key\r\n"})
+    assert holder not in accounts.missing
+    assert "the-key" in accounts.secrets
+
+
+@pytest.mark.parametrize(("name", "holder"), SECRETS)
+def test_a_key_that_no_header_can_hold_is_a_missing_account(
+    environment: dict[str, str], name: str, holder: Holder
+) -> None:
+    accounts = accounts_from_env({**environment, name: "the\nkey"})
+    assert accounts.missing == {holder: f"{name} holds a character that cannot be printed"}
 
 
 @pytest.mark.parametrize("end", ["", "/", "/anthropic", "/anthropic/", "/anthropic/v1/messages"])

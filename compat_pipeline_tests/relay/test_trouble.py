@@ -19,7 +19,7 @@ from compat_pipeline.domain.observation import Inconclusive
 from compat_pipeline.emulator.contract import Provider
 from compat_pipeline.emulator.credentials import EmulatorCredentials
 from compat_pipeline.emulator.persona import reply_to
-from compat_pipeline.relay.accounts import Accounts, accounts_from_env
+from compat_pipeline.relay.accounts import Accounts, KeyAccount, accounts_from_env
 from compat_pipeline.wire.background import BackgroundServer
 from compat_pipeline.wire.exchange import CannotScript, Exchange
 from compat_pipeline_tests.e2e.conftest import free_port
@@ -89,6 +89,16 @@ def test_a_provider_that_cannot_be_reached_is_the_environment_s_trouble(
         exchange = asked(relay, provider)
     assert f"the relay cannot reach {provider}" in str(exchange.error)
     assert cause_of(exchange) == "environment"
+
+
+def test_a_key_that_cannot_be_sent_is_not_shown_to_litellm(cloud: Emulated) -> None:
+    with relaying(Accounts(anthropic=KeyAccount(url=cloud.base_url, api_key="the-users-key\n"))) as relay:
+        nonce = new_nonce()
+        answer = relay.post("anthropic", hello("anthropic", nonce))
+        (exchange,) = relay.control.exchanges(nonce)
+    assert answer.status_code >= 500
+    assert "the-users-key" not in answer.text
+    assert "the-users-key" not in str(exchange.error)
 
 
 @pytest.mark.parametrize("behaviour", ["reset", "reset_stream"])

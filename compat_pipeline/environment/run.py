@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from compat_pipeline.domain.environment_verdict import STAGES, EnvironmentObserv
 from compat_pipeline.environment.ladder import CellSpec
 from compat_pipeline.ground.child import run_child
 from compat_pipeline.ground.home import CompatHome, make_folder, write_atomically
+from compat_pipeline.ground.manifest_file import manifest_given
 from compat_pipeline.ground.process import client_environment, quotable
 from compat_pipeline.ground.scratch import scratch_folder
 from compat_pipeline.proxy.process import PACKAGE_PARENT
@@ -57,7 +57,7 @@ def run_environment(
             "PYTHONPATH": str(PACKAGE_PARENT),
             "COMPAT_HOME": str(home.root),
             "COMPAT_CACHE": str(home.cache),
-            **({"COMPAT_MANIFEST": str(Path(named).resolve())} if (named := os.environ.get("COMPAT_MANIFEST")) else {}),
+            **manifest_given(),
         }
         run = run_child(
             [sys.executable, "-m", "compat_pipeline.environment", folder / "spec.json"],

@@ -24,6 +24,12 @@ def load_manifest(environ: Mapping[str, str] = os.environ) -> Manifest:
     return load_from(environ.get("COMPAT_MANIFEST") or PACKAGED, parse_manifest, "the manifest")
 
 
+def manifest_given(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The variable by which a process that works in another folder reads the same manifest; none for the packaged."""
+    named = environ.get("COMPAT_MANIFEST")
+    return {"COMPAT_MANIFEST": str(Path(named).resolve())} if named else {}
+
+
 def load_from(place: str | Path, parse: Callable[[str, str], _Parsed], what: str) -> _Parsed:
     """What `parse` makes of the text at `place` and of its name; CompatError names the file and each wrong entry."""
     path = Path(place)

@@ -14,6 +14,7 @@ from compat_pipeline.domain.observation import Inconclusive, Observation
 from compat_pipeline.domain.redaction import Redactor
 from compat_pipeline.ground.errors import CompatError
 from compat_pipeline.ground.home import CompatHome, write_atomically
+from compat_pipeline.ground.manifest_file import manifest_given
 from compat_pipeline.ground.process import end_group, spawn
 from compat_pipeline.ground.scratch import scratch_folder
 from compat_pipeline.suite.job import Job, test_file
@@ -73,7 +74,8 @@ def _in_processes(job: Job) -> Generator[Observation, None, None]:
     job.give(job.settings.model_copy(update={"scratch": job.folder}))
     reader, writer = os.pipe()
     environment = {
-        **{name: os.environ[name] for name in ("PATH", "COMPAT_MANIFEST") if name in os.environ},
+        "PATH": os.environ.get("PATH", os.defpath),
+        **manifest_given(),
         **job.environment(SUITE, job.given, Path(f"/dev/fd/{writer}")),
         "HOME": str(job.folder),
         "COMPAT_HOME": str(job.home.root),

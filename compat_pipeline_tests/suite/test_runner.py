@@ -31,7 +31,8 @@ def test_once_it_is_halted_the_test_under_way_ends_and_no_further_one_starts(
     suite = tmp_path / "rows" / "suite"
     write_row(suite, UNTIL_HALTED)
     (tmp_path / "compat_pipeline").symlink_to(Path(compat_pipeline.__file__).parent)
-    monkeypatch.setenv("COMPAT_MANIFEST", str(write_manifest(tmp_path / "manifest.yaml", MODELS)))
+    monkeypatch.chdir(tmp_path)  # the suite's own pytest works elsewhere
+    monkeypatch.setenv("COMPAT_MANIFEST", write_manifest(tmp_path / "manifest.yaml", MODELS).name)
     monkeypatch.setattr(runner, "SUITE", suite)
     home = CompatHome(root=tmp_path / "home", cache=tmp_path / "cache")
     suite_run = runner.run_suite(

@@ -63,8 +63,8 @@ def claude_killed(number: signal.Signals, *, times: int) -> Probe:
 
         def at(line: bytes) -> bool:
             if left and b"message_start" in line:
-                for child in psutil.Process().children():
-                    child.send_signal(left.pop())
+                (cli,) = (one for one in psutil.Process().children() if Path(one.exe()).samefile(run.settings.claude))
+                cli.send_signal(left.pop())
             return False
 
         return armed("stall", lambda run: talk(run, interrupt_on=at))(run)

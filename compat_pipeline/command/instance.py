@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from pathlib import Path
@@ -35,6 +36,8 @@ def open_instance(home: CompatHome) -> dg.DagsterInstance:
     if not (folder / "dagster.yaml").exists() or (folder / "dagster.yaml").read_bytes() != settings:
         write_atomically(folder / "dagster.yaml", settings)
     os.environ["DAGSTER_HOME"] = str(folder)
+    # An interrupt that comes while a connection closes would be logged with its traceback, and is raised anyway.
+    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
     try:
         return dg.DagsterInstance.get()
     except Exception as error:

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from sqlalchemy import NullPool, create_engine
 
 from compat_pipeline.command.instance import open_instance
 from compat_pipeline.ground.errors import CompatError
@@ -172,3 +173,18 @@ def test_settings_of_dagster_that_are_no_text_are_named(tmp_path: Path) -> None:
     assert done.returncode == COULD_NOT_RUN
     assert "cannot use Dagster's storage" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_an_interrupt_while_a_connection_closes_is_not_logged_as_a_fault(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    with open_instance(CompatHome(root=tmp_path, cache=tmp_path / "cache")):
+        engine = create_engine(f"sqlite:///{tmp_path / 'any.db'}", poolclass=NullPool)
+        connection = engine.connect()
+        engine.dialect.do_close = interrupted  # type: ignore[method-assign]
+        with pytest.raises(KeyboardInterrupt):
+            connection.close()
+    assert caplog.text == ""

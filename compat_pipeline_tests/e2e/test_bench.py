@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from compat_pipeline.ground.exit_codes import COULD_NOT_RUN
-from compat_pipeline_tests.e2e.conftest import Site, make_site
+from compat_pipeline_tests.e2e.conftest import Site, make_site, wait_for
 
 MANIFEST = """
 features: [{id: basic_messaging_non_streaming, name: Basic messaging}]
@@ -31,7 +31,7 @@ def test_every_cell_is_measured_and_nothing_but_the_figures_is_kept(site: Site) 
     assert (figures["cells"], figures["judged"]) == (2, 2)
     assert all(figure > 0 for figure in figures.values()), figures
     assert [path.name for path in site.home.root.iterdir()] == ["bench.json"]
-    assert site.processes() == []
+    wait_for("the end of all its processes", lambda: site.processes() == [])
 
 
 def test_what_cannot_be_measured_is_told_in_one_message(site: Site) -> None:

@@ -65,6 +65,7 @@ def test_the_matrix_follows_the_sites_own_switch_of_themes(visit: Visit, address
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing(scheme: str, visit: Visit, address: str, axe: Path, screenshots: Path) -> None:
     page = visit(f"{address}?status=fail", color_scheme=scheme)
+    page.locator("html[data-has-hydrated=true]").wait_for(state="attached")  # a hover before that is lost
     cell(page, FIRST, "Bedrock (Invoke)").hover()
     expect(tooltip(page)).to_be_visible()
     assert violations(page, axe) == []

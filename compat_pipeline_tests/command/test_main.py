@@ -176,7 +176,7 @@ def test_settings_of_dagster_that_are_no_text_are_named(tmp_path: Path) -> None:
 
 
 def test_an_interrupt_while_a_connection_closes_is_not_logged_as_a_fault(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(_: object) -> None:
         raise KeyboardInterrupt
@@ -184,7 +184,7 @@ def test_an_interrupt_while_a_connection_closes_is_not_logged_as_a_fault(
     with open_instance(CompatHome(root=tmp_path, cache=tmp_path / "cache")):
         engine = create_engine(f"sqlite:///{tmp_path / 'any.db'}", poolclass=NullPool)
         connection = engine.connect()
-        engine.dialect.do_close = interrupted  # type: ignore[method-assign]
+        monkeypatch.setattr(engine.dialect, "do_close", interrupted)
         with pytest.raises(KeyboardInterrupt):
             connection.close()
     assert caplog.text == ""

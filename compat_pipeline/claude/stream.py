@@ -58,7 +58,7 @@ class Thinking:
 
 @dataclass(frozen=True)
 class Usage:
-    """Tokens of the whole call, every turn added up; the `ephemeral` ones are a part of the cache creation."""
+    """Tokens of the whole call, every turn added up; `ephemeral_1h` are a part of the cache creation."""
 
     input_tokens: int = 0
     output_tokens: int = 0

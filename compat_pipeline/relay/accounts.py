@@ -103,8 +103,8 @@ def accounts_from_env(environ: Mapping[str, str] = os.environ) -> Accounts:
     """The accounts that the environment gives, by the names under which the providers' own tools know them.
 
     One that is not given, or cannot be used, is no error: it is in `missing`. Blanks and newlines around a value, as a
-    secret's file leaves them, are no part of it. Addresses of private links may be set
-    as COMPAT_LIVE_ANTHROPIC_URL, COMPAT_LIVE_BEDROCK_URL and COMPAT_LIVE_VERTEX_URL; Azure has no other kind.
+    secret's file leaves them, are no part of it. Addresses of private links may be set as
+    COMPAT_LIVE_ANTHROPIC_URL, COMPAT_LIVE_BEDROCK_URL and COMPAT_LIVE_VERTEX_URL; Azure has no other kind.
     """
     found: dict[str, Any] = {}
     missing: dict[Holder, str] = {}

@@ -137,10 +137,10 @@ def _process_rows(call: CallEvidence) -> Iterator[Row]:
 
 def _exchange(exchange: ClientExchange, upstream: Sequence[Exchange], place: str) -> RenderableType:
     took = f"{exchange.finished_at - exchange.started_at:.2f} s"
-    style = "green" if exchange.status and exchange.status < 400 and not exchange.violations else "red"
+    well = 0 < exchange.status < 400 and not exchange.broken and not exchange.violations
     title = Text.assemble(
         f"  exchange {place}: {exchange.method} {one_line(exchange.path)}  ",
-        (str(exchange.status or "no answer"), style),
+        (str(exchange.status or "no answer"), "green" if well else "red"),
         f"  {took}",
     )
     rows = [*request_rows(exchange), *answer_rows(exchange)]

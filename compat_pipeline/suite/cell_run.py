@@ -104,7 +104,7 @@ class Talk:
         fault = self.fault
         if fault is None:
             return None
-        sound = bool(self.exchanges) and not self.refused and not any(one.broken for one in self.client)
+        sound = bool(self.exchanges) and not self.refused
         if sound and (changed := harm(self.client, self.exchanges)):
             return Fail(error=f"{'; '.join(changed)}; the CLI: {fault.message}")
         return classify(fault, _answers(self.exchanges))

@@ -15,8 +15,8 @@ _BILLING_LINE = "x-anthropic-billing-header:"
 def harm(client: Sequence[ClientExchange], upstream: Sequence[Exchange]) -> list[str]:
     """Each thing that the proxy changed, in plain words; both sides oldest first.
 
-    Where their numbers do not tell which request led to which exchange, only the proxy's streams are looked at. A
-    thinking block is left to the rows that are about thinking: its loss breaks nothing else.
+    Where a transfer ended early, or their numbers do not tell which request led to which exchange, only the proxy's
+    streams are looked at. A thinking block is left to the rows that are about thinking: its loss breaks nothing else.
     """
     found = [f"the proxy's event stream breaks its grammar: {rule}" for one in client for rule in one.violations]
     for told, seen in _pairs(client, upstream):
@@ -29,8 +29,11 @@ def harm(client: Sequence[ClientExchange], upstream: Sequence[Exchange]) -> list
 def _pairs(client: Sequence[ClientExchange], upstream: Sequence[Exchange]) -> Iterable[tuple[ClientExchange, Exchange]]:
     """All requests, or all that were answered well, with the exchanges they led to; none where there are more or less.
 
-    A request that the proxy could not pass on led to none: it must not be held against the next one's exchange.
+    A request that the proxy could not pass on led to none: it must not be held against the next one's exchange. None
+    fit where a transfer ended early: Claude Code may hang up on a stream that makes no sense, and ask again.
     """
+    if any(one.broken for one in client):
+        return ()
     well = [one for one in client if one.refusal is None]
     fitting: Sequence[ClientExchange] = next((side for side in (client, well) if len(side) == len(upstream)), ())
     return zip(fitting, upstream, strict=False)

@@ -75,9 +75,12 @@ class ClientExchange(BaseModel):
 
     @cached_property
     def violations(self) -> list[str]:
-        """What is wrong with the stream; a stream that was asked for and granted but did not come is wrong too."""
+        """What is wrong with the stream; a stream that was asked for and granted but did not come is wrong too.
+
+        Of a transfer that ended early, only what came can be wrong.
+        """
         due = self.streamed and self.operation == "messages" and self.status == _OK
-        return check_message_events(self.events) if due or self.events else []
+        return check_message_events(self.events, cut=bool(self.broken)) if due or self.events else []
 
     @property
     def refusal(self) -> str | None:

@@ -55,16 +55,18 @@ def _split_messages(events: Sequence[Event]) -> list[list[Event]]:
     return messages
 
 
-def check_message_events(events: Sequence[Event]) -> list[str]:
+def check_message_events(events: Sequence[Event], *, cut: bool = False) -> list[str]:
     """What is wrong with the events of one or more messages, in plain words; empty if nothing is.
 
     Sub-agents' messages must not be mixed in: messages come one after the other. With several messages each
-    violation names the one it is in. Pings, and types that are new, may come at any time and are passed over.
+    violation names the one it is in. Pings, and types that are new, may come at any time and are passed over. Of a
+    stream that was `cut`, nothing is wrong with what is missing at its end.
     """
     messages = _split_messages([event for event in events if event.get("type") in (*_RULED, *_NAMELESS)])
     if not messages:
-        return ["there are no events"]
-    broken = [list(_Message().check(message)) for message in messages]
+        return [] if cut else ["there are no events"]
+    ends = [*(True for _ in messages[1:]), not cut]
+    broken = [list(_Message().check(message, ends=end)) for message, end in zip(messages, ends, strict=True)]
     if len(messages) == 1:
         return broken[0]
     return [f"message {number}: {rule}" for number, rules in enumerate(broken, 1) for rule in rules]
@@ -84,9 +86,13 @@ class _Message:
     stop_reason: object = None
     kinds: list[str] = field(default_factory=list)
 
-    def check(self, events: Sequence[Event]) -> Iterator[str]:
+    def check(self, events: Sequence[Event], *, ends: bool) -> Iterator[str]:
         for event in events:
             yield from self._event(event)
+        if ends:
+            yield from self._end()
+
+    def _end(self) -> Iterator[str]:
         if self.open is not None:
             yield f"content block {self.open} ({self.kind}) is never stopped"
         if not self.finished:

@@ -14,7 +14,7 @@ from compat_pipeline.suite import cell_run
 from compat_pipeline.suite.cell_run import CellRun, Direct, Judged
 from compat_pipeline.suite.settings import SuiteSettings
 from compat_pipeline.suite.true_non_streaming.probe import probe as true_non_streaming
-from compat_pipeline.wire.client_exchange import ClientExchange
+from compat_pipeline.wire.client_exchange import HUNG_UP, ClientExchange
 from compat_pipeline.wire.exchange import Exchange
 from compat_pipeline_tests.suite.stage import NONCE, PROMPT, REQUEST, STREAM, USAGE, Stage, asked, exchange, result
 
@@ -132,6 +132,32 @@ def test_what_the_cli_put_up_with_is_seen_on_the_wire(
     outcome = stage.outcome(result(), exchange(), client=client)
     assert outcome.status == "fail"
     assert complaint in outcome.error
+
+
+SENSELESS = tuple(
+    {**event, "delta": {"type": "thinking_delta", "thinking": NONCE}}
+    if event["type"] == "content_block_delta"
+    else event
+    for event in STREAM
+)
+"""Words that come as thinking within a text block (LiteLLM #33224)."""
+
+
+@pytest.mark.parametrize("came", [-1, -2], ids=["all but the end", "not even the stop reason"])
+def test_a_stream_that_the_cli_hung_up_on_because_it_makes_no_sense_is_the_gateways(stage: Stage, came: int) -> None:
+    told = result(error=CliError("api", None, "API Error: The response stream was malformed."))
+    client = [asked(events=SENSELESS), *[asked(events=SENSELESS[:came], broken=HUNG_UP)] * 3]
+    outcome = stage.outcome(told, *[exchange()] * 4, client=client)
+    assert isinstance(outcome, Fail)
+    assert outcome.cause == "gateway"
+    assert "thinking_delta into content block 0, which is a text block" in outcome.error
+    assert "cut" not in outcome.error
+
+
+def test_a_sound_stream_that_the_cli_hung_up_on_is_not_held_against_the_gateway(stage: Stage) -> None:
+    told = result(error=CliError("timeout", None, "no end within 120 s"))
+    outcome = stage.outcome(told, exchange(), client=[asked(events=STREAM[:-2], broken=HUNG_UP)])
+    assert getattr(outcome, "cause", None) == "environment"
 
 
 FURTHER = {"stream": True, "messages": [*REQUEST["messages"], {"role": "assistant", "content": "Let me see."}]}

@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from compat_pipeline.wire.background import BackgroundServer
 from compat_pipeline.wire.client_exchange import (
+    HUNG_UP,
     ClientExchange,
     message_of,
     operation_of,
@@ -234,6 +235,14 @@ def test_a_sound_stream_has_no_violations_and_a_cut_one_has() -> None:
 
     assert exchange(events=tuple(events)).violations == []
     assert "there is no message_stop: the stream was cut" in exchange(events=tuple(events[:-1])).violations
+
+
+@pytest.mark.parametrize("came", range(5))
+def test_of_a_transfer_that_ended_early_only_what_came_can_be_wrong(came: int) -> None:
+    events = tuple(stream(message(THINKING, TEXT))[:came])
+
+    assert exchange(events=events, broken=HUNG_UP).violations == []
+    assert exchange(events=(*events, {"type": "message_start"}, {"type": "message_stop"}), broken=HUNG_UP).violations
 
 
 def test_a_stream_that_was_granted_but_did_not_come_is_a_violation() -> None:

@@ -41,7 +41,7 @@ REQUEST: Json = {
     "stream": True,
     "system": [{"type": "text", "text": "billing"}, {"type": "text", "text": "system", "cache_control": MARKER}],
     "thinking": {"type": "adaptive"},
-    "context_management": {"edits": []},
+    "context_management": {"edits": [{"type": "clear_thinking_20251015"}, {"type": "clear_tool_uses_20250919"}]},
     "output_config": {"effort": "high", "format": {}},
     "tools": [
         {"name": "Bash", "input_schema": {}, "eager_input_streaming": True, "cache_control": MARKER},
@@ -130,7 +130,7 @@ REQUEST_CHANGES: dict[str, Callable[[Json], None]] = {
     "cache_marker_dropped": all_of(*(drop(*place, "cache_control") for place in MARKERS)),
     "message_cache_marker_dropped": drop(*IN_FIRST, 4, "cache_control"),
     "cache_hour_shortened": all_of(*(put(*place, "cache_control", {"type": "ephemeral"}) for place in MARKERS)),
-    "thinking_dropped": drop("thinking"),
+    "thinking_dropped": all_of(drop("thinking"), drop("context_management", "edits", 0)),
     "effort_dropped": drop("output_config", "effort"),
     "effort_lowered": put("output_config", "effort", "low"),
     "replayed_signature_altered": all_of(

@@ -49,6 +49,16 @@ def _five_minutes(marker: Json) -> Json:
     return {name: value for name, value in marker.items() if name != "ttl"}
 
 
+def _no_thinking(body: Json) -> Json:
+    """Nor the edit of thinking, for whose sake LiteLLM asks Bedrock's models to think."""
+    if "thinking" not in body:
+        return body
+    rest = {name: value for name, value in body.items() if name not in ("thinking", "context_management")}
+    managed = body.get("context_management") or {}
+    edits = [edit for edit in managed.get("edits", ()) if not str(edit.get("type")).startswith("clear_thinking_")]
+    return {**rest, "context_management": {**managed, "edits": edits}} if edits else rest
+
+
 def _no_effort(body: Json) -> Json:
     config = {name: value for name, value in (body.get("output_config") or {}).items() if name != "effort"}
     rest = {name: value for name, value in body.items() if name != "output_config"}
@@ -237,7 +247,7 @@ REQUEST_FAULTS = (
         "nobody asks the model to think",
         "LiteLLM #23380 #27074: thinking silently stripped",
         THINKING,
-        on_request=without("thinking"),
+        on_request=in_body(_no_thinking),
     ),
     Fault(
         "effort_dropped",

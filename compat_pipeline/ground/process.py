@@ -68,7 +68,10 @@ def spawned_group(
     stdout: int | IO[Any],
     stderr: int | IO[Any],
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """As `spawn`, for the length of the block; what the program starts ends with it too, and with us by `kill -9`."""
+    """As `spawn`, for the length of the block; what the program starts ends with it too, and with us by `kill -9`.
+
+    Only if that comes in the very moment after its start is the program left to end by itself.
+    """
     with _watcher() as watched:
         # No hook here: with one all our memory would be copied for each call of a program, if only to be thrown away.
         process = subprocess.Popen(

@@ -20,13 +20,19 @@ _WATCHER = 'read -r group && { read -r _; kill -9 "-$group"; }'
 """Told a group, it ends the whole of it once nobody holds the other end of the pipe that is its standard input."""
 
 
-def _dying_with_us() -> Callable[[], None] | None:
-    """A hook for the child: on Linux the kernel kills it when the thread that started it ends, even by `kill -9`."""
-    if not sys.platform.startswith("linux"):
-        return None
-    prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
+def _before_it_starts(watched: int | None) -> Callable[[], None]:
+    """A hook for the child: its group is told to who watches it, through the pipe `watched`.
+
+    On Linux the kernel kills the child when the thread that started it ends, even by `kill -9`.
+    """
+    prctl = ctypes.CDLL(None).prctl if sys.platform.startswith("linux") else None
+    parent = os.getpid()
 
     def hook() -> None:
+        if watched is not None:
+            os.write(watched, b"%d\n" % os.getpid())
+        if prctl is None:
+            return
         prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)
@@ -43,8 +49,12 @@ def spawn(
     stdout: int | IO[Any] | None = subprocess.DEVNULL,
     stderr: int | IO[Any] | None = subprocess.DEVNULL,
     pass_fds: Sequence[int] = (),
+    watched: int | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start `argv` as leader of its own process group, with exactly `env`, tied to the life of the calling thread."""
+    """Start `argv` as leader of its own process group, with exactly `env`, tied to the life of the calling thread.
+
+    Its group is told to who reads from the pipe `watched`.
+    """
     return subprocess.Popen(
         [str(part) for part in argv],
         env=dict(env),
@@ -54,7 +64,7 @@ def spawn(
         stderr=stderr,
         pass_fds=tuple(pass_fds),
         start_new_session=True,
-        preexec_fn=_dying_with_us(),
+        preexec_fn=_before_it_starts(watched),
     )
 
 
@@ -68,23 +78,10 @@ def spawned_group(
     stdout: int | IO[Any],
     stderr: int | IO[Any],
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """As `spawn`, for the length of the block; what the program starts ends with it too, and with us by `kill -9`.
-
-    Only if that comes in the very moment after its start is the program left to end by itself.
-    """
+    """As `spawn`, for the length of the block; what the program starts ends with it too, and with us by `kill -9`."""
     with _watcher() as watched:
-        # No hook here: with one all our memory would be copied for each call of a program, if only to be thrown away.
-        process = subprocess.Popen(
-            [str(part) for part in argv],
-            env=dict(env),
-            cwd=cwd,
-            stdin=stdin,
-            stdout=stdout,
-            stderr=stderr,
-            start_new_session=True,
-        )
+        process = spawn(argv, env=env, cwd=cwd, stdin=stdin, stdout=stdout, stderr=stderr, watched=watched)
         try:
-            os.write(watched, b"%d\n" % process.pid)
             yield process
         finally:
             end_group(process)

@@ -85,8 +85,7 @@ def test_a_program_sees_the_environment_it_is_given_and_nothing_else() -> None:
 )
 def test_what_a_program_started_ends_with_its_killed_user(use: str, tmp_path: Path) -> None:
     program, note = tmp_path / "git", tmp_path / "pid"
-    script = "#!/bin/sh\nsleep 180 &\nsleep 1\necho $! > pid.new\nmv pid.new pid\nwait\n"
-    program.write_text(script.replace("pid", str(note)))
+    program.write_text("#!/bin/sh\nsleep 180 &\necho $! > pid.new\nmv pid.new pid\nwait\n".replace("pid", str(note)))
     program.chmod(0o755)
     start = "import sys; from pathlib import Path; here = Path(sys.argv[1]);"
     user = subprocess.Popen([sys.executable, "-c", start + use, tmp_path])

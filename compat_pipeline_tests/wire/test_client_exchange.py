@@ -237,12 +237,21 @@ def test_a_sound_stream_has_no_violations_and_a_cut_one_has() -> None:
     assert "there is no message_stop: the stream was cut" in exchange(events=tuple(events[:-1])).violations
 
 
-@pytest.mark.parametrize("came", range(5))
-def test_of_a_transfer_that_ended_early_only_what_came_can_be_wrong(came: int) -> None:
-    events = tuple(stream(message(THINKING, TEXT))[:came])
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_sound_stream_that_ends_early_at_any_byte_has_no_violations(packed: bool) -> None:
+    sent = encoded(stream(message(THINKING, TEXT, BASH, stop_reason="tool_use")))
+    data, headers = (gzip.compress(sent), [*SSE, (b"content-encoding", b"gzip")]) if packed else (sent, SSE)
 
-    assert exchange(events=events, broken=HUNG_UP).violations == []
-    assert exchange(events=(*events, {"type": "message_start"}, {"type": "message_stop"}), broken=HUNG_UP).violations
+    came = [exchange(events=read_answer(headers, data[:end])[0], broken=HUNG_UP) for end in range(len(data))]
+
+    assert {len(one.events) for one in came} > {0, 1, 2, 3}
+    assert [one.violations for one in came if one.violations] == []
+
+
+def test_what_came_of_a_stream_that_ended_early_can_be_wrong() -> None:
+    events = (*stream(message(THINKING, TEXT))[:3], {"type": "content_block_start", "index": 7})
+
+    assert "content block 7 starts where 1 is due" in exchange(events=events, broken=HUNG_UP).violations
 
 
 def test_a_stream_that_was_granted_but_did_not_come_is_a_violation() -> None:

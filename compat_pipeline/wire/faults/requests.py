@@ -50,7 +50,7 @@ def _five_minutes(marker: Json) -> Json:
 
 
 def _no_thinking(body: Json) -> Json:
-    """Nor the edit of thinking, for whose sake LiteLLM asks Bedrock's models to think."""
+    """Without the edit of thinking, too: for its sake LiteLLM asks Bedrock's models to think by itself."""
     if "thinking" not in body:
         return body
     rest = {name: value for name, value in body.items() if name not in ("thinking", "context_management")}

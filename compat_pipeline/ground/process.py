@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,23 +18,22 @@ from compat_pipeline.domain.redaction import Redactor
 from compat_pipeline.domain.secret_shapes import names_a_credential
 
 _PR_SET_PDEATHSIG = 1
-_WATCHER = 'read -r group && { read -r _; kill -9 "-$group"; }'
-"""Told a group, it ends the whole of it once nobody holds the other end of the pipe that is its standard input."""
+_WATCHER = 'read -r group && { read -r _ <&1; kill -9 "-$group"; }'
+"""Told a group on its standard input, it ends the whole of it once nobody holds the other end of the pipe that stands
+in the place of its standard output."""
+_FIRST_TOLD = 'echo $$ >"$0" && unset PWD OLDPWD SHLVL && exec "$@"'
+"""Tells who watches which group is to be watched, then becomes the program, which is the leader of that group.
+
+What a shell adds to the environment is taken away again."""
 
 
-def _before_it_starts(watched: int | None) -> Callable[[], None]:
-    """A hook for the child: its group is told to who watches it, through the pipe `watched`.
-
-    On Linux the kernel kills the child when the thread that started it ends, even by `kill -9`.
-    """
-    prctl = ctypes.CDLL(None).prctl if sys.platform.startswith("linux") else None
-    parent = os.getpid()
+def _dying_with_us() -> Callable[[], None] | None:
+    """A hook for the child: on Linux the kernel kills it when the thread that started it ends, even by `kill -9`."""
+    if not sys.platform.startswith("linux"):
+        return None
+    prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
 
     def hook() -> None:
-        if watched is not None:
-            os.write(watched, b"%d\n" % os.getpid())
-        if prctl is None:
-            return
         prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)
@@ -49,12 +50,8 @@ def spawn(
     stdout: int | IO[Any] | None = subprocess.DEVNULL,
     stderr: int | IO[Any] | None = subprocess.DEVNULL,
     pass_fds: Sequence[int] = (),
-    watched: int | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start `argv` as leader of its own process group, with exactly `env`, tied to the life of the calling thread.
-
-    Its group is told to who reads from the pipe `watched`.
-    """
+    """Start `argv` as leader of its own process group, with exactly `env`, tied to the life of the calling thread."""
     return subprocess.Popen(
         [str(part) for part in argv],
         env=dict(env),
@@ -64,7 +61,7 @@ def spawn(
         stderr=stderr,
         pass_fds=tuple(pass_fds),
         start_new_session=True,
-        preexec_fn=_before_it_starts(watched),
+        preexec_fn=_dying_with_us(),
     )
 
 
@@ -79,31 +76,59 @@ def spawned_group(
     stderr: int | IO[Any],
 ) -> Iterator[subprocess.Popen[bytes]]:
     """As `spawn`, for the length of the block; what the program starts ends with it too, and with us by `kill -9`."""
-    with _watcher() as watched:
-        process = spawn(argv, env=env, cwd=cwd, stdin=stdin, stdout=stdout, stderr=stderr, watched=watched)
+    program, *arguments = map(str, argv)
+    with _watcher() as tell:
+        # No hook here: for its sake all our memory would be copied for each call of a program, to be thrown away.
+        process = subprocess.Popen(
+            ["/bin/sh", "-c", _FIRST_TOLD, f"/dev/fd/{tell}", _found(program, env), *arguments],
+            env=dict(env),
+            cwd=cwd,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            pass_fds=[tell],
+            start_new_session=True,
+        )
         try:
             yield process
         finally:
             end_group(process)
 
 
+def _found(program: str, env: Mapping[str, str]) -> str:
+    """Where `program` is; OSError where it would not start, which the shell before it could only say in words."""
+    if found := shutil.which(program, path=env.get("PATH", os.defpath)):
+        return found
+    number = errno.EACCES if Path(program).exists() else errno.ENOENT
+    raise OSError(number, os.strerror(number), program)
+
+
 @contextlib.contextmanager
 def _watcher() -> Iterator[int]:
     """A pipe to who ends the group that it is told, should we be killed within the block."""
-    told, held = os.pipe()
-    with os.fdopen(held, "wb"):
-        try:
-            argv, null = ["/bin/sh", "-c", _WATCHER], subprocess.DEVNULL
-            watcher = subprocess.Popen(
-                argv, env={}, cwd="/", stdin=told, stdout=null, stderr=null, start_new_session=True
-            )
-        finally:
-            os.close(told)
-        try:
-            yield held
-        finally:
-            watcher.kill()
-            watcher.wait()
+    with contextlib.ExitStack() as ours:
+        told, tell = _pipe(ours)
+        until, _ours = _pipe(ours)
+        watcher = subprocess.Popen(
+            ["/bin/sh", "-c", _WATCHER],
+            env={},
+            cwd="/",
+            stdin=told,
+            stdout=until,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        ours.callback(watcher.wait)
+        ours.callback(watcher.kill)
+        yield tell
+
+
+def _pipe(closing: contextlib.ExitStack) -> tuple[int, int]:
+    """The two ends of a new pipe, which are closed with `closing`."""
+    ends = os.pipe()
+    for end in ends:
+        closing.callback(os.close, end)
+    return ends
 
 
 def end_group(process: subprocess.Popen[bytes], grace_s: float = 5.0) -> None:

@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Literal
 
@@ -14,7 +16,7 @@ import psutil
 import pytest
 
 from compat_pipeline.ground import process
-from compat_pipeline.ground.process import client_environment, end_group, quotable, spawn
+from compat_pipeline.ground.process import client_environment, end_group, quotable, spawn, spawned_group
 from compat_pipeline_tests.processes import PATIENCE_S, gone
 
 _GRANDCHILD = "import subprocess, time; subprocess.Popen(['sleep', '60']); time.sleep(60)"
@@ -67,10 +69,15 @@ def test_a_program_dies_with_its_killed_parent(tmp_path: Path) -> None:
     assert gone(int(note.read_text()))
 
 
-def test_a_program_sees_the_environment_it_is_given_and_nothing_else() -> None:
+@pytest.mark.parametrize("start", [lambda *given, **other: nullcontext(spawn(*given, **other)), spawned_group])
+def test_a_program_sees_the_environment_it_is_given_and_nothing_else(
+    start: Callable[..., AbstractContextManager[subprocess.Popen[bytes]]],
+) -> None:
     given = {"PATH": os.environ["PATH"], "ONLY": "this"}
-    told, _ = spawn(["env"], env=given, stdout=subprocess.PIPE).communicate()
+    with start(["env"], env=given, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as program:
+        told, _ = program.communicate()
     seen = dict(line.split("=", 1) for line in told.decode().splitlines())
+    seen.pop("_", None)  # a shell that is Bash says so to whatever it becomes
     assert seen == given
 
 
@@ -95,6 +102,44 @@ def test_what_a_program_started_ends_with_its_killed_user(use: str, tmp_path: Pa
     user.kill()
     user.wait()
     assert gone(int(note.read_text()))
+
+
+def test_a_program_whose_user_is_killed_as_it_starts_ends_too(tmp_path: Path) -> None:
+    program, note = tmp_path / "program", tmp_path / "pid"
+    program.write_text(f"#!/bin/sh\necho $$ > {note}.new; mv {note}.new {note}; exec sleep 180\n")
+    program.chmod(0o755)
+    dying = f"""
+import os, signal, subprocess, sys, time
+from pathlib import Path
+from compat_pipeline.ground import process
+
+class Last(subprocess.Popen):
+    def __init__(self, argv, **given):
+        super().__init__(argv, **given)
+        if {str(program)!r} in argv:
+            while not Path({str(note)!r}).exists():
+                time.sleep(0.02)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+process.subprocess.Popen = Last
+with process.spawned_group([{str(program)!r}], env={{"PATH": os.defpath}}, stdout=1, stderr=2):
+    pass
+"""
+    assert subprocess.run([sys.executable, "-c", dying], check=False).returncode == -signal.SIGKILL
+    assert gone(int(note.read_text()))
+
+
+@pytest.mark.parametrize(
+    ("mode", "error"), [(None, FileNotFoundError), (0o644, PermissionError)], ids=["missing", "no program"]
+)
+def test_a_program_that_cannot_start_is_an_error_of_the_start(
+    mode: int | None, error: type[OSError], tmp_path: Path
+) -> None:
+    program = tmp_path / "program"
+    if mode is not None:
+        program.touch(mode)
+    with pytest.raises(error, match=str(program)), spawned_group([program], env={}, stdout=1, stderr=2):
+        raise AssertionError("it started")
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def read_converse(incoming: Incoming, body: Json) -> Call:
     """A call with a Converse body in Messages form; a malformed body is left as it is."""
     try:
         request = _canonical(body)
-    except (AttributeError, KeyError, TypeError, ValueError):  # malformed: the type rules will say where
+    except (AttributeError, KeyError, StopIteration, TypeError, ValueError):  # malformed: the type rules will say where
         request = body
     return Call(
         provider="bedrock_converse",

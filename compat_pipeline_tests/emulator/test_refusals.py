@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from compat_pipeline.emulator.contract import Provider
@@ -150,6 +150,7 @@ bodies = st.dictionaries(st.sampled_from(FIELDS), json_values, max_size=5)
 @pytest.mark.parametrize("provider", PROVIDERS)
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=bodies)
+@example(body={"messages": [], "system": [{}]})
 def test_any_json_object_is_answered_or_refused_never_a_crash(
     emulated: Emulated, provider: Provider, body: Json
 ) -> None:

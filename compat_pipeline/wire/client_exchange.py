@@ -167,16 +167,19 @@ def _add(delta: Json, block: Json, partial: dict[int | None, str], index: int | 
         case ("signature_delta", "thinking"):
             block["signature"] = _text(delta.get("signature"))
         case ("citations_delta", "text"):
-            block["citations"] = [*(block.get("citations") or []), delta.get("citation")]
+            block["citations"] = [*_list(block.get("citations")), delta.get("citation")]
         case ("input_json_delta", "tool_use" | "server_tool_use"):
             partial[index] = partial.get(index, "") + _text(delta.get("partial_json"))
 
 
 def _finish(message: Json, event: Mapping[str, Any]) -> None:
-    """Counts in a `message_delta` are totals so far: they overwrite, and one that is left out stays."""
+    """Counts in a `message_delta` are totals so far: they overwrite, and one that is left out stays.
+
+    The content is what the blocks add up to, whatever else the delta holds.
+    """
     told = {name: value for name, value in _mapping(event.get("usage")).items() if value is not None}
-    message["usage"] = {**_mapping(message.get("usage")), **told}
-    message.update(_mapping(event.get("delta")))
+    usage = {**_mapping(message.get("usage")), **told}
+    message.update({**_mapping(event.get("delta")), "content": message["content"], "usage": usage})
     if "context_management" in event:
         message["context_management"] = event["context_management"]
 
@@ -208,6 +211,10 @@ def _number(value: object) -> int | None:
 
 def _mapping(value: object) -> Json:
     return value if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _object(data: bytes) -> Json | None:

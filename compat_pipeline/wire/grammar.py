@@ -20,12 +20,12 @@ _DELTAS = {
     "server_tool_use": {"input_json_delta"},
     "web_search_tool_result": set[str](),
 }
-_PAYLOAD = {
-    "text_delta": "text",
-    "citations_delta": "citation",
-    "thinking_delta": "thinking",
-    "signature_delta": "signature",
-    "input_json_delta": "partial_json",
+_PAYLOAD: dict[str, tuple[str, type]] = {
+    "text_delta": ("text", str),
+    "citations_delta": ("citation", dict),
+    "thinking_delta": ("thinking", str),
+    "signature_delta": ("signature", str),
+    "input_json_delta": ("partial_json", str),
 }
 _STOP_REASONS = {
     "end_turn",
@@ -166,10 +166,17 @@ class _Message:
         # LiteLLM #29441 and #33224: the CLI answers this with "Content block is not a text block", or asks again.
         elif self.kind in _DELTAS and kind not in _DELTAS[self.kind]:
             yield f"{kind} into content block {self.open}, which is a {self.kind} block"
-        elif _PAYLOAD[kind] not in delta:
-            yield f"{kind} without '{_PAYLOAD[kind]}'"
+        else:
+            yield from self._payload(kind, delta)
+
+    def _payload(self, kind: str, delta: Event) -> Iterator[str]:
+        name, due = _PAYLOAD[kind]
+        if name not in delta:
+            yield f"{kind} without '{name}'"
+        elif not isinstance(delta[name], due):
+            yield f"{kind} has {repr(delta[name])[:80]} for its '{name}'"
         elif kind == "input_json_delta":
-            self.partial_json.append(str(delta["partial_json"]))
+            self.partial_json.append(delta[name])
 
     def _block_stop(self, index: object) -> Iterator[str]:
         if index != self.open:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import gzip
 import json
 from collections.abc import Iterator
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +168,42 @@ def test_a_stream_of_anything_is_read_without_an_error(value: Any) -> None:
     message_of([*sound[:4], *events, *sound[4:]])
     assert exchange(events=(*sound[:4], *events)).violations
     exchange(events=(*sound[:4], *events)).message  # noqa: B018 - reading it is the test
+
+
+def test_the_content_is_what_the_blocks_add_up_to_whatever_a_message_delta_holds() -> None:
+    odd = {"type": "message_delta", "delta": {"content": "red", "usage": 7}, "usage": {"output_tokens": 9}}
+    sound = stream(message(TEXT, BASH))
+
+    whole = message_of([*sound[:1], odd, *sound[1:], odd])
+
+    assert whole is not None
+    assert (whole["content"], whole["usage"]["output_tokens"]) == ([TEXT, BASH], 9)
+
+
+ODD: tuple[Any, ...] = (None, True, 0, -1.5, 10**20, "", "x", [], [None], [{}], {}, {"type": "text"}, {"text": None})
+
+
+def places(value: Any, *above: Any) -> Iterator[tuple[Any, ...]]:
+    """Where the parts of a JSON value are."""
+    named = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, inner in named:
+        yield *above, name
+        yield from places(inner, *above, name)
+
+
+def test_whatever_becomes_of_one_part_of_a_stream_it_is_read_without_an_error() -> None:
+    blocks = ({**TEXT, "text": "hey", "citations": []}, {**THINKING, "thinking": "hm"}, REDACTED, MCP, SEARCH, FOUND)
+    sound = stream(message(*blocks, context_management={"applied_edits": []}))
+    citation = {"type": "citations_delta", "citation": {"cited_text": "x"}}
+    sound.insert(3, {"type": "content_block_delta", "index": 0, "delta": citation})
+    for number, event in enumerate(sound):
+        for *above, last in places(event):
+            for odd in ODD:
+                changed = copy.deepcopy(event)
+                reduce(getitem, above, changed)[last] = odd
+                events = (*sound[:number], changed, *sound[number + 1 :])
+                message_of(events)
+                exchange(events=events).violations  # noqa: B018 - reading it is the test
 
 
 def test_the_message_of_a_cut_stream_is_what_had_come_by_then() -> None:

@@ -138,6 +138,18 @@ def test_no_events_at_all_are_a_violation() -> None:
         ),
         (lambda e: at(e, "content_block_delta", 1)["delta"].pop("text"), "text_delta without 'text'"),
         (
+            lambda e: at(e, "content_block_delta", 1)["delta"].update(text=None),
+            "text_delta has None for its 'text'",
+        ),
+        (
+            lambda e: at(e, "content_block_delta", 2)["delta"].update(partial_json={"a": 1}),
+            "input_json_delta has {'a': 1} for its 'partial_json'",
+        ),
+        (
+            lambda e: at(e, "content_block_delta", 1)["delta"].update(type="citations_delta", citation="p. 7"),
+            "citations_delta has 'p. 7' for its 'citation'",
+        ),
+        (
             lambda e: at(e, "content_block_delta", 1)["delta"].update(type="odd_delta"),
             "content block 1 gets the unknown delta 'odd_delta'",
         ),

@@ -8,6 +8,8 @@ export UV_CACHE_DIR ?= $(COMPAT_CACHE)/uv
 # Hundreds of processes start here; without it each would compile all modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 PYTHON ?= python3
+# Two test processes for each core fill each other's waits; each needs some 1 GB with what it starts.
+WORKERS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); echo $$((cores < 4 ? 2 * cores : 8)))
 BIN := .venv/bin
 READY := .venv/.ready
 BOOTSTRAP := .compat/bootstrap
@@ -24,7 +26,7 @@ test: $(READY)  ## Everything: style, types, layers, unit and end-to-end tests
 	@$(MAKE) --no-print-directory --jobs=2 lint pytest
 
 pytest: $(READY)
-	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder --durations=25
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=25
 
 lint: $(READY)
 	$(BIN)/ruff check .

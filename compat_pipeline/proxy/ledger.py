@@ -46,7 +46,10 @@ class Ledger:
         return bool(self._lines())
 
     def entries(self, call_id: str) -> list[LedgerEntry]:
-        """Each record of one call, oldest first; LiteLLM writes it a moment after the answer has ended."""
+        """Each record of one call, oldest first; LiteLLM writes it a moment after the answer has ended.
+
+        ValueError where LiteLLM recorded something else than a number, a name or tags.
+        """
         wanted = call_id.encode()
         return [LedgerEntry.model_validate_json(line) for line in self._lines() if wanted in line]
 

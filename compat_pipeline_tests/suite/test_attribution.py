@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from compat_pipeline.claude.stream import Usage
 from compat_pipeline.domain.cell import Cell
 from compat_pipeline.domain.observation import Fail, Inconclusive
 from compat_pipeline.proxy.ledger import LedgerEntry
-from compat_pipeline.suite.attribution.probe import prove_attributed
+from compat_pipeline.suite.attribution.probe import probe, prove_attributed
 from compat_pipeline.suite.cell_run import Judged
 from compat_pipeline.wire.client_exchange import ClientExchange
+from compat_pipeline_tests.suite.stage import NONCE, Stage, asked, exchange, result
 
 CELL = Cell(feature="attribution", provider="anthropic", model="claude-haiku-4-5")
 TOLD = ClientExchange(
@@ -71,6 +75,22 @@ def test_a_record_that_does_not_fit_is_the_gateways_fault(wrong: dict[str, Any],
     assert isinstance(judged.value.outcome, Fail)
     assert judged.value.outcome.cause == "gateway"
     assert told in judged.value.outcome.error
+
+
+def test_a_record_of_values_that_make_no_sense_is_the_gateways_fault(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ledger = tmp_path / "ledger.jsonl"
+    ledger.write_text(json.dumps({**ENTRY.model_dump(), "prompt_tokens": "many"}) + "\n")
+    asked_of = asked(response_headers={"x-litellm-call-id": ENTRY.call_id})
+    said = tuple({"type": "result", "result": NONCE} for _ in range(2))
+    told = result(events=said, usage=Usage(6, 22, 14, 10))
+    run = stage.run(told, exchange(), exchange(), client=[asked_of, asked_of])
+    run.settings = run.settings.model_copy(update={"ledger": ledger})
+    monkeypatch.setattr(run, "nonce", lambda: NONCE)
+    with pytest.raises(Judged, match="recorded the call in values that make no sense") as judged:
+        probe(run)
+    assert isinstance(judged.value.outcome, Fail)
 
 
 def test_without_a_list_price_nothing_is_judged() -> None:

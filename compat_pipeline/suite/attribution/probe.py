@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from compat_pipeline.domain.cell import Cell
-from compat_pipeline.domain.observation import Inconclusive, Outcome
+from compat_pipeline.domain.observation import Fail, Inconclusive, Outcome
 from compat_pipeline.proxy.ledger import Ledger, LedgerEntry
 from compat_pipeline.suite.attribution.prices import list_price_usd
 from compat_pipeline.suite.cell_run import INPUT_COUNTS, CellRun, Judged, prove
@@ -51,8 +51,11 @@ def _record_of(told: ClientExchange, ledger: Ledger) -> LedgerEntry:
     call_id = told.response_headers.get("x-litellm-call-id", "")
     prove(bool(call_id), "the answer does not say under which id LiteLLM recorded the call")
     deadline = time.monotonic() + _LIMIT_S
-    while not (entries := ledger.entries(call_id)) and time.monotonic() < deadline:
-        time.sleep(_POLL_S)
+    try:
+        while not (entries := ledger.entries(call_id)) and time.monotonic() < deadline:
+            time.sleep(_POLL_S)
+    except ValueError as error:
+        raise Judged(Fail(error=f"LiteLLM recorded the call in values that make no sense: {error}")) from error
     prove(len(entries) == 1, f"LiteLLM answered the call once and recorded it {len(entries)} times")
     return entries[0]
 

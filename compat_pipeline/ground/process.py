@@ -24,7 +24,7 @@ in the place of its standard output."""
 _FIRST_TOLD = 'echo $$ >"$0" && unset PWD OLDPWD SHLVL && exec "$@"'
 """Tells who watches which group is to be watched, then becomes the program, which is the leader of that group.
 
-What a shell adds to the environment is taken away again."""
+What a shell adds to the environment is taken away again. The program inherits the pipe, which nobody reads any more."""
 
 
 def _dying_with_us() -> Callable[[], None] | None:
@@ -108,7 +108,7 @@ def _watcher() -> Iterator[int]:
     """A pipe to who ends the group that it is told, should we be killed within the block."""
     with contextlib.ExitStack() as ours:
         told, tell = _pipe(ours)
-        until, _ours = _pipe(ours)
+        until, _ = _pipe(ours)  # nobody but us has its other end
         watcher = subprocess.Popen(
             ["/bin/sh", "-c", _WATCHER],
             env={},
